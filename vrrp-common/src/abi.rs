@@ -1,0 +1,284 @@
+//! The layout of what kernel and controller share. Every word is an aligned `u64`, written by one
+//! side and read by the other: atomics in user space, volatile accesses in the kernel (Rust's
+//! atomics do not compile for bpfel). What must not be read torn fits one word.
+
+use crate::{
+    ladder::{Heard, Reject},
+    wire::{Mac, ethernet::Vlan},
+};
+
+/// Changes with every change of this file: a controller only adopts a program that says the same.
+pub const VERSION: u32 = 1;
+
+/// Slot 0 belongs to no virtual router: its counters are for what cannot be ascribed to one.
+pub const NO_SLOT: u32 = 0;
+
+/// Virtual routers that one daemon can serve when it does not ask for another size.
+pub const DEFAULT_SLOTS: u32 = 64;
+
+/// What a virtual router shares with the kernel program. `W` is `u64` there and `AtomicU64` here.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Slot<W> {
+    /// Until when this host answers for the addresses, in nanoseconds of CLOCK_MONOTONIC. Past or 0
+    /// means closed. Nothing else says Active.
+    pub lease: W,
+    /// 1 while the addresses are on the interface because of us; then what is sent to them is
+    /// dropped when the lease has lapsed.
+    pub installed: W,
+    /// When the last advert that was accepted came in, in nanoseconds of CLOCK_MONOTONIC.
+    pub last_seen: W,
+    /// [`Heard::digest`] of the advert whose repetitions are no news, 0 for none.
+    pub expected: W,
+    /// [`Heard::digest`] of a losing advert whose repetitions change nothing, 0 for none.
+    pub ignored: W,
+    /// [`crate::ladder::Rules::to_words`], first word.
+    pub rules: W,
+    /// Second word: addresses.
+    pub addresses: W,
+    /// Third word: secret.
+    pub secret: W,
+    /// Fourth word: own priority and address, see [`crate::ladder::own_word`].
+    pub own: W,
+    /// The latest news of each [`Kind`].
+    pub news: [News<W>; Kind::COUNT],
+}
+
+/// One piece of news: the latest advert of its kind that said something new.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct News<W> {
+    /// When it came in, in nanoseconds of CLOCK_MONOTONIC.
+    pub at: W,
+    /// [`Heard::to_word`].
+    pub advert: W,
+    /// [`Heard::digest`].
+    pub digest: W,
+    /// 1 while a doorbell is under way. The controller clears it before it reads the news.
+    pub rung: W,
+}
+
+/// How an advert compares with our own priority. Each kind has room of its own in the slot, so that
+/// none can hide another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Kind {
+    /// Lower priority than ours.
+    Lower,
+    /// Our priority.
+    Equal,
+    /// Higher priority.
+    Higher,
+    /// Priority 0: the sender resigns.
+    Zero,
+}
+
+impl Kind {
+    /// How many there are.
+    pub const COUNT: usize = 4;
+    /// All of them, in the order of the slot.
+    pub const ALL: [Self; Self::COUNT] = [Self::Lower, Self::Equal, Self::Higher, Self::Zero];
+}
+
+/// Record of the doorbell ring: news of `kind` wait in `slot`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Doorbell {
+    /// Index into the slots.
+    pub slot: u32,
+    /// [`Kind`] as a number.
+    pub kind: u32,
+}
+
+/// Record of the reject ring, rate-limited: an advert was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Rejected {
+    /// When, in nanoseconds of CLOCK_MONOTONIC.
+    pub at: u64,
+    /// Index into the slots, or [`NO_SLOT`].
+    pub slot: u32,
+    /// [`Reject`] as a number.
+    pub reason: u32,
+    /// Source address in network byte order, 0 where there is none.
+    pub source: [u8; 4],
+    /// Device that received it.
+    pub ifindex: u32,
+}
+
+/// Of each reject reason at most one record leaves per processor in this time, in nanoseconds.
+pub const REJECT_RECORD_INTERVAL: u64 = 100_000_000;
+
+/// Counters of a slot, an index into its per-CPU array. The rejects follow, one for each [`Reject`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Counter {
+    /// Adverts that passed every check.
+    AdvertsReceived,
+    /// Adverts that repeated the last accepted one and woke nobody.
+    AdvertsAbsorbed,
+    /// Adverts that lose and change nothing.
+    AdvertsIgnored,
+    /// Adverts that said something new.
+    AdvertsNews,
+    /// Accepted adverts whose checksum covered the pseudo-header.
+    ChecksumPseudoHeader,
+    /// Accepted adverts whose checksum covered the message alone.
+    ChecksumMessage,
+    /// Accepted adverts whose address list is not ours.
+    AddressListDiffers,
+    /// ARP requests answered by the kernel program.
+    ArpAnswered,
+    /// ARP requests for our addresses dropped, because the lease was not fresh.
+    ArpDropped,
+    /// Announcements of our addresses by somebody else.
+    ArpConflict,
+    /// Other packets to our addresses dropped, because the lease was not fresh.
+    TrafficDropped,
+    /// Times that the program closed the slot itself, because a better router was heard.
+    ClosedByProgram,
+    /// Doorbells that found the ring full.
+    DoorbellsLost,
+    /// Adverts of virtual routers that are not ours; only counted in [`NO_SLOT`].
+    AdvertsForeign,
+}
+
+impl Counter {
+    /// How many there are.
+    pub const COUNT: usize = 14;
+
+    /// Their names in `xvrrp status`, in order.
+    pub const NAMES: [&'static str; Self::COUNT] = [
+        "adverts_received",
+        "adverts_absorbed",
+        "adverts_ignored",
+        "adverts_news",
+        "checksum_pseudo_header",
+        "checksum_message",
+        "address_list_differs",
+        "arp_answered",
+        "arp_dropped",
+        "arp_conflict",
+        "traffic_dropped",
+        "closed_by_program",
+        "doorbells_lost",
+        "adverts_foreign",
+    ];
+
+    /// Where a reject is counted.
+    #[inline(always)]
+    pub const fn of_reject(reject: Reject) -> usize {
+        Self::COUNT + reject as usize
+    }
+}
+
+/// The counters of one slot on one processor.
+pub type Counters = [u64; Counter::COUNT + Reject::COUNT];
+
+/// Settings of the whole program, one word each in the settings array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Setting {
+    /// [`VERSION`].
+    AbiVersion,
+    /// 1: adverts of virtual routers that are not ours are dropped, `xdp_drop_foreign`.
+    DropForeign,
+}
+
+impl Setting {
+    /// How many there are.
+    pub const COUNT: u32 = 2;
+}
+
+/// Key of the router table. Address family 4 or 6.
+#[inline(always)]
+pub const fn router_key(ifindex: u32, vlan: Vlan, family: u8, vrid: u8) -> [u32; 3] {
+    [ifindex, vlan.number(), (family as u32) << 8 | vrid as u32]
+}
+
+/// Key of the IPv4 address table.
+#[inline(always)]
+pub const fn address_key(ifindex: u32, vlan: Vlan, address: [u8; 4]) -> [u32; 3] {
+    [ifindex, vlan.number(), u32::from_be_bytes(address)]
+}
+
+/// Value of the address table: the slot, the MAC that answers give for the address, and the MAC of
+/// the device, which is the source of the frame. See [`place`].
+pub type Place = [u64; 3];
+
+/// The [`Place`] of an address. With a virtual MAC the two differ (RFC 9568 8.1.2).
+pub const fn place(slot: u32, answer_mac: Mac, device_mac: Mac) -> Place {
+    [slot as u64, mac_word(answer_mac), mac_word(device_mac)]
+}
+
+/// A MAC in the low 48 bits of a word, its first octet highest.
+pub const fn mac_word(mac: Mac) -> u64 {
+    u64::from_be_bytes([0, 0, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]])
+}
+
+/// The MAC of a word.
+#[inline(always)]
+pub const fn word_mac(word: u64) -> Mac {
+    let [_, _, a, b, c, d, e, f] = word.to_be_bytes();
+    [a, b, c, d, e, f]
+}
+
+/// How an accepted advert compares with our own priority.
+#[inline(always)]
+pub const fn kind(heard: &Heard, own: u64) -> Kind {
+    let own_priority = (own >> 32) as u8;
+    if heard.priority == 0 {
+        Kind::Zero
+    } else if heard.priority < own_priority {
+        Kind::Lower
+    } else if heard.priority == own_priority {
+        Kind::Equal
+    } else {
+        Kind::Higher
+    }
+}
+
+/// True when an Active router with `own` must yield to this advert: higher priority, or the same
+/// and a higher address (RFC 9568 6.4.3; unsigned, network byte order).
+#[inline(always)]
+pub const fn beats(heard: &Heard, own: u64) -> bool {
+    (heard.priority as u64) << 32 | u32::from_be_bytes(heard.source) as u64 > own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ladder::own_word;
+
+    fn heard(priority: u8, last: u8) -> Heard {
+        Heard { source: [192, 0, 2, last], priority, ..Heard::default() }
+    }
+
+    /// R-6.4.3-13, R-6.4.3-12: who beats whom; the address decides only a tie, and as unsigned.
+    #[test]
+    fn comparison() {
+        let own = own_word(100, [192, 0, 2, 2]);
+        for (priority, last, expected_kind, expected_beats) in [
+            (0, 9, Kind::Zero, false),
+            (99, 9, Kind::Lower, false),
+            (100, 1, Kind::Equal, false),
+            (100, 2, Kind::Equal, false),
+            (100, 3, Kind::Equal, true),
+            (101, 1, Kind::Higher, true),
+            (255, 1, Kind::Higher, true),
+        ] {
+            let heard = heard(priority, last);
+            assert_eq!(kind(&heard, own), expected_kind, "{priority} from .{last}");
+            assert_eq!(beats(&heard, own), expected_beats, "{priority} from .{last}");
+        }
+        assert!(beats(&heard(100, 1), own_word(100, [100, 64, 0, 2])));
+    }
+
+    /// The layout that both sides rely on: words without gaps, a name for each counter.
+    #[test]
+    fn layout() {
+        assert_eq!(size_of::<Slot<u64>>(), (9 + 4 * Kind::COUNT) * 8);
+        assert_eq!(Counter::AdvertsForeign as usize + 1, Counter::COUNT);
+        assert_eq!(word_mac(mac_word([1, 2, 3, 4, 5, 6])), [1, 2, 3, 4, 5, 6]);
+    }
+}

@@ -1,0 +1,27 @@
+//! Bounds-checked access to a frame, wherever it lies: a slice in user space, a pair of pointers in
+//! the kernel. A header is read with one check, as a reference to an array of its size, so that the
+//! accesses to its fields need none.
+
+/// Read access to a frame.
+pub trait Frame {
+    /// The `N` octets at `offset`, or `None` where the frame is shorter than that.
+    fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]>;
+}
+
+/// Write access to a frame; its length does not change.
+pub trait FrameMut: Frame {
+    /// The `N` octets at `offset`, or `None` where the frame is shorter than that.
+    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]>;
+}
+
+impl Frame for [u8] {
+    fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
+        self.get(offset..)?.first_chunk()
+    }
+}
+
+impl FrameMut for [u8] {
+    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        self.get_mut(offset..)?.first_chunk_mut()
+    }
+}
