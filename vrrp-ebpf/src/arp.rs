@@ -1,0 +1,47 @@
+//! ARP requests for the virtual addresses.
+
+use vrrp_common::{
+    Frame, FrameMut,
+    abi::{self, Counter},
+    wire::{
+        arp::{self, LENGTH},
+        ethernet::Link,
+    },
+};
+
+use crate::{
+    Verdict,
+    maps::{self, Router},
+    packet::Packet,
+};
+
+/// Answers a request for an address of ours while the lease is fresh; keeps the kernel from
+/// answering when it has lapsed.
+#[inline(always)]
+pub(crate) fn receive(packet: &mut Packet, link: &Link) -> Verdict {
+    let Some(octets) = packet.octets::<LENGTH>(link.payload) else { return Verdict::Pass };
+    let Some(request) = arp::Packet::parse(octets) else { return Verdict::Pass };
+    let key = abi::address_key(packet.ifindex, link.vlan, request.target_ip());
+    let Some((router, answer_mac, device_mac)) = Router::by_address(&key) else {
+        return Verdict::Pass;
+    };
+    let sender = request.sender_mac();
+    if request.is_gratuitous() && sender != answer_mac {
+        maps::count(router.slot, Counter::ArpConflict);
+    }
+    if !request.is_question() {
+        return Verdict::Pass;
+    }
+    if !router.is_open(maps::now()) {
+        if !router.is_installed() {
+            return Verdict::Pass;
+        }
+        maps::count(router.slot, Counter::ArpDropped);
+        return Verdict::Drop;
+    }
+    let Some(octets) = packet.octets_mut::<LENGTH>(link.payload) else { return Verdict::Pass };
+    arp::answer(octets, answer_mac);
+    packet.address(sender, device_mac);
+    maps::count(router.slot, Counter::ArpAnswered);
+    Verdict::Answer
+}

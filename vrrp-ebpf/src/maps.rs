@@ -1,0 +1,219 @@
+//! The maps, and the only ways to touch them. Their layout is `vrrp_common::abi`.
+
+use aya_ebpf::{
+    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
+    helpers::generated::bpf_ktime_get_ns,
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
+};
+use vrrp_common::{
+    abi::{self, Counter, Counters, Doorbell, Kind, Rejected, Setting},
+    ladder::{Reject, Rules},
+    wire::Mac,
+};
+
+/// One slot for each virtual router, shared with the controller as memory.
+#[map]
+static SLOTS: Array<abi::Slot<u64>> = Array::with_max_entries(abi::DEFAULT_SLOTS, BPF_F_MMAPABLE);
+
+/// Device, VLAN, family and VRID to slot. Changes only with the configuration.
+#[map]
+static ROUTERS: HashMap<[u32; 3], u32> = HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
+
+/// Device, VLAN and IPv4 address to slot and MACs. Changes only with the configuration, and when a
+/// device gets another MAC.
+#[map]
+static ADDRESSES: HashMap<[u32; 3], abi::Place> =
+    HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
+
+/// Counters of each slot.
+#[map]
+static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(abi::DEFAULT_SLOTS, 0);
+
+/// When each reject reason last left a record on this processor.
+#[map]
+static REJECT_TIMES: PerCpuArray<[u64; Reject::COUNT]> = PerCpuArray::with_max_entries(1, 0);
+
+/// Settings of the whole program.
+#[map]
+static SETTINGS: Array<u64> = Array::with_max_entries(Setting::COUNT, 0);
+
+/// News for the pulse thread: [`Doorbell`].
+#[map]
+static DOORBELLS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
+
+/// Rejected adverts, for people: [`Rejected`].
+#[map]
+static REJECTS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
+
+/// Nanoseconds of CLOCK_MONOTONIC.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: the helper takes no argument and has no precondition.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// A virtual router of ours.
+pub(crate) struct Router {
+    /// Its index.
+    pub(crate) slot: u32,
+    shared: *mut abi::Slot<u64>,
+}
+
+impl Router {
+    /// The virtual router that `key` of [`abi::router_key`] names.
+    #[inline(always)]
+    pub(crate) fn by_vrid(key: &[u32; 3]) -> Option<Self> {
+        // SAFETY: entries are never changed in place, only added and removed by the controller.
+        Self::at(*unsafe { ROUTERS.get(key) }?)
+    }
+
+    /// The virtual router that has the address of `key` of [`abi::address_key`], the MAC to answer
+    /// with, and the device's.
+    #[inline(always)]
+    pub(crate) fn by_address(key: &[u32; 3]) -> Option<(Self, Mac, Mac)> {
+        // SAFETY: an entry that is replaced is read as old or new, for it is replaced as a whole.
+        let [slot, answer, device] = *unsafe { ADDRESSES.get(key) }?;
+        Some((Self::at(slot as u32)?, abi::word_mac(answer), abi::word_mac(device)))
+    }
+
+    #[inline(always)]
+    fn at(slot: u32) -> Option<Self> {
+        Some(Self { slot, shared: SLOTS.get_ptr_mut(slot)? })
+    }
+
+    /// The rules of its receive ladder.
+    #[inline(always)]
+    pub(crate) fn rules(&self) -> Rules {
+        let shared = self.shared;
+        // SAFETY: the map lookup gave a valid element; words are aligned and read one by one.
+        let words = unsafe {
+            [
+                (&raw const (*shared).rules).read_volatile(),
+                (&raw const (*shared).addresses).read_volatile(),
+                (&raw const (*shared).secret).read_volatile(),
+                (&raw const (*shared).own).read_volatile(),
+            ]
+        };
+        Rules::from_words(words)
+    }
+
+    /// Own priority and address.
+    #[inline(always)]
+    pub(crate) fn own(&self) -> u64 {
+        // SAFETY: as in `rules`.
+        unsafe { (&raw const (*self.shared).own).read_volatile() }
+    }
+
+    /// True while this host answers for the addresses.
+    #[inline(always)]
+    pub(crate) fn is_open(&self, now: u64) -> bool {
+        // SAFETY: as in `rules`.
+        unsafe { (&raw const (*self.shared).lease).read_volatile() > now }
+    }
+
+    /// Closes the slot until the controller opens it again.
+    #[inline(always)]
+    pub(crate) fn close(&self) {
+        // SAFETY: as in `rules`.
+        unsafe { (&raw mut (*self.shared).lease).write_volatile(0) }
+    }
+
+    /// True while the addresses are on the interface because of us.
+    #[inline(always)]
+    pub(crate) fn is_installed(&self) -> bool {
+        // SAFETY: as in `rules`.
+        unsafe { (&raw const (*self.shared).installed).read_volatile() != 0 }
+    }
+
+    /// Digests of the advert whose repetitions are no news, and of one that loses.
+    #[inline(always)]
+    pub(crate) fn known(&self) -> (u64, u64) {
+        // SAFETY: as in `rules`.
+        unsafe {
+            (
+                (&raw const (*self.shared).expected).read_volatile(),
+                (&raw const (*self.shared).ignored).read_volatile(),
+            )
+        }
+    }
+
+    /// Stamps that the known advert was repeated.
+    #[inline(always)]
+    pub(crate) fn stamp(&self, now: u64) {
+        // SAFETY: as in `rules`.
+        unsafe { (&raw mut (*self.shared).last_seen).write_volatile(now) }
+    }
+
+    /// Leaves news and rings, unless a doorbell of this kind is still under way.
+    #[inline(always)]
+    pub(crate) fn tell(&self, kind: Kind, at: u64, advert: u64, digest: u64) {
+        // SAFETY: as in `rules`; `kind` indexes within the array.
+        let rung = unsafe {
+            let news = (&raw mut (*self.shared).news).cast::<abi::News<u64>>().add(kind as usize);
+            (&raw mut (*news).advert).write_volatile(advert);
+            (&raw mut (*news).digest).write_volatile(digest);
+            (&raw mut (*news).at).write_volatile(at);
+            let rung = &raw mut (*news).rung;
+            let before = rung.read_volatile();
+            rung.write_volatile(1);
+            before
+        };
+        if rung == 0
+            && DOORBELLS
+                .output::<Doorbell>(Doorbell { slot: self.slot, kind: kind as u32 }, 0)
+                .is_err()
+        {
+            // SAFETY: as above. The next advert of this kind rings again.
+            unsafe {
+                let news =
+                    (&raw mut (*self.shared).news).cast::<abi::News<u64>>().add(kind as usize);
+                (&raw mut (*news).rung).write_volatile(0);
+            }
+            count(self.slot, Counter::DoorbellsLost);
+        }
+    }
+}
+
+/// Counts one event of a slot.
+#[inline(always)]
+pub(crate) fn count(slot: u32, counter: Counter) {
+    count_at(slot, counter as usize);
+}
+
+#[inline(always)]
+fn count_at(slot: u32, index: usize) {
+    if let Some(counters) = COUNTERS.get_ptr_mut(slot)
+        && index < Counter::COUNT + Reject::COUNT
+    {
+        // SAFETY: this processor's own copy, and the index is within the array.
+        unsafe { *counters.cast::<u64>().add(index) += 1 }
+    }
+}
+
+/// Counts a rejected advert and leaves a record, unless the same reason left one just now.
+#[inline(always)]
+pub(crate) fn reject(slot: u32, reason: Reject, source: [u8; 4], ifindex: u32) -> bool {
+    count_at(slot, Counter::of_reject(reason));
+    let Some(times) = REJECT_TIMES.get_ptr_mut(0) else { return false };
+    let index = reason as usize;
+    if index >= Reject::COUNT {
+        return false;
+    }
+    let at = now();
+    // SAFETY: this processor's own copy, and the index is within the array.
+    let last = unsafe { &mut *times.cast::<u64>().add(index) };
+    if at - *last < abi::REJECT_RECORD_INTERVAL {
+        return false;
+    }
+    *last = at;
+    let record = Rejected { at, slot, reason: reason as u32, source, ifindex };
+    // A full ring loses the record; the counter has it.
+    REJECTS.output::<Rejected>(record, 0).is_ok()
+}
+
+/// A setting of the whole program.
+#[inline(always)]
+pub(crate) fn setting(setting: Setting) -> u64 {
+    SETTINGS.get(setting as u32).copied().unwrap_or(0)
+}

@@ -1,0 +1,66 @@
+//! The frame at hand: a pair of pointers and the device that it came in on.
+
+use aya_ebpf::programs::XdpContext;
+use vrrp_common::{
+    Frame, FrameMut,
+    wire::{
+        ethernet::{self, Link},
+        ipv4,
+    },
+};
+
+/// A frame in the kernel's memory. Valid while the program runs and does not resize it.
+pub(crate) struct Packet {
+    data: usize,
+    end: usize,
+    /// Device that received it.
+    pub(crate) ifindex: u32,
+}
+
+impl Packet {
+    #[inline(always)]
+    pub(crate) fn from_xdp(ctx: &XdpContext) -> Self {
+        Self { data: ctx.data(), end: ctx.data_end(), ifindex: ctx.ingress_ifindex() as u32 }
+    }
+
+    /// Protocol of the IPv4 packet behind `link`.
+    #[inline(always)]
+    pub(crate) fn protocol(&self, link: &Link) -> Option<u8> {
+        Some(ipv4::Header(self.octets(link.payload)?).protocol())
+    }
+
+    /// Turns the Ethernet addresses round: to `destination`, from `source`. Tags stay.
+    #[inline(always)]
+    pub(crate) fn address(&mut self, destination: [u8; 6], source: [u8; 6]) {
+        if let Some(header) = self.octets_mut::<{ ethernet::HEADER }>(0) {
+            let [d0, d1, d2, d3, d4, d5] = destination;
+            let [s0, s1, s2, s3, s4, s5] = source;
+            *header = [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, header[12], header[13]];
+        }
+    }
+}
+
+impl Frame for Packet {
+    #[inline(always)]
+    fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
+        let start = self.data + offset;
+        if start + N > self.end {
+            return None;
+        }
+        // SAFETY: the octets lie between data and data_end, as the verifier checks once more, and a
+        // shared borrow of the packet lasts as long as the reference.
+        Some(unsafe { &*(start as *const [u8; N]) })
+    }
+}
+
+impl FrameMut for Packet {
+    #[inline(always)]
+    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        let start = self.data + offset;
+        if start + N > self.end {
+            return None;
+        }
+        // SAFETY: as above, with an exclusive borrow.
+        Some(unsafe { &mut *(start as *mut [u8; N]) })
+    }
+}
