@@ -1,0 +1,312 @@
+//! The election of one virtual router, RFC 9568 6.4 (VRRPv3) and RFC 3768 6.4 (VRRPv2), with
+//! keepalived's `nopreempt`, `preempt_delay`, `lower_prio_no_advert`, `higher_prio_send_advert` and
+//! `down_timer_adverts`.
+//!
+//! A pure state machine: no clock, no socket, no allocation. The API by direction:
+//!
+//! * **In**: [`Election::handle`] takes one [`Event`] and the time it happened.
+//! * **Out, to do**: `handle` leaves the [`Action`]s that follow, to be carried out in this order.
+//! * **Out, to wait for**: [`Election::next_deadline`]; when it has passed, report [`Event::Timer`].
+//! * **Out, for the kernel program**: [`Election::accepted`] and [`Election::discarded`] tell which
+//!   adverts may be absorbed when they repeat.
+//! * **Getters** for status and adverts: the state, the effective priority, the intervals.
+//!
+//! The order of actions (an advert before the answers, the answers before the addresses):
+//!
+//! | change | actions |
+//! |---|---|
+//! | becoming Active | Advertise, Open, Transition, AddAddresses, Announce(TakeOver) |
+//! | yielding to a better router | (Advertise with `higher_prio_send_advert`,) Close, Transition, RemoveAddresses |
+//! | shutdown of an Active | Close, Advertise 0, Transition, RemoveAddresses |
+//! | a losing advert while Active | Advertise, Announce(LosingAdvert) |
+//!
+//! The time of an event may lie before that of the event before, since adverts carry the stamp of
+//! the kernel. Active_Down_Timer then still runs from the latest of them. Events are taken as they
+//! come: an advert that is reported while an expired timer is not wins over the timer, so a thread
+//! that was late does not depose a router that was on time.
+
+mod machine;
+mod time;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+use std::{net::IpAddr, time::Duration};
+
+use arrayvec::ArrayVec;
+use vrrp_common::{AdverInterval, Priority, Version};
+
+pub use self::time::Instant;
+use self::timers::{Limit, Timers};
+
+/// How many losing adverts, and how many resignations, an Active answers per own advert interval
+/// (RFC 9568 6.4.3 has no limit). It bounds what a forger can make us send. One would be too few:
+/// several fast routers may doubt a slow one within its interval, and keepalived resigns twice on
+/// FAULT, which sets the Backups to their short Skew_Time each time.
+const ANSWERS_PER_INTERVAL: u8 = 4;
+
+/// What the configuration and the interface say about one virtual router (RFC 9568 6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// Protocol version; decides Skew_Time and whether intervals are learned.
+    pub version: Version,
+    /// Effective priority; 255 makes this router the owner. Later values come with
+    /// [`Event::Priority`]. The caller keeps it in 1-254 for everybody else.
+    pub priority: Priority,
+    /// Own Advertisement_Interval.
+    pub interval: AdverInterval,
+    /// Preempt_Mode; false is keepalived's `nopreempt`. Of no effect for the owner.
+    pub preempt: bool,
+    /// keepalived's `preempt_delay`; zero for none. Of no effect for the owner.
+    pub preempt_delay: Duration,
+    /// Missed adverts that make an Active dead: 3 in RFC 9568 6.1, keepalived's
+    /// `down_timer_adverts`.
+    pub down_timer_adverts: u8,
+    /// Own primary address, the source of own adverts. Later values come with [`Event::Source`].
+    pub source: IpAddr,
+    /// keepalived's `lower_prio_no_advert`: a losing advert is not answered (RFC 5798, RFC 3768).
+    pub lower_prio_no_advert: bool,
+    /// keepalived's `higher_prio_send_advert`: one more advert before yielding.
+    pub higher_prio_send_advert: bool,
+}
+
+/// The states of RFC 9568 6.3. keepalived's FAULT is Initialize with a reason that the caller
+/// knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Not taking part.
+    Initialize,
+    /// Watching the Active router.
+    Backup,
+    /// Serving the addresses.
+    Active,
+}
+
+/// What an advert of the right virtual router, valid by RFC 9568 7.1, says to the election.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advert {
+    /// Source address of the IP header.
+    pub source: IpAddr,
+    /// Priority field; 0 when the sender resigns.
+    pub priority: Priority,
+    /// Max Advertise Interval field. In v2 it equals the own interval, or the advert was invalid.
+    pub interval: AdverInterval,
+}
+
+/// What can happen to an election.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The virtual router may take part: configured, its interface usable.
+    Startup,
+    /// It may no longer: stopped, removed, in FAULT.
+    Shutdown,
+    /// A valid advert arrived.
+    Advert(Advert),
+    /// The kernel program absorbed at least one repetition of [`Election::accepted`], the last one
+    /// at the time of this event. Report it before [`Event::Timer`].
+    Repeat,
+    /// [`Election::next_deadline`] has passed.
+    Timer,
+    /// The effective priority changed.
+    Priority(Priority),
+    /// The own primary address changed.
+    Source(IpAddr),
+}
+
+/// What the caller has to do, in the order of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send an advert with this priority and the own interval.
+    Advertise {
+        /// The own effective priority, or 0 to resign.
+        priority: Priority,
+    },
+    /// Let the kernel program answer for the addresses: store the lease.
+    Open,
+    /// Stop its answers: clear the lease.
+    Close,
+    /// Add the addresses to the interface.
+    AddAddresses,
+    /// Remove them.
+    RemoveAddresses,
+    /// Tell the hosts of the network who has the addresses.
+    Announce(Announce),
+    /// Tell the log, the notify scripts and the status.
+    Transition {
+        /// State before.
+        from: State,
+        /// State after.
+        to: State,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// The occasions for gratuitous ARP and unsolicited Neighbor Advertisements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announce {
+    /// This router became Active (keepalived `garp_master_*`).
+    TakeOver,
+    /// Another router believed to be Active and may have spoiled caches (keepalived
+    /// `garp_lower_prio_*`). At most four times per own advert interval.
+    LosingAdvert,
+}
+
+/// Why a state changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A router that is not the owner starts as Backup.
+    Startup,
+    /// The caller stopped the virtual router.
+    Shutdown,
+    /// The owner starts as Active.
+    OwnerStartup,
+    /// No Active router was heard for Active_Down_Interval.
+    ActiveDownTimer,
+    /// The Active router resigned with priority 0, and nobody better came within Skew_Time.
+    Resignation,
+    /// Only adverts of a lower priority were heard for Active_Down_Interval.
+    Preemption,
+    /// An advert of a higher priority was heard.
+    HigherPriority,
+    /// An advert of the own priority from a higher address was heard.
+    EqualPriorityHigherAddress,
+}
+
+/// The actions that one event leads to, in order.
+pub type Actions = ArrayVec<Action, 8>;
+
+/// One virtual router's election. See the [module](self) for the order of calls.
+#[derive(Clone, Debug)]
+pub struct Election {
+    parameters: Parameters,
+    state: State,
+    timers: Timers,
+    /// Active_Adver_Interval of RFC 9568 6.1.
+    active_adver_interval: AdverInterval,
+    heard: Heard,
+    losing_answers: Limit,
+    resign_answers: Limit,
+}
+
+impl Election {
+    /// An election in Initialize, which waits for [`Event::Startup`].
+    pub const fn new(parameters: Parameters) -> Self {
+        Self {
+            parameters,
+            state: State::Initialize,
+            timers: Timers::new(),
+            active_adver_interval: parameters.interval,
+            heard: Heard::nothing(Instant::from_nanos(0)),
+            losing_answers: Limit::new(ANSWERS_PER_INTERVAL),
+            resign_answers: Limit::new(ANSWERS_PER_INTERVAL),
+        }
+    }
+
+    /// The parameters in force: priority and source as the last events set them.
+    pub const fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The state after the last event.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// The priority that own adverts carry.
+    pub const fn effective_priority(&self) -> Priority {
+        self.parameters.priority
+    }
+
+    /// The own Advertisement_Interval, which own adverts carry.
+    pub const fn interval(&self) -> AdverInterval {
+        self.parameters.interval
+    }
+
+    /// Primary address of the Active router: the own one in Active, the sender of the last accepted
+    /// advert in Backup unless it resigned, `None` while unknown.
+    pub const fn active_router(&self) -> Option<IpAddr> {
+        match self.state {
+            State::Initialize => None,
+            State::Backup => self.heard.active_router,
+            State::Active => Some(self.parameters.source),
+        }
+    }
+
+    /// Active_Adver_Interval: in v3 the interval of the last accepted advert, else the own one
+    /// (RFC 9568 6.1).
+    pub const fn active_adver_interval(&self) -> Duration {
+        self.active_adver_interval.duration()
+    }
+
+    /// Skew_Time, exact to the nanosecond so that neighbouring priorities differ at the smallest
+    /// interval: (256 - priority) / 256 of Active_Adver_Interval in v3 (RFC 9568 6.1), of one
+    /// second in v2 (RFC 3768 6.1).
+    pub fn skew_time(&self) -> Duration {
+        let whole = match self.parameters.version {
+            Version::V2 => Duration::from_secs(1),
+            Version::V3 => self.active_adver_interval(),
+        };
+        whole * (256 - u32::from(self.parameters.priority.get())) / 256
+    }
+
+    /// Active_Down_Interval: `down_timer_adverts` times Active_Adver_Interval, and Skew_Time
+    /// (RFC 9568 6.1).
+    pub fn active_down_interval(&self) -> Duration {
+        self.active_adver_interval() * u32::from(self.parameters.down_timer_adverts)
+            + self.skew_time()
+    }
+
+    /// When to report [`Event::Timer`]; `None` while nothing is waited for.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next_deadline()
+    }
+
+    /// The advert whose repetition only restarts Active_Down_Timer: the kernel program may absorb
+    /// it, stamped, and the caller reports [`Event::Repeat`]. `None` unless Backup and such an
+    /// advert was heard; never one of priority 0.
+    pub const fn accepted(&self) -> Option<Advert> {
+        self.heard.accepted
+    }
+
+    /// The lower-priority advert whose repetition changes nothing at all: the kernel program may
+    /// drop it without a stamp. `None` unless Backup and such an advert was heard.
+    pub const fn discarded(&self) -> Option<Advert> {
+        self.heard.discarded
+    }
+}
+
+/// What a Backup remembers of the adverts it heard; empty in the other states.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    /// Active_Down_Timer runs from here: the latest stamp of an advert that restarted it.
+    latest: Instant,
+    active_router: Option<IpAddr>,
+    accepted: Option<Advert>,
+    discarded: Option<Advert>,
+    /// `preempt_delay` has run out: adverts of a lower priority are discarded.
+    preempt_due: bool,
+    /// Why Active_Down_Timer, should it expire now, makes this router Active.
+    take_over: Cause,
+}
+
+impl Heard {
+    const fn nothing(since: Instant) -> Self {
+        Self {
+            latest: since,
+            active_router: None,
+            accepted: None,
+            discarded: None,
+            preempt_due: false,
+            take_over: Cause::ActiveDownTimer,
+        }
+    }
+
+    /// After a change of what adverts are compared with: the next one is news again, whatever it
+    /// says.
+    fn judge_afresh(&mut self) {
+        self.accepted = None;
+        self.discarded = None;
+    }
+}

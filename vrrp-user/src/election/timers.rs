@@ -1,0 +1,80 @@
+//! The timers of one election and the limit on answers. Only deadlines are kept: a timer that was
+//! stopped or set anew cannot expire by mistake.
+
+use std::time::Duration;
+
+use super::time::Instant;
+
+/// What the election waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// When the next regular advert is due (RFC 9568 6.2). Runs in Active only.
+    Adver,
+    /// When the Active router counts as dead (RFC 9568 6.2). Runs in Backup only.
+    ActiveDown,
+    /// When adverts of a lower priority are no longer put up with (keepalived `preempt_delay`).
+    /// Runs in Backup only.
+    PreemptDelay,
+}
+
+/// The deadline of each [`Timer`], `None` while it does not run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timers([Option<Instant>; 3]);
+
+impl Timers {
+    /// None of them runs.
+    pub(super) const fn new() -> Self {
+        Self([None; 3])
+    }
+
+    /// Starts `timer` or moves it to another deadline.
+    pub(super) fn set(&mut self, timer: Timer, deadline: Instant) {
+        self.0[timer as usize] = Some(deadline);
+    }
+
+    /// Stops `timer`.
+    pub(super) fn stop(&mut self, timer: Timer) {
+        self.0[timer as usize] = None;
+    }
+
+    /// The deadline of `timer` if it is due at `now`.
+    pub(super) fn expired(&self, timer: Timer, now: Instant) -> Option<Instant> {
+        self.0[timer as usize].filter(|&deadline| deadline <= now)
+    }
+
+    /// True while `timer` runs, due or not.
+    pub(super) fn runs(&self, timer: Timer) -> bool {
+        self.0[timer as usize].is_some()
+    }
+
+    /// The earliest deadline.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.0.iter().flatten().min().copied()
+    }
+}
+
+/// How often an Active router answers what it hears. The window opens with the first answer, so
+/// an answer is never late; a flood gets no more than `per_window` of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    per_window: u8,
+    left: u8,
+    window_ends: Instant,
+}
+
+impl Limit {
+    pub(super) const fn new(per_window: u8) -> Self {
+        Self { per_window, left: per_window, window_ends: Instant::from_nanos(0) }
+    }
+
+    /// Takes one answer out of the window at `now`; false when it is used up.
+    pub(super) fn allows(&mut self, now: Instant, window: Duration) -> bool {
+        if now >= self.window_ends {
+            self.left = self.per_window;
+            self.window_ends = now + window;
+        }
+        let allowed = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        allowed
+    }
+}
