@@ -1,0 +1,230 @@
+//! What is said about a configuration, and how it is drawn.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use super::{
+    Config, code,
+    source::{Sources, Span},
+};
+
+/// More than this is not reported about one file: nobody reads it, and any file must be done with
+/// in bounded time.
+const MAX_DIAGNOSTICS: usize = 1000;
+
+/// How much a diagnostic matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// keepalived reports it, too: it repairs or ignores the place, or does not start.
+    Error,
+    /// Hardly meant as it stands, though keepalived is silent.
+    Warning,
+    /// Valid for keepalived; this program does not have it yet.
+    NotYet,
+    /// Valid, and worth knowing.
+    Hint,
+}
+
+impl Severity {
+    /// One word for output, stable: `error`, `warning`, `not-yet`, `hint`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::NotYet => "not-yet",
+            Self::Hint => "hint",
+        }
+    }
+}
+
+/// One remark about one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How much it matters.
+    pub severity: Severity,
+    /// Stable name of its kind, a letter and four digits.
+    pub code: &'static str,
+    /// What is wrong, in one sentence that quotes the file.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+    /// What to write instead, or what happens now.
+    pub help: Option<String>,
+    verdict: Verdict,
+}
+
+impl Diagnostic {
+    /// Adds what to write instead.
+    pub(super) fn help(&mut self, help: impl Into<String>) {
+        self.help = Some(help.into());
+    }
+}
+
+/// The answer of `check`. Ordered: a later one outweighs an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Nothing that keepalived would report.
+    Clean,
+    /// Errors, but keepalived would run.
+    WouldRun,
+    /// A script would run as root although nobody said that this is meant.
+    ScriptSecurity,
+    /// The file cannot be read, or keepalived does not start with it.
+    CannotRun,
+}
+
+impl Verdict {
+    /// Exit code as `keepalived -t` has it: 0, 5, 6, 4.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::WouldRun => 5,
+            Self::ScriptSecurity => 6,
+            Self::CannotRun => 4,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Clean => "clean",
+            Self::WouldRun => "would run",
+            Self::ScriptSecurity => "script security",
+            Self::CannotRun => "cannot run",
+        })
+    }
+}
+
+/// Kind of a diagnostic: what all of its sort have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    pub(super) code: &'static str,
+    pub(super) severity: Severity,
+    pub(super) verdict: Verdict,
+}
+
+/// Collects diagnostics while a file is read.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    list: Vec<Diagnostic>,
+    /// Takes the place of everything beyond the limit.
+    last: Option<Diagnostic>,
+}
+
+impl Findings {
+    /// Reports something. The result takes a help text.
+    pub(super) fn report(
+        &mut self,
+        kind: Kind,
+        span: Span,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        let message = message.into();
+        let Kind { code, severity, verdict } = kind;
+        let diagnostic = Diagnostic { severity, code, message, span, help: None, verdict };
+        if self.is_full() {
+            return self.last.insert(diagnostic);
+        }
+        let index = self.list.len();
+        self.list.push(diagnostic);
+        &mut self.list[index]
+    }
+
+    /// Nothing more will be shown.
+    pub(super) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_DIAGNOSTICS
+    }
+
+    /// Everything, in the order of the file.
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        self.list.sort_by_key(|diagnostic| (diagnostic.span.file, diagnostic.span.start));
+        if let Some(Diagnostic { span, verdict, .. }) = self.last {
+            let Kind { code, severity, .. } = code::TOO_MANY;
+            let message = format!("there is more, only {MAX_DIAGNOSTICS} remarks are shown");
+            self.list.push(Diagnostic { severity, code, message, span, help: None, verdict });
+        }
+        self.list
+    }
+}
+
+/// The result of reading a configuration.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What can be run; `None` when keepalived would not start either.
+    pub config: Option<Config>,
+    /// What there is to say, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The text, for [`Span`]s.
+    pub sources: Sources,
+    /// Programs that would run as root without anybody having said so, as far as the file tells.
+    pub(super) unguarded: Vec<(PathBuf, Span)>,
+}
+
+impl Loaded {
+    /// The worst that was found.
+    pub fn verdict(&self) -> Verdict {
+        let verdicts = self.diagnostics.iter().map(|diagnostic| diagnostic.verdict);
+        verdicts.max().unwrap_or(Verdict::Clean)
+    }
+
+    /// Adds what depends on the host, as `keepalived -t` does: `is_program` says whether a path can be
+    /// run there. The first program that would run as root is reported, if nobody said whose rights
+    /// scripts have.
+    pub fn check_scripts(&mut self, is_program: impl Fn(&Path) -> bool) {
+        let Some((path, span)) = self.unguarded.iter().find(|(path, _)| is_program(path)) else {
+            return;
+        };
+        let Kind { code, severity, verdict } = code::SCRIPT_SECURITY;
+        let message =
+            format!("`{}` would run as root, and script security is not enabled", path.display());
+        let help =
+            "write `enable_script_security` and `script_user USER` into global_defs".to_owned();
+        let at = self.diagnostics.partition_point(|other| other.span.start <= span.start);
+        let diagnostic =
+            Diagnostic { severity, code, message, span: *span, help: Some(help), verdict };
+        self.diagnostics.insert(at, diagnostic);
+    }
+
+    /// How many diagnostics have a severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count()
+    }
+
+    /// Draws every diagnostic with its line, a caret and its help, each followed by an empty line.
+    /// `color` adds ANSI colours.
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let drawn =
+            self.diagnostics.iter().map(|diagnostic| self.draw(&renderer, diagnostic) + "\n\n");
+        drawn.collect()
+    }
+
+    fn draw(&self, renderer: &Renderer, diagnostic: &Diagnostic) -> String {
+        let span = diagnostic.span;
+        let lines = self.sources.lines_of(span);
+        let excerpt = self.sources.text(span.file).get(lines.clone()).unwrap_or("");
+        let within = |offset: u32| (offset as usize).saturating_sub(lines.start).min(excerpt.len());
+        let (start, _) = self.sources.positions(span);
+        let level = match diagnostic.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::NotYet => Level::INFO.with_name("not yet"),
+            Severity::Hint => Level::NOTE.with_name("hint"),
+        };
+        let snippet = Snippet::source(excerpt)
+            .path(self.sources.name(span.file))
+            .line_start(start.line as usize)
+            .annotation(AnnotationKind::Primary.span(within(span.start)..within(span.end)));
+        let title = level.primary_title(&diagnostic.message).id(diagnostic.code);
+        let mut group = title.element(snippet);
+        if let Some(help) = &diagnostic.help {
+            group = group.element(Level::HELP.message(help));
+        }
+        renderer.render(&[group])
+    }
+}

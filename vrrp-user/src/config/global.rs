@@ -1,0 +1,212 @@
+//! `global_defs`: settings of the daemon, and defaults for the virtual routers.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use vrrp_common::Version;
+
+use super::{Garp, Global, XdpMode, code, diagnostic::Findings, parser::Statement, values};
+
+/// The choices of `xdp_mode`.
+pub(super) const XDP_MODES: [(&str, XdpMode); 4] = [
+    ("auto", XdpMode::Auto),
+    ("native", XdpMode::Native),
+    ("generic", XdpMode::Generic),
+    ("none", XdpMode::None),
+];
+
+/// The choices of `version` and `vrrp_version`.
+pub(super) const VERSIONS: [(&str, Version); 2] = [("2", Version::V2), ("3", Version::V3)];
+
+/// The group of VRRP for IPv4 (RFC 9568 5.1.1.2).
+const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+
+/// What an instance takes when it does not say otherwise.
+#[derive(Clone, Debug)]
+pub(super) struct Defaults {
+    pub(super) version: Option<Version>,
+    pub(super) group: Ipv4Addr,
+    pub(super) garp: Garp,
+    /// `None`: as the instance's `garp_master_repeat`.
+    pub(super) lower_prio_repeat: Option<u32>,
+    /// `None`: as the instance's `garp_master_delay`.
+    pub(super) lower_prio_delay: Option<Duration>,
+    pub(super) down_timer_adverts: u8,
+    pub(super) lower_prio_no_advert: bool,
+    pub(super) higher_prio_send_advert: bool,
+    pub(super) skip_check_adv_addr: bool,
+    pub(super) checksum_as_v2: bool,
+    pub(super) strict: bool,
+    pub(super) xdp_mode: XdpMode,
+    /// Something in global_defs could not be evaluated, so no instance can be trusted.
+    pub(super) left_out: bool,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            version: None,
+            group: GROUP,
+            garp: Garp::default(),
+            lower_prio_repeat: None,
+            lower_prio_delay: None,
+            down_timer_adverts: 3,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            skip_check_adv_addr: false,
+            checksum_as_v2: false,
+            strict: false,
+            xdp_mode: XdpMode::Auto,
+            left_out: false,
+        }
+    }
+}
+
+/// Reads every `global_defs` of the file, wherever it stands.
+pub(super) fn build(tree: &[Statement], findings: &mut Findings) -> (Global, Defaults) {
+    let (mut global, mut defaults) = (Global::default(), Defaults::default());
+    for block in tree.iter().filter(|statement| statement.keyword() == "global_defs") {
+        defaults.left_out |= block.left_out;
+        for statement in block.inner() {
+            apply(statement, &mut global, &mut defaults, findings);
+        }
+    }
+    (global, defaults)
+}
+
+/// One line of `global_defs`.
+fn apply(
+    statement: &Statement,
+    global: &mut Global,
+    defaults: &mut Defaults,
+    findings: &mut Findings,
+) {
+    let set_switch = |place: &mut bool, findings: &mut Findings| {
+        *place = values::switch(statement, findings).unwrap_or(*place);
+    };
+    match statement.keyword() {
+        "router_id" => global.router_id = values::argument(statement).map(|word| word.text.clone()),
+        "xdp_drop_foreign" => set_switch(&mut global.drop_foreign, findings),
+        "vrrp_lower_prio_no_advert" => set_switch(&mut defaults.lower_prio_no_advert, findings),
+        "vrrp_higher_prio_send_advert" => {
+            set_switch(&mut defaults.higher_prio_send_advert, findings)
+        }
+        "vrrp_skip_check_adv_addr" => set_switch(&mut defaults.skip_check_adv_addr, findings),
+        "v3_checksum_as_v2" => set_switch(&mut defaults.checksum_as_v2, findings),
+        "vrrp_strict" => defaults.strict = strict(statement, findings).unwrap_or(defaults.strict),
+        "vrrp_version" => {
+            let version = values::choice(statement, &VERSIONS, "the line is ignored", findings);
+            defaults.version = version.or(defaults.version);
+        }
+        "xdp_mode" => {
+            let mode = values::choice(statement, &XDP_MODES, "the line is ignored", findings);
+            defaults.xdp_mode = mode.unwrap_or(defaults.xdp_mode);
+        }
+        "vrrp_mcast_group4" => {
+            defaults.group = group(statement, findings).unwrap_or(defaults.group)
+        }
+        "vrrp_down_timer_adverts" => {
+            defaults.down_timer_adverts =
+                down_timer_adverts(statement, findings).unwrap_or(defaults.down_timer_adverts);
+        }
+        "vrrp_gna_interval" => {
+            spacing(statement, findings);
+        }
+        "vrrp_garp_interval" => {
+            defaults.garp.interval = spacing(statement, findings).unwrap_or(defaults.garp.interval);
+        }
+        _ => apply_garp(statement, defaults, findings),
+    }
+}
+
+fn apply_garp(statement: &Statement, defaults: &mut Defaults, findings: &mut Findings) {
+    let garp = &mut defaults.garp;
+    match statement.keyword() {
+        "vrrp_min_garp" if values::switch(statement, findings) == Some(true) => {
+            (garp.repeat, garp.delay) = (1, Duration::ZERO);
+        }
+        "vrrp_garp_master_delay" => {
+            garp.delay = values::whole_seconds(statement, findings).unwrap_or(garp.delay);
+        }
+        "vrrp_garp_master_repeat" => {
+            garp.repeat = rounds(statement, findings).unwrap_or(garp.repeat)
+        }
+        "vrrp_garp_master_refresh" => {
+            garp.refresh = values::whole_seconds(statement, findings).unwrap_or(garp.refresh);
+        }
+        "vrrp_garp_master_refresh_repeat" => {
+            garp.refresh_repeat = rounds(statement, findings).unwrap_or(garp.refresh_repeat);
+        }
+        "vrrp_garp_lower_prio_delay" => {
+            defaults.lower_prio_delay =
+                values::whole_seconds(statement, findings).or(defaults.lower_prio_delay);
+        }
+        "vrrp_garp_lower_prio_repeat" => {
+            defaults.lower_prio_repeat =
+                lower_prio_rounds(statement, findings).or(defaults.lower_prio_repeat);
+        }
+        _ => {}
+    }
+}
+
+/// A number of rounds; 0 is raised to 1 with a report, as keepalived does.
+pub(super) fn rounds(statement: &Statement, findings: &mut Findings) -> Option<u32> {
+    let rounds = values::number(statement, 0..=u32::MAX, "the line is ignored", findings)?;
+    if rounds == 0 {
+        let message = format!("`{} 0`: at least one round is sent", statement.keyword());
+        findings.report(code::OUT_OF_RANGE, statement.span(), message).help("1 is used");
+    }
+    Some(rounds.max(1))
+}
+
+/// A number of rounds that may be 0.
+pub(super) fn lower_prio_rounds(statement: &Statement, findings: &mut Findings) -> Option<u32> {
+    values::number(statement, 0..=i32::MAX.unsigned_abs(), "the line is ignored", findings)
+}
+
+/// `down_timer_adverts`, 1-100.
+pub(super) fn down_timer_adverts(statement: &Statement, findings: &mut Findings) -> Option<u8> {
+    let adverts = values::number(statement, 1..=100, "the line is ignored", findings)?;
+    u8::try_from(adverts).ok()
+}
+
+/// `vrrp_strict` and `strict_mode`. All that keepalived changes in an instance is done; the firewall
+/// rules and the owner's deafness are not.
+pub(super) fn strict(statement: &Statement, findings: &mut Findings) -> Option<bool> {
+    let strict = values::switch(statement, findings)?;
+    if strict {
+        let message = format!(
+            "of `{}`, no_accept and owner_ignore_adverts are not implemented yet",
+            statement.keyword()
+        );
+        findings
+            .report(code::NOT_YET, statement.keyword_span(), message)
+            .help("virtual addresses answer on a router that does not own them, too");
+    }
+    Some(strict)
+}
+
+/// A multicast group of IPv4.
+pub(super) fn group(statement: &Statement, findings: &mut Findings) -> Option<Ipv4Addr> {
+    let word = values::argument(statement)?;
+    let group = word.text.parse::<Ipv4Addr>().ok().filter(Ipv4Addr::is_multicast);
+    if group.is_none() {
+        let message = format!("`{}` is no multicast address of IPv4", word.text);
+        findings.report(code::NOT_MULTICAST, word.span, message).help("the line is ignored");
+    }
+    group
+}
+
+/// Spacing of gratuitous ARP, 1 us - 4294.967295 s. An explicit 0 is what keepalived's own default
+/// file contains and what its parser rejects; both come to "no spacing".
+fn spacing(statement: &Statement, findings: &mut Findings) -> Option<Duration> {
+    let word = values::argument(statement)?;
+    if word.text.parse() == Ok(0.0) {
+        let name = statement.keyword();
+        let message = format!("`{name} 0` is outside 0.000001-4294.967295 s; no spacing is used");
+        let help = "remove the line: no spacing is the default";
+        findings.report(code::ZERO_INTERVAL, word.span, message).help(help);
+        return Some(Duration::ZERO);
+    }
+    let range = Duration::from_micros(1)..=Duration::from_micros(u64::from(u32::MAX));
+    values::seconds(statement, range, "the line is ignored", findings)
+}

@@ -1,0 +1,129 @@
+//! keepalived.conf: from bytes to the typed [`Config`], with a diagnostic at the place for
+//! everything that is not as it should be.
+//!
+//! The way of a file: [`source`] keeps its text, [`lexer`] makes words of it, [`parser`] a tree of
+//! statements, [`audit`] holds the tree against the table in [`keywords`], [`global`] and
+//! [`instance`] read the values, and [`complete`] adds defaults and keepalived's repairs. Nothing is
+//! swallowed: what has no effect says so at its place. Whether a file would run is decided as
+//! `keepalived -t` decides it, without its need for root and for the interfaces.
+
+mod address;
+mod audit;
+mod code;
+mod complete;
+mod diagnostic;
+mod global;
+mod instance;
+mod keywords;
+mod lexer;
+mod model;
+mod oddities;
+mod parser;
+mod references;
+mod scripts;
+mod source;
+mod suggest;
+mod values;
+
+use std::{collections::HashMap, path::Path};
+
+pub use diagnostic::{Diagnostic, Loaded, Severity, Verdict};
+pub use model::{
+    Authentication, Broadcast, ChecksumForm, Config, Garp, Global, InitialState, Instance,
+    VirtualAddress, XdpMode,
+};
+pub use source::{FileId, Position, Sources, Span};
+
+use diagnostic::Findings;
+use parser::Statement;
+
+/// Larger files are refused. A configuration of 1000 virtual routers has about half a megabyte.
+const MAX_SIZE: usize = 8 << 20;
+
+/// Reads a configuration file. One that cannot be read is a diagnostic, too.
+pub fn load(path: &Path) -> Loaded {
+    let name = path.display().to_string();
+    match std::fs::read(path) {
+        Ok(bytes) => parse(&name, &bytes),
+        Err(error) => refuse(&name, code::UNREADABLE, &format!("cannot read {name}: {error}")),
+    }
+}
+
+/// Reads a configuration from memory; `name` stands for it in messages. Any bytes will do.
+pub fn parse(name: &str, text: &[u8]) -> Loaded {
+    if text.len() > MAX_SIZE {
+        let message = format!("{name} has {} bytes, more than {MAX_SIZE}", text.len());
+        return refuse(name, code::TOO_LARGE, &message);
+    }
+    let (mut sources, mut findings) = (Sources::default(), Findings::default());
+    let file = sources.add(name, text);
+    let tokens = lexer::tokens(file, sources.text(file), &mut findings);
+    let tree = parser::parse(tokens, &sources, &mut findings);
+    references::check(&tree, &mut findings);
+    let unguarded = scripts::unguarded(&tree);
+    let virtual_servers = spans_of("virtual_server", &tree);
+    let tree = audit::audit(tree, &sources, &mut findings);
+    let config = Config { virtual_servers, ..build(&tree, &sources, &mut findings) };
+    let diagnostics = findings.finish();
+    let mut loaded = Loaded { config: None, diagnostics, sources, unguarded };
+    if loaded.verdict() != Verdict::CannotRun {
+        loaded.config = Some(config);
+    }
+    loaded
+}
+
+/// The model, from statements that the audit has let through.
+fn build(tree: &[Statement], sources: &Sources, findings: &mut Findings) -> Config {
+    let (global, defaults) = global::build(tree, findings);
+    let mut config = Config { global, ..Config::default() };
+    let mut names = HashMap::new();
+    for block in tree.iter().filter(|statement| statement.keyword() == "vrrp_instance") {
+        let draft = instance::draft(block, sources, findings);
+        if let Some(first) = names.insert(draft.name.clone(), draft.span) {
+            let line = sources.positions(first).0.line;
+            let message =
+                format!("there is a vrrp_instance `{}` in line {line} already", draft.name);
+            findings.report(code::DUPLICATE_NAME, draft.span, message).help("this one is ignored");
+            continue;
+        }
+        config.instances.extend(complete::complete(draft, &defaults, findings));
+    }
+    separate(&mut config.instances, findings);
+    config
+}
+
+/// Two virtual routers with one number on one interface hear each other's adverts: the second one
+/// is left out.
+fn separate(instances: &mut Vec<Instance>, findings: &mut Findings) {
+    let mut taken = HashMap::new();
+    instances.retain(|instance| {
+        let Instance { name, span, vrid, interface, .. } = instance;
+        match taken.get(&(*vrid, interface.clone())) {
+            Some(first) => {
+                let message = format!(
+                    "`{first}` and `{name}` both have virtual_router_id {vrid} on {interface}"
+                );
+                findings
+                    .report(code::DUPLICATE_VRID, *span, message)
+                    .help(format!("`{name}` is left out"));
+                false
+            }
+            None => {
+                taken.insert((*vrid, interface.clone()), name.clone());
+                true
+            }
+        }
+    });
+}
+
+fn spans_of(keyword: &str, tree: &[Statement]) -> Vec<Span> {
+    tree.iter().filter(|statement| statement.keyword() == keyword).map(Statement::span).collect()
+}
+
+/// A file of which nothing is known but why.
+fn refuse(name: &str, kind: diagnostic::Kind, message: &str) -> Loaded {
+    let (mut sources, mut findings) = (Sources::default(), Findings::default());
+    let file = sources.add(name, b"");
+    findings.report(kind, Span { file, ..Span::default() }, message);
+    Loaded { config: None, diagnostics: findings.finish(), sources, unguarded: Vec::new() }
+}

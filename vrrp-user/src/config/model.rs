@@ -1,0 +1,183 @@
+//! The typed configuration. After this module nothing parses strings: every value has its unit and
+//! its range in its type, defaults are filled in, and keepalived's repairs have been made.
+
+use std::{net::IpAddr, net::Ipv4Addr, time::Duration};
+
+use vrrp_common::{AdverInterval, Priority, Version, Vrid};
+
+use super::Span;
+
+/// A whole configuration that can be run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// What holds for the daemon rather than for one virtual router.
+    pub global: Global,
+    /// The virtual routers, in the order of the file.
+    pub instances: Vec<Instance>,
+    /// Where `virtual_server` blocks stand. They are keepalived's to serve: `run` says so at every
+    /// start.
+    pub virtual_servers: Vec<Span>,
+}
+
+/// Settings of `global_defs` that have an effect as such. Defaults of instances are not kept here:
+/// they have been copied into each [`Instance`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Global {
+    /// `router_id`, a name for mails and logs; never on the wire.
+    pub router_id: Option<String>,
+    /// `xdp_drop_foreign`: adverts of virtual routers that are not ours are dropped, not passed.
+    pub drop_foreign: bool,
+}
+
+/// One `vrrp_instance`: a virtual router on an interface.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    /// The name behind `vrrp_instance`.
+    pub name: String,
+    /// The name's place in the file, for messages about the instance.
+    pub span: Span,
+    /// `state`. keepalived does not start as master because of it, see section 1.5 of its reference;
+    /// it only rules out nopreempt and preempt_delay, which has been applied already.
+    pub state: InitialState,
+    /// `interface`.
+    pub interface: String,
+    /// `virtual_router_id`.
+    pub vrid: Vrid,
+    /// `priority`, 1-255.
+    pub priority: Priority,
+    /// `version`, else `vrrp_version`, else 2 (3 for IPv6).
+    pub version: Version,
+    /// `advert_int`, rounded as the version demands.
+    pub interval: AdverInterval,
+    /// `authentication` of v2, `None` without.
+    pub authentication: Option<Authentication>,
+    /// `virtual_ipaddress`: advertised, in this order.
+    pub addresses: Vec<VirtualAddress>,
+    /// `virtual_ipaddress_excluded`: moved with the others, not advertised.
+    pub excluded: Vec<VirtualAddress>,
+    /// `mcast_src_ip`: source of adverts instead of the interface's primary address.
+    pub source: Option<Ipv4Addr>,
+    /// `mcast_dst_ip`, else `vrrp_mcast_group4`.
+    pub group: Ipv4Addr,
+    /// `false` for `nopreempt`.
+    pub preempt: bool,
+    /// `preempt_delay`, counted from the first lower-priority advert heard as Backup.
+    pub preempt_delay: Duration,
+    /// `down_timer_adverts`, 1-100.
+    pub down_timer_adverts: u8,
+    /// `lower_prio_no_advert`: as Active, do not answer a losing advert at once.
+    pub lower_prio_no_advert: bool,
+    /// `higher_prio_send_advert`: send one more advert before yielding to a better one.
+    pub higher_prio_send_advert: bool,
+    /// `skip_check_adv_addr`: do not compare the address list of the master that is known already.
+    pub skip_check_adv_addr: bool,
+    /// Form of the v3/IPv4 checksum on send, `v3_checksum_as_v2`.
+    pub checksum: ChecksumForm,
+    /// Gratuitous ARP.
+    pub garp: Garp,
+    /// `xdp_mode`, an extension of ours.
+    pub xdp_mode: XdpMode,
+}
+
+/// Argument of `state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InitialState {
+    /// `MASTER`.
+    Master,
+    /// `BACKUP`.
+    Backup,
+}
+
+/// `authentication` of VRRPv2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// `auth_type PASS`: eight octets, zero padded (RFC 2338 5.3.10).
+    Pass([u8; 8]),
+}
+
+/// What a v3/IPv4 checksum covers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChecksumForm {
+    /// Pseudo-header and message: RFC 5798 as keepalived, FRR and others read it. Our default, too.
+    #[default]
+    PseudoHeader,
+    /// The message alone: RFC 9568 5.2.8, `v3_checksum_as_v2`.
+    MessageOnly,
+}
+
+/// Gratuitous ARP of an instance, keepalived's knobs with its defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Garp {
+    /// Rounds over all addresses when becoming Active (`garp_master_repeat`, 5).
+    pub repeat: u32,
+    /// When the second burst follows the first (`garp_master_delay`, 5 s); zero means never.
+    pub delay: Duration,
+    /// Period of the refresh while Active (`garp_master_refresh`, 0 = off).
+    pub refresh: Duration,
+    /// Rounds of each refresh (`garp_master_refresh_repeat`, 1).
+    pub refresh_repeat: u32,
+    /// Rounds when a losing advert was heard (`garp_lower_prio_repeat`, as `repeat`).
+    pub lower_prio_repeat: u32,
+    /// Second burst after a losing advert (`garp_lower_prio_delay`, as `delay`).
+    pub lower_prio_delay: Duration,
+    /// Spacing of the frames on one interface (`vrrp_garp_interval`, 0 = none).
+    pub interval: Duration,
+}
+
+impl Default for Garp {
+    fn default() -> Self {
+        Self {
+            repeat: 5,
+            delay: Duration::from_secs(5),
+            refresh: Duration::ZERO,
+            refresh_repeat: 1,
+            lower_prio_repeat: 5,
+            lower_prio_delay: Duration::from_secs(5),
+            interval: Duration::ZERO,
+        }
+    }
+}
+
+/// How the kernel program is attached (`xdp_mode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum XdpMode {
+    /// Decided once per device, by its kind.
+    #[default]
+    Auto,
+    /// In the driver.
+    Native,
+    /// In the kernel's generic hook.
+    Generic,
+    /// Not at all: raw sockets and the kernel's own ARP.
+    None,
+}
+
+/// One line of `virtual_ipaddress` or `virtual_ipaddress_excluded`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length; 32 or 128 when the file gives none.
+    pub prefix: u8,
+    /// `dev`, where it is not the instance's interface.
+    pub device: Option<String>,
+    /// `brd`.
+    pub broadcast: Option<Broadcast>,
+    /// `scope` as rtnetlink counts it: 0 global, 200 site, 253 link, 254 host, 255 nowhere.
+    pub scope: u8,
+    /// `label`.
+    pub label: Option<String>,
+    /// Where the line stands.
+    pub span: Span,
+}
+
+/// Argument of `brd`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broadcast {
+    /// `brd +`: all host bits set.
+    HostBitsSet,
+    /// `brd -`: all host bits clear.
+    HostBitsClear,
+    /// A given address.
+    Address(Ipv4Addr),
+}

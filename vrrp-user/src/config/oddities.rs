@@ -1,0 +1,118 @@
+//! Text that was copied from a manual or a web page: typographic quotes, blanks that are none,
+//! placeholders; and the variables of keepalived's language.
+
+use super::{
+    code,
+    diagnostic::Findings,
+    lexer::Word,
+    parser::{Statement, span_of},
+    source::{Sources, Span},
+};
+
+const QUOTES: [char; 11] = ['‘', '’', '‚', '‛', '“', '”', '„', '‟', '«', '»', '＂'];
+
+/// Look like blanks or like nothing, and are letters for keepalived.
+const INVISIBLE: [char; 6] = ['\u{a0}', '\u{2007}', '\u{202f}', '\u{3000}', '\u{200b}', '\u{feff}'];
+
+/// Their values may contain anything.
+const FREE_TEXT: [&str; 7] =
+    ["auth_pass", "password", "router_id", "regex", "path", "payload", "digest"];
+
+/// Reports quotes that are none, and invisible characters. `true`: the statement cannot be used.
+pub(super) fn report_characters(
+    words: &[Word],
+    sources: &Sources,
+    findings: &mut Findings,
+) -> bool {
+    let unquoted = || words.iter().filter(|word| !word.quoted);
+    let ends = |word: &Word| {
+        usize::from(word.text.starts_with(QUOTES)) + usize::from(word.text.ends_with(QUOTES))
+    };
+    let marked = || unquoted().filter(|word| ends(word) > 0);
+    let mark = marked().find_map(|word| place(word, sources, |c| QUOTES.contains(&c)));
+    if let Some((mark, span)) = mark {
+        let closed = marked().map(ends).sum::<usize>() > 1;
+        let open = if closed { "" } else { ", and the string never ends" };
+        let message =
+            format!("`{mark}` is a typographic quote, which keepalived takes for a letter{open}");
+        findings
+            .report(code::TYPOGRAPHIC, span, message)
+            .help("put \" in front and behind, or no quotes at all");
+        return true;
+    }
+    let invisible = unquoted().find_map(|word| place(word, sources, |c| INVISIBLE.contains(&c)));
+    if let Some((c, span)) = invisible {
+        let message = format!(
+            "an invisible character, U+{:04X}, that is no blank for keepalived",
+            u32::from(c)
+        );
+        findings.report(code::TYPOGRAPHIC, span, message).help("replace it with a blank");
+    }
+    invisible.is_some()
+}
+
+/// The first character of a word that is one of those looked for.
+fn place(word: &Word, sources: &Sources, wanted: impl Fn(char) -> bool) -> Option<(char, Span)> {
+    let text = sources.excerpt(word.span);
+    let (at, c) = text.char_indices().find(|&(_, c)| wanted(c))?;
+    let offset = |n: usize| u32::try_from(n).ok();
+    let start = word.span.start + offset(at)?;
+    Some((c, Span { start, end: start + offset(c.len_utf8())?, ..word.span }))
+}
+
+/// Reports `<IPADDR>` and `rr|wrr|lc`. `true`: the statement cannot be used.
+pub(super) fn report_placeholders(statement: &Statement, findings: &mut Findings) -> bool {
+    let words = &statement.words;
+    let first = words.iter().position(|word| opens_placeholder(word));
+    if let Some(first) = first {
+        let last = words.iter().rposition(|word| !word.quoted && word.text.ends_with('>'));
+        let span = span_of(&words[first..=last.unwrap_or(first).max(first)]);
+        let texts: Vec<&str> =
+            words[first..=last.unwrap_or(first).max(first)].iter().map(|w| &*w.text).collect();
+        let message = format!("`{}` is a placeholder", texts.join(" "));
+        findings
+            .report(code::PLACEHOLDER, span, message)
+            .help("put the value of your network there");
+        return true;
+    }
+    let choice = statement.arguments().iter().find(|word| is_choice(word));
+    if let Some(word) = choice.filter(|_| !FREE_TEXT.contains(&statement.keyword())) {
+        let first = word.text.split('|').next().unwrap_or("");
+        let message = format!("`{}` lists what can stand here", word.text);
+        let help = format!("choose one, such as `{first}`");
+        findings.report(code::PLACEHOLDER, word.span, message).help(help);
+        return true;
+    }
+    false
+}
+
+fn opens_placeholder(word: &Word) -> bool {
+    let name = word.text.strip_prefix('<');
+    !word.quoted && name.is_some_and(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()))
+}
+
+/// `A|B`, as manuals write a choice.
+fn is_choice(word: &Word) -> bool {
+    let part = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric());
+    !word.quoted && word.text.contains('|') && word.text.split('|').all(part)
+}
+
+/// The name that `$NAME=value` defines.
+pub(super) fn definition(keyword: &str) -> Option<&str> {
+    let (name, _) = keyword.strip_prefix('$')?.split_once('=')?;
+    is_name(name).then_some(name)
+}
+
+/// The first variable that a word uses: `$NAME` or `${NAME …}`.
+pub(super) fn variable(word: &Word) -> Option<&str> {
+    let (_, rest) = word.text.split_once('$')?;
+    let rest = rest.strip_prefix('{').unwrap_or(rest);
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    let name = &rest[..end];
+    is_name(name).then_some(name)
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}

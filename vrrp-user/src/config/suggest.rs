@@ -1,0 +1,66 @@
+//! The word that was probably meant.
+
+use super::{
+    code,
+    diagnostic::Findings,
+    keywords::{self, Block},
+    parser::Statement,
+};
+
+/// Longer words are no misspelt keywords.
+const LONGEST: usize = 64;
+
+/// Reports a statement whose keyword the block does not know.
+pub(super) fn report_unknown(statement: &Statement, block: Block, findings: &mut Findings) {
+    let name = statement.keyword();
+    let span = statement.keyword_span();
+    let ignored = if statement.block.is_some() { "; its block is ignored" } else { "" };
+    if !name.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '{') {
+        let message = format!("stray text in {}{ignored}", block.name());
+        findings
+            .report(code::UNKNOWN_KEYWORD, statement.span(), message)
+            .help("remove it, or put a # in front");
+        return;
+    }
+    if name == "{" {
+        // Reported where it was read.
+        return;
+    }
+    let homes = keywords::homes(name);
+    if !homes.is_empty() {
+        let message = format!("`{name}` does not belong into {}{ignored}", block.name());
+        let names: Vec<&str> = homes.iter().map(|home| home.name()).collect();
+        let help = format!("it is a keyword of {}", names.join(", "));
+        findings.report(code::WRONG_BLOCK, span, message).help(help);
+        return;
+    }
+    let message = format!("unknown keyword `{name}` in {}{ignored}", block.name());
+    let help = help(name, block).filter(|_| !findings.is_full());
+    let diagnostic = findings.report(code::UNKNOWN_KEYWORD, span, message);
+    if let Some(help) = help {
+        diagnostic.help(help);
+    }
+}
+
+fn help(name: &str, block: Block) -> Option<String> {
+    if let Some(word) = nearest(name, keywords::of(block)) {
+        return Some(format!("did you mean `{word}`?"));
+    }
+    let word = nearest(name, keywords::all())?;
+    let homes: Vec<&str> = keywords::homes(word).iter().map(|home| home.name()).collect();
+    Some(format!("did you mean `{word}`? That is a keyword of {}", homes.join(", ")))
+}
+
+/// The most similar of some words, if one is similar enough: short words allow one slip, longer ones
+/// up to three. Of equally similar ones the first by the alphabet.
+pub(super) fn nearest<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > LONGEST {
+        return None;
+    }
+    let limit = (name.chars().count() / 4).clamp(1, 3);
+    let distance = |word: &str| {
+        if word.eq_ignore_ascii_case(name) { 0 } else { strsim::damerau_levenshtein(name, word) }
+    };
+    let near = words.map(|word| (distance(word), word)).filter(|&(distance, _)| distance <= limit);
+    near.min().map(|(_, word)| word)
+}
