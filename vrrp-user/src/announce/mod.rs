@@ -1,0 +1,219 @@
+//! Gratuitous ARP: telling the segment where a virtual address is now.
+//!
+//! The pattern is keepalived's: `repeat` rounds over all addresses when a router becomes Active,
+//! again after `delay`, then every `refresh`; and the same, with numbers of its own, when a losing
+//! advert was heard, because its sender may have taught the segment otherwise. Timers end when the
+//! router stops being Active.
+
+mod schedule;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::{self, ErrorKind},
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use socket2::Socket;
+use tokio::sync::{mpsc, oneshot};
+use vrrp_common::wire::arp;
+
+use self::schedule::{Due, Schedule};
+use crate::{config::Garp, sys::packet::packet_socket};
+
+/// Commands that may wait for the announcer.
+const QUEUE: usize = 64;
+/// Frames between two looks at the commands: a few hundred microseconds.
+const BATCH: usize = 64;
+/// How long an interface with a full queue is left alone.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
+
+/// A virtual router, by its index in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouterId(pub usize);
+
+/// An address to announce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Index of the interface to announce it on.
+    pub interface: u32,
+    /// The MAC address to announce: the interface's own, or the virtual one.
+    pub mac: [u8; 6],
+    /// The virtual address.
+    pub address: Ipv4Addr,
+}
+
+/// What became of the frames of one router since the daemon started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// The kernel took them.
+    pub sent: u64,
+    /// The kernel refused them: interface down (ENETDOWN) or gone (ENODEV, ENXIO), no memory
+    /// (ENOBUFS).
+    pub failed: u64,
+}
+
+/// Handle of the task that sends gratuitous ARP. The task ends with its last handle.
+///
+/// Methods wait only while many commands are queued, which the task works off between frames.
+#[derive(Clone, Debug)]
+pub struct Announcer {
+    commands: mpsc::Sender<Command>,
+    counts: SharedCounts,
+}
+
+#[derive(Debug)]
+enum Command {
+    Start(RouterId, Vec<Target>, Garp),
+    Losing(RouterId),
+    Cancel(RouterId, oneshot::Sender<()>),
+}
+
+type SharedCounts = Arc<Mutex<BTreeMap<RouterId, Counts>>>;
+
+impl Announcer {
+    /// Starts the task on the current tokio runtime. Its sockets belong to the network namespace of
+    /// the runtime's threads.
+    pub fn spawn() -> Self {
+        let (commands, receiver) = mpsc::channel(QUEUE);
+        let counts = SharedCounts::default();
+        let task = Task {
+            schedule: Schedule::default(),
+            sockets: HashMap::new(),
+            counts: Arc::clone(&counts),
+        };
+        tokio::spawn(task.run(receiver));
+        Self { commands, counts }
+    }
+
+    /// `router` became Active, or its addresses changed while it is: announce `targets` as `plan`
+    /// says. Replaces whatever was planned for it.
+    pub async fn start(&self, router: RouterId, targets: Vec<Target>, plan: Garp) {
+        self.command(Command::Start(router, targets, plan)).await;
+    }
+
+    /// `router`, which is Active, heard a losing advert (RFC 9568 6.4.3; keepalived's
+    /// `garp_lower_prio_*`). Without effect after [`cancel`](Self::cancel).
+    pub async fn losing(&self, router: RouterId) {
+        self.command(Command::Losing(router)).await;
+    }
+
+    /// `router` is no longer Active. On return nothing is planned for it and nothing waits: the
+    /// kernel gets no further frame of it.
+    pub async fn cancel(&self, router: RouterId) {
+        let (done, wait) = oneshot::channel();
+        self.command(Command::Cancel(router, done)).await;
+        // An error means that the runtime, and so the task, is being shut down.
+        let _ = wait.await;
+    }
+
+    /// The frames of `router` so far.
+    pub fn counts(&self, router: RouterId) -> Counts {
+        lock(&self.counts).get(&router).copied().unwrap_or_default()
+    }
+
+    async fn command(&self, command: Command) {
+        // As in `cancel`.
+        let _ = self.commands.send(command).await;
+    }
+}
+
+struct Task {
+    schedule: Schedule,
+    /// By interface index, opened when first needed.
+    sockets: HashMap<u32, Socket>,
+    counts: SharedCounts,
+}
+
+impl Task {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            let wake = self.schedule.next_timeout();
+            tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    Some(command) => self.handle(command),
+                    None => return,
+                },
+                () = sleep_until(wake) => self.send_due(),
+            }
+        }
+    }
+
+    fn handle(&mut self, command: Command) {
+        let now = Instant::now();
+        match command {
+            Command::Start(router, targets, plan) => {
+                self.schedule.handle_start(router, targets, plan, now);
+            }
+            Command::Losing(router) => self.schedule.handle_losing(router, now),
+            Command::Cancel(router, done) => {
+                self.schedule.handle_cancel(router);
+                // Nobody may wait any more.
+                let _ = done.send(());
+            }
+        }
+        let schedule = &self.schedule;
+        self.sockets.retain(|index, _| schedule.uses(*index));
+    }
+
+    fn send_due(&mut self) {
+        self.schedule.handle_timeout(Instant::now());
+        for _ in 0..BATCH {
+            let now = Instant::now();
+            let Some(due) = self.schedule.poll_frame(now) else {
+                break;
+            };
+            let result = self.send(&due.target);
+            if let Err(error) = &result {
+                if error.kind() == ErrorKind::WouldBlock {
+                    self.schedule.handle_full(due, now + FULL_PAUSE);
+                    continue;
+                }
+                tracing::debug!(
+                    "gratuitous ARP for {} on interface {}: {error}",
+                    due.target.address,
+                    due.target.interface
+                );
+                // The interface may be back under this number with the next frame.
+                self.sockets.remove(&due.target.interface);
+            }
+            self.count(&due, result.is_ok());
+        }
+    }
+
+    fn send(&mut self, target: &Target) -> io::Result<()> {
+        let socket = match self.sockets.entry(target.interface) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(packet_socket(target.interface)?)
+            }
+        };
+        let frame = arp::gratuitous(target.mac, target.address.octets());
+        socket.send(&frame).map(|_| ())
+    }
+
+    fn count(&self, due: &Due, sent: bool) {
+        let mut counts = lock(&self.counts);
+        let counts = counts.entry(due.router).or_default();
+        if sent {
+            counts.sent += 1;
+        } else {
+            counts.failed += 1;
+        }
+    }
+}
+
+/// Never, for `None`.
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Numbers cannot be left half changed by a panic.
+fn lock(counts: &SharedCounts) -> MutexGuard<'_, BTreeMap<RouterId, Counts>> {
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,37 @@
+//! What goes over the socket.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::RouterStatus;
+
+/// Longest request, in octets with its newline.
+pub(super) const MAX_REQUEST: usize = 4096;
+
+/// Such as `{"command":"status"}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "lowercase")]
+pub(super) enum Request {
+    /// The state of all virtual routers.
+    Status,
+    /// End the daemon in good order.
+    Stop,
+}
+
+/// Such as `{"status":[…]}`, `{"stopped":{}}` or `{"error":"…"}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Answer {
+    /// To `Status`.
+    Status(Vec<RouterStatus>),
+    /// To `Stop`, when all is done. The last answer on a connection.
+    Stopped {},
+    /// The request was not understood.
+    Error(String),
+}
+
+/// The socket of the daemon that has claimed the runtime directory `dir`.
+pub(super) fn socket_path(dir: &Path) -> PathBuf {
+    dir.join("xvrrp.sock")
+}

@@ -1,0 +1,115 @@
+//! The runtime directory and the lock that keeps a second daemon out of it.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{Seek, SeekFrom, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::{Error, Result};
+
+/// A runtime directory that belongs to this process until the value is dropped.
+///
+/// The kernel releases the lock when the process dies, however it dies. The files stay: a daemon
+/// that starts at that moment may hold them already.
+#[derive(Debug)]
+pub struct RuntimeDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl RuntimeDir {
+    /// Creates the directory `path` (mode 0755, parents included) if needed and takes its lock.
+    pub fn claim(path: &Path) -> Result<Self> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(path)
+            .map_err(Error::file("create", path))?;
+        let lock_path = path.join("lock");
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644)
+            .open(&lock_path)
+            .map_err(Error::file("open", &lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::AlreadyRunning {
+                    pid: holder(&lock_path),
+                    dir: path.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(Error::file("lock", lock_path)(error));
+            }
+        }
+        if let Err(error) = write_pid(&mut lock) {
+            // The number is for the message of a second daemon only.
+            tracing::warn!("cannot write the process number to {}: {error}", lock_path.display());
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn write_pid(lock: &mut File) -> std::io::Result<()> {
+    lock.set_len(0)?;
+    lock.seek(SeekFrom::Start(0))?;
+    writeln!(lock, "{}", std::process::id())
+}
+
+fn holder(lock_path: &Path) -> Option<u32> {
+    fs::read_to_string(lock_path).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use rustix::io::Errno;
+
+    use super::*;
+    use crate::host::testing::TempDir;
+
+    /// `--runtime-dir`: created with mode 0755, and a second daemon learns who is there.
+    #[test]
+    fn one_daemon_per_directory() {
+        let temp = TempDir::new("lock");
+        let dir = temp.path().join("run/xvrrp");
+        let first = RuntimeDir::claim(&dir).unwrap();
+        assert_eq!(first.path(), dir);
+        let mode = fs::metadata(&dir).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+
+        let second = RuntimeDir::claim(&dir).unwrap_err();
+        let pid = Some(std::process::id());
+        assert_eq!(second, Error::AlreadyRunning { pid, dir: dir.clone() });
+
+        drop(first);
+        RuntimeDir::claim(&dir).unwrap();
+    }
+
+    /// `--runtime-dir`: the error names the path.
+    #[test]
+    fn unusable_path_is_named() {
+        let temp = TempDir::new("lock-file");
+        let file = temp.path().join("file");
+        fs::write(&file, "").unwrap();
+        let path = file.join("xvrrp");
+        let error = RuntimeDir::claim(&path).unwrap_err();
+        assert_eq!(
+            error,
+            Error::File { action: "create", path: path.clone(), errno: Errno::NOTDIR }
+        );
+        assert!(error.to_string().contains(path.to_str().unwrap()));
+    }
+}

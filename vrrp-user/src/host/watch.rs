@@ -1,0 +1,112 @@
+//! Following links and addresses as they change.
+
+use std::net::IpAddr;
+
+use futures_util::{Stream, StreamExt};
+use rtnetlink::{
+    MulticastGroup, new_multicast_connection,
+    packet_core::{NetlinkMessage, NetlinkPayload},
+    packet_route::RouteNetlinkMessage,
+};
+
+use super::{Error, Link, LinkAddress, Result, error::errno};
+
+/// Something that happened to the links and addresses of the namespace, whoever did it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A link appeared or anything about it changed.
+    LinkChanged {
+        /// Its index.
+        index: u32,
+        /// Its name.
+        name: String,
+        /// As [`Link::mac`].
+        mac: Option<[u8; 6]>,
+        /// As [`Link::up`].
+        up: bool,
+        /// As [`Link::carrier`].
+        carrier: bool,
+    },
+    /// A link was deleted or moved to another namespace.
+    LinkGone(u32),
+    /// An IPv4 address was added.
+    AddressAdded {
+        /// Index of the link.
+        index: u32,
+        /// The address.
+        address: IpAddr,
+    },
+    /// An IPv4 address was removed.
+    AddressRemoved {
+        /// Index of the link.
+        index: u32,
+        /// The address.
+        address: IpAddr,
+    },
+    /// Changes were lost because they came faster than they were read. Only
+    /// [`Host::links`](super::Host::links) tells what is true now.
+    Resync,
+}
+
+/// The changes in the network namespace of the calling thread, from this call on.
+///
+/// The stream ends only when the socket fails. Its task runs on the current tokio runtime.
+pub fn watch() -> Result<impl Stream<Item = Change> + Unpin + Send + use<>> {
+    let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr];
+    // The handle is dropped: on a socket without requests no notification can be mistaken for an
+    // answer.
+    let (task, _, messages) =
+        new_multicast_connection(&groups).map_err(|e| Error::Socket(errno(&e)))?;
+    tokio::spawn(task);
+    Ok(messages.filter_map(|(message, _)| std::future::ready(change(message))))
+}
+
+/// `None` for news about something else.
+fn change(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Change> {
+    let message = match message.payload {
+        NetlinkPayload::InnerMessage(message) => message,
+        NetlinkPayload::Overrun(_) => return Some(Change::Resync),
+        _ => return None,
+    };
+    match message {
+        RouteNetlinkMessage::NewLink(message) => {
+            let link = Link::from_message(&message)?;
+            Some(Change::LinkChanged {
+                index: link.index,
+                name: link.name,
+                mac: link.mac,
+                up: link.up,
+                carrier: link.carrier,
+            })
+        }
+        RouteNetlinkMessage::DelLink(message) => {
+            Link::from_message(&message).map(|link| Change::LinkGone(link.index))
+        }
+        RouteNetlinkMessage::NewAddress(message) => {
+            let address = LinkAddress::from_message(&message)?.address;
+            let index = message.header.index;
+            Some(Change::AddressAdded { index, address })
+        }
+        RouteNetlinkMessage::DelAddress(message) => {
+            let address = LinkAddress::from_message(&message)?.address;
+            let index = message.header.index;
+            Some(Change::AddressRemoved { index, address })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// issue 2: a bridge port that goes is not the device that goes.
+    #[test]
+    fn bridge_port_is_no_link() {
+        use rtnetlink::packet_route::{AddressFamily, link::LinkMessage};
+        let mut port = LinkMessage::default();
+        port.header.interface_family = AddressFamily::Bridge;
+        let message = NetlinkMessage::from(RouteNetlinkMessage::DelLink(port));
+        assert_eq!(change(message), None);
+    }
+}

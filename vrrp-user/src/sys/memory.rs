@@ -1,0 +1,58 @@
+//! Slots as shared memory.
+#![expect(unsafe_code, reason = "maps the kernel's array into our address space")]
+
+use std::{io, os::fd::AsFd, ptr, slice, sync::atomic::AtomicU64};
+
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use vrrp_common::abi::Slot;
+
+/// The slot array of the kernel program, mapped for reading and writing. It stays valid after the
+/// map's file descriptor is closed.
+pub struct SlotMemory {
+    start: ptr::NonNull<Slot<AtomicU64>>,
+    slots: usize,
+}
+
+// SAFETY: the memory is shared with the kernel and with other threads alike, and all of it is
+// accessed through atomics.
+unsafe impl Send for SlotMemory {}
+// SAFETY: as above.
+unsafe impl Sync for SlotMemory {}
+
+impl SlotMemory {
+    /// Maps the first `slots` elements of the mmapable array map behind `map`.
+    pub fn map(map: impl AsFd, slots: usize) -> io::Result<Self> {
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
+        let start = unsafe {
+            mmap(
+                ptr::null_mut(),
+                Self::length(slots),
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED,
+                map.as_fd(),
+                0,
+            )?
+        };
+        let start = ptr::NonNull::new(start.cast()).ok_or(io::ErrorKind::Other)?;
+        Ok(Self { start, slots })
+    }
+
+    /// The slots.
+    pub fn slots(&self) -> &[Slot<AtomicU64>] {
+        // SAFETY: the mapping holds `slots` elements, is aligned to a page, and lives as long as
+        // `self`; all zeroes is a valid slot.
+        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.slots) }
+    }
+
+    const fn length(slots: usize) -> usize {
+        slots * size_of::<Slot<AtomicU64>>()
+    }
+}
+
+impl Drop for SlotMemory {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made by `map` with this length, and no reference outlives `self`.
+        // An error would mean that it was not mapped; then there is nothing to undo.
+        let _ = unsafe { munmap(self.start.as_ptr().cast(), Self::length(self.slots)) };
+    }
+}

@@ -1,0 +1,8 @@
+//! The system calls that no crate wraps: the only places outside the kernel program where `unsafe`
+//! is allowed.
+
+pub mod ethtool;
+pub mod memory;
+pub mod packet;
+pub mod raw;
+pub mod readiness;
