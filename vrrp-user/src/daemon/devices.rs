@@ -1,0 +1,268 @@
+//! The interfaces: where the program is attached, where adverts can leave, and which virtual
+//! routers may take part.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+
+use tracing::{info, warn};
+use vrrp_common::wire::{Mac, ethernet::Vlan};
+
+use super::plan::{Plan, slot_of};
+use crate::{
+    config::Instance,
+    datapath::{Address, Attachment, Datapath, Mode, choose},
+    host::{Change, Link},
+    pulse::{Command, Port, RouterId},
+    sys,
+};
+
+/// The interfaces that the plan speaks of, and the program on them.
+pub(super) struct Devices {
+    plan: Arc<Plan>,
+    datapath: Option<Datapath>,
+    /// Why there is no kernel program, although one was wanted.
+    refusal: Option<String>,
+    present: BTreeMap<String, Device>,
+    routers: Vec<Part>,
+    borrowed: BTreeSet<Ipv4Addr>,
+}
+
+struct Device {
+    ifindex: u32,
+    mac: Mac,
+    attachment: Attachment,
+    port: Option<Arc<Port>>,
+}
+
+/// Whether a virtual router takes part.
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    /// Nothing was said yet.
+    Unknown,
+    /// It does, from this device and address.
+    Takes { ifindex: u32, mac: Mac, source: Ipv4Addr },
+    /// It does not, for this reason: keepalived's FAULT.
+    Fault(String),
+}
+
+impl Devices {
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        datapath: Option<Datapath>,
+        refusal: Option<String>,
+    ) -> Self {
+        let routers = vec![Part::Unknown; plan.routers.len()];
+        let borrowed = plan.borrowed_addresses().into_iter().collect();
+        Self { plan, datapath, refusal, present: BTreeMap::new(), routers, borrowed }
+    }
+
+    /// True when the change may matter to a virtual router: not the coming and going of our own
+    /// addresses.
+    pub(super) fn is_concerned(&self, change: &Change) -> bool {
+        let known = |index: &u32| self.present.values().any(|device| device.ifindex == *index);
+        let is_borrowed = |address: &IpAddr| match address {
+            IpAddr::V4(address) => self.borrowed.contains(address),
+            IpAddr::V6(_) => false,
+        };
+        match change {
+            Change::LinkChanged { name, .. } => self.plan.interfaces().contains(name.as_str()),
+            Change::LinkGone(index) => known(index),
+            Change::AddressAdded { index, address } | Change::AddressRemoved { index, address } => {
+                known(index) && !is_borrowed(address)
+            }
+            Change::Resync => true,
+        }
+    }
+
+    /// Takes in the interfaces as they are now. Returns what the pulse must be told.
+    pub(super) fn update(&mut self, links: &[Link]) -> Vec<Command> {
+        let plan = Arc::clone(&self.plan);
+        for interface in plan.interfaces() {
+            self.update_device(interface, links.iter().find(|link| link.name == interface));
+        }
+        let mut commands = Vec::new();
+        for (router, instance) in plan.routers.iter().enumerate() {
+            let link = links.iter().find(|link| link.name == instance.interface);
+            let part = self.judge(instance, link);
+            if let Some(port) =
+                self.present.get(&instance.interface).and_then(|device| device.port.as_ref())
+            {
+                port.set_carrier(link.is_some_and(|link| link.carrier));
+            }
+            if part != self.routers[router] {
+                commands.extend(self.command(router, instance, &part));
+                self.routers[router] = part;
+            }
+        }
+        commands
+    }
+
+    /// How the program is attached to an interface.
+    pub(super) fn attachment(&self, interface: &str) -> Attachment {
+        self.present.get(interface).map_or_else(
+            || Attachment { mode: Mode::None, reason: "no such interface".to_owned() },
+            |device| device.attachment.clone(),
+        )
+    }
+
+    /// Why a virtual router takes no part.
+    pub(super) fn fault(&self, router: RouterId) -> Option<&str> {
+        match &self.routers[router] {
+            Part::Fault(reason) => Some(reason),
+            Part::Unknown | Part::Takes { .. } => None,
+        }
+    }
+
+    /// The kernel program's counters of a slot; none where there is no program.
+    pub(super) fn counters(&self, slot: u32) -> Vec<(String, u64)> {
+        self.datapath.as_ref().and_then(|datapath| datapath.counters(slot).ok()).unwrap_or_default()
+    }
+
+    fn judge(&self, instance: &Instance, link: Option<&Link>) -> Part {
+        let interface = &instance.interface;
+        let Some(link) = link else {
+            return Part::Fault(format!("interface {interface} does not exist"));
+        };
+        if !link.up {
+            return Part::Fault(format!("interface {interface} is down"));
+        }
+        if !link.carrier {
+            return Part::Fault(format!("interface {interface} has no carrier"));
+        }
+        let Some(mac) = link.mac else {
+            return Part::Fault(format!("interface {interface} has no MAC address"));
+        };
+        let borrowed: Vec<_> = self.borrowed.iter().copied().collect();
+        let Some(source) = instance.source.or_else(|| link.primary_ipv4(&borrowed)) else {
+            return Part::Fault(format!("interface {interface} has no IPv4 address of its own"));
+        };
+        if self.present.get(interface).is_none_or(|device| device.port.is_none()) {
+            return Part::Fault(format!("no socket could be opened on {interface}"));
+        }
+        Part::Takes { ifindex: link.index, mac, source }
+    }
+
+    fn command(&self, router: RouterId, instance: &Instance, part: &Part) -> Option<Command> {
+        match part {
+            Part::Unknown => None,
+            Part::Takes { source, .. } => {
+                let port = self.present.get(&instance.interface)?.port.as_ref()?;
+                Some(Command::Start { router, port: Arc::clone(port), source: *source })
+            }
+            Part::Fault(reason) => {
+                // The election reports a transition only if the router took part before.
+                if self.routers[router] == Part::Unknown {
+                    warn!("({}) Entering FAULT STATE ({reason})", instance.name);
+                }
+                Some(Command::Fault { router })
+            }
+        }
+    }
+
+    /// Attaches to a device that is new, forgets one that is gone, follows one whose MAC changed.
+    fn update_device(&mut self, interface: &str, link: Option<&Link>) {
+        let known = self.present.get(interface).map(|device| (device.ifindex, device.mac));
+        let Some((link, mac)) = link.and_then(|link| Some((link, link.mac?))) else {
+            if let Some(device) = self.present.remove(interface) {
+                self.let_go(interface, device.ifindex);
+            }
+            return;
+        };
+        if known == Some((link.index, mac)) {
+            return;
+        }
+        let attachment = match known {
+            Some((ifindex, _)) if ifindex == link.index => self.attachment(interface),
+            Some((ifindex, _)) => {
+                self.let_go(interface, ifindex);
+                self.attach(link)
+            }
+            None => self.attach(link),
+        };
+        if attachment.mode != Mode::None {
+            self.fill_tables(interface, link.index, mac);
+        }
+        let port = self.open_port(interface, link.index, mac);
+        self.present
+            .insert(interface.to_owned(), Device { ifindex: link.index, mac, attachment, port });
+    }
+
+    fn attach(&mut self, link: &Link) -> Attachment {
+        let wanted = self.plan.mode_on(&link.name);
+        let (modes, reason) = choose(wanted, link, sys::ethtool::strips_vlan_tags(&link.name));
+        let attachment = match (&mut self.datapath, modes) {
+            (_, [Mode::None]) => Attachment { mode: Mode::None, reason: reason.to_owned() },
+            (None, _) => Attachment {
+                mode: Mode::None,
+                reason: self.refusal.clone().unwrap_or_else(|| reason.to_owned()),
+            },
+            (Some(datapath), modes) => match datapath.attach(link.index, modes) {
+                Ok(mode) => Attachment { mode, reason: reason.to_owned() },
+                Err(error) => {
+                    let reason = format!("cannot attach: {}", root_cause(&error));
+                    warn!(
+                        "{}: {reason}; going on with raw sockets, the kernel answers ARP",
+                        link.name
+                    );
+                    Attachment { mode: Mode::None, reason }
+                }
+            },
+        };
+        info!("{}: xdp_mode {} ({})", link.name, attachment.mode, attachment.reason);
+        attachment
+    }
+
+    /// Only devices with the program have entries: where nothing is attached, nothing looks.
+    fn fill_tables(&mut self, interface: &str, ifindex: u32, mac: Mac) {
+        let Some(datapath) = &mut self.datapath else { return };
+        for (router, instance) in self.plan.routers_on(interface) {
+            if let Err(error) =
+                datapath.add_router(ifindex, Vlan::NONE, instance.vrid, slot_of(router))
+            {
+                warn!("({}) adverts go past the kernel program: {error}", instance.name);
+            }
+        }
+        for (router, address) in self.plan.addresses_on(interface) {
+            let entry =
+                Address { ifindex, vlan: Vlan::NONE, address, answer_mac: mac, device_mac: mac };
+            if let Err(error) = datapath.add_address(&entry, slot_of(router)) {
+                warn!("{address}: the kernel answers for it, not the program: {error}");
+            }
+        }
+    }
+
+    /// Undoes [`Self::attach`] and [`Self::fill_tables`]. What is gone already is fine.
+    fn let_go(&mut self, interface: &str, ifindex: u32) {
+        let Some(datapath) = &mut self.datapath else { return };
+        for (_, instance) in self.plan.routers_on(interface) {
+            let _ = datapath.remove_router(ifindex, Vlan::NONE, instance.vrid);
+        }
+        for (_, address) in self.plan.addresses_on(interface) {
+            let _ = datapath.remove_address(ifindex, Vlan::NONE, address);
+        }
+        let _ = datapath.detach(ifindex);
+    }
+
+    fn open_port(&self, interface: &str, ifindex: u32, mac: Mac) -> Option<Arc<Port>> {
+        self.plan.routers_on(interface).next()?;
+        match Port::open(interface, ifindex, mac, &self.plan.groups_on(interface)) {
+            Ok(port) => Some(Arc::new(port)),
+            Err(error) => {
+                warn!("{interface}: no sockets for adverts: {error}");
+                None
+            }
+        }
+    }
+}
+
+/// The innermost error, which is what the kernel said.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,86 @@
+//! What the log says of the virtual routers, in keepalived's words.
+
+use aya_log::EbpfLogger;
+use tracing::{Level, info, warn};
+use vrrp_common::{
+    abi::{NO_SLOT, Rejected},
+    ladder::Reject,
+};
+
+use super::{devices::Devices, plan::Plan};
+use crate::{
+    election::{Cause, State},
+    pulse::{Report, RouterId},
+    sys::readiness::Readiness,
+};
+
+/// Logs a transition.
+pub(super) fn report(plan: &Plan, devices: &Devices, report: &Report) {
+    match *report {
+        Report::Transition { router, to, cause, .. } => {
+            let name = &plan.routers[router].name;
+            match (to, devices.fault(router)) {
+                (State::Active, _) => info!("({name}) Entering MASTER STATE ({})", describe(cause)),
+                (State::Backup, _) => info!("({name}) Entering BACKUP STATE ({})", describe(cause)),
+                (State::Initialize, Some(reason)) => {
+                    warn!("({name}) Entering FAULT STATE ({reason})")
+                }
+                (State::Initialize, None) => info!("({name}) stopped"),
+            }
+        }
+        Report::Rejected { router, reject, source } => {
+            rejected(&plan.routers[router].name, source.into(), reject);
+        }
+        Report::AddAddresses { .. } | Report::RemoveAddresses { .. } | Report::Announce { .. } => {}
+    }
+}
+
+/// Logs a record of the kernel program's reject ring, which limits their rate.
+pub(super) fn reject(plan: &Plan, record: &Rejected) {
+    let Some(reject) = Reject::ALL.get(record.reason as usize) else { return };
+    let name = match record.slot {
+        NO_SLOT => None,
+        slot => plan.routers.get(slot as RouterId - 1).map(|router| router.name.as_str()),
+    };
+    rejected(name.unwrap_or("no virtual router"), record.source.into(), *reject);
+}
+
+fn rejected(name: &str, source: std::net::Ipv4Addr, reject: Reject) {
+    warn!("({name}) advert from {source} dropped: {}", reject.describe());
+}
+
+const fn describe(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Startup => "started",
+        Cause::Shutdown => "stopped",
+        Cause::OwnerStartup => "started as the owner of the addresses",
+        Cause::ActiveDownTimer => "no advert in time",
+        Cause::Resignation => "the master resigned",
+        Cause::Preemption => "only lower priorities were heard",
+        Cause::HigherPriority => "an advert with a higher priority was heard",
+        Cause::EqualPriorityHigherAddress => {
+            "an advert with the same priority from a higher address was heard"
+        }
+    }
+}
+
+/// True when the kernel program's own log is wanted. It costs time for each frame that it speaks of.
+pub(super) fn program_is_verbose() -> bool {
+    tracing::enabled!(Level::DEBUG)
+}
+
+/// Passes on what the kernel program logs, until the daemon ends.
+pub(super) fn follow_program(mut logger: EbpfLogger<&'static dyn log::Log>) {
+    let readiness = match Readiness::of(&logger) {
+        Ok(readiness) => readiness,
+        Err(error) => {
+            warn!("no log of the kernel program: {error}");
+            return;
+        }
+    };
+    tokio::spawn(async move {
+        while readiness.wait().await.is_ok() {
+            logger.flush();
+        }
+    });
+}

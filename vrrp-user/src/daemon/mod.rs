@@ -1,0 +1,316 @@
+//! The daemon: puts the parts together, keeps them informed of each other, and takes them apart in
+//! the right order.
+
+mod addresses;
+mod devices;
+mod journal;
+mod log;
+mod plan;
+mod service;
+
+use std::{path::PathBuf, sync::Arc};
+
+use futures_util::{FutureExt, StreamExt};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, oneshot},
+};
+use tracing::{info, warn};
+use vrrp_common::abi::Rejected;
+
+use self::{addresses::Addresses, devices::Devices, plan::Plan, service::Request};
+use crate::{
+    announce::Announcer,
+    api,
+    config::Config,
+    datapath::{self, Datapath, Doorbells, Rejects, Slots},
+    host::{self, Host, RuntimeDir},
+    pulse::{self, Command, Report},
+    sys::readiness::Readiness,
+};
+
+/// Why the daemon cannot start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration has no virtual router that this version can run.
+    #[error("the configuration has no virtual router to run: see `xvrrp check`")]
+    NothingToRun,
+    /// The machine does not let us.
+    #[error(transparent)]
+    Host(#[from] host::Error),
+    /// A thread, socket or signal handler could not be set up.
+    #[error("{what}: {error}")]
+    Setup {
+        /// What was to be set up.
+        what: &'static str,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// The pulse thread has ended without being told. A bug of ours.
+    #[error("the pulse thread has died; the addresses have been removed")]
+    PulseDied,
+}
+
+impl Error {
+    fn setup(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| Self::Setup { what, error }
+    }
+}
+
+/// What the command line says.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where socket, lock and journal live.
+    pub runtime_dir: PathBuf,
+}
+
+/// Runs until SIGTERM, SIGINT or a `stop` request; then everything is as it was before.
+pub async fn run(config: Config, options: &Options) -> Result<(), Error> {
+    let plan = Arc::new(Plan::new(config));
+    if plan.routers.is_empty() {
+        return Err(Error::NothingToRun);
+    }
+    let runtime_dir = RuntimeDir::claim(&options.runtime_dir)?;
+    let (requests, incoming) = mpsc::channel(16);
+    let daemon = Daemon::start(plan, &runtime_dir).await?;
+    let server = api::Server::bind(runtime_dir.path())
+        .map_err(Error::setup("the socket of `xvrrp status`"))?;
+    let (over, shutdown) = oneshot::channel::<()>();
+    let serving = tokio::spawn(server.run(service::Handle::new(requests), async {
+        // Sent or dropped, both mean that the daemon is done.
+        let _ = shutdown.await;
+    }));
+
+    let result = daemon.run(incoming).await;
+    drop(over);
+    // Its last answers are out, and its file is removed.
+    let _ = serving.await;
+    result
+}
+
+struct Daemon {
+    plan: Arc<Plan>,
+    host: Host,
+    pulse: pulse::Handle,
+    reports: mpsc::Receiver<Report>,
+    devices: Devices,
+    addresses: Addresses,
+    announcer: Announcer,
+    slots: Arc<Slots>,
+    rejects: Option<RejectLog>,
+    lost_reports: u64,
+}
+
+/// Why the loop ended.
+enum End {
+    /// A signal.
+    Signal(&'static str),
+    /// A client, who waits for it to be over.
+    Request(oneshot::Sender<()>),
+    /// The pulse is gone.
+    PulseDied,
+}
+
+impl Daemon {
+    async fn start(plan: Arc<Plan>, runtime_dir: &RuntimeDir) -> Result<Self, Error> {
+        let host = Host::new()?;
+        let journal = journal::open(runtime_dir, &host).await?;
+        let (mut datapath, refusal) = load_datapath(&plan);
+        let slots =
+            datapath.as_ref().map_or_else(|| Arc::new(Slots::own(plan.slots())), Datapath::slots);
+        let (doorbells, rejects) = match &mut datapath {
+            Some(datapath) => rings(datapath),
+            None => (None, None),
+        };
+        let (pulse, reports) = pulse::spawn(plan.specs(), Arc::clone(&slots), doorbells)
+            .map_err(Error::setup("the pulse thread"))?;
+        let announcer = Announcer::spawn();
+        Ok(Self {
+            devices: Devices::new(Arc::clone(&plan), datapath, refusal),
+            addresses: Addresses::new(
+                Arc::clone(&plan),
+                host.clone(),
+                journal,
+                announcer.clone(),
+                Arc::clone(&slots),
+            ),
+            plan,
+            host,
+            pulse,
+            reports,
+            announcer,
+            slots,
+            rejects,
+            lost_reports: 0,
+        })
+    }
+
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>) -> Result<(), Error> {
+        let mut changes = host::watch()?;
+        let mut terminate =
+            signal(SignalKind::terminate()).map_err(Error::setup("the handler of SIGTERM"))?;
+        let mut interrupt =
+            signal(SignalKind::interrupt()).map_err(Error::setup("the handler of SIGINT"))?;
+        let mut hangup =
+            signal(SignalKind::hangup()).map_err(Error::setup("the handler of SIGHUP"))?;
+        let mut dump =
+            signal(SignalKind::user_defined1()).map_err(Error::setup("the handler of SIGUSR1"))?;
+
+        self.look_around().await?;
+        let end = loop {
+            tokio::select! {
+                report = self.reports.recv() => match report {
+                    Some(report) => self.carry_out(report).await,
+                    None => break End::PulseDied,
+                },
+                Some(change) = changes.next() => {
+                    let mut concerns_us = self.devices.is_concerned(&change);
+                    // One look for all that has happened by now.
+                    while let Some(Some(change)) = changes.next().now_or_never() {
+                        concerns_us |= self.devices.is_concerned(&change);
+                    }
+                    if concerns_us {
+                        self.look_around().await?;
+                    }
+                },
+                Some(request) = requests.recv() => match request {
+                    Request::Status(answer) => {
+                        // Whoever asked may have gone.
+                        let _ = answer.send(self.status());
+                    }
+                    Request::Stop(done) => break End::Request(done),
+                },
+                reject = next_reject(self.rejects.as_mut()) => log::reject(&self.plan, &reject),
+                _ = terminate.recv() => break End::Signal("SIGTERM"),
+                _ = interrupt.recv() => break End::Signal("SIGINT"),
+                _ = hangup.recv() => {
+                    warn!("SIGHUP: this version cannot reload its configuration; the running one stays in force");
+                }
+                _ = dump.recv() => {
+                    for row in self.status() {
+                        info!("{}", serde_json::to_string(&row).unwrap_or_default());
+                    }
+                }
+            }
+        };
+        self.stop(end).await
+    }
+
+    /// Compares the interfaces with what the virtual routers need, and lets each take part or not.
+    async fn look_around(&mut self) -> Result<(), Error> {
+        let links = self.host.links().await?;
+        for command in self.devices.update(&links) {
+            if !self.pulse.send(command) {
+                return Err(Error::PulseDied);
+            }
+        }
+        self.addresses.set_interfaces(&links);
+        Ok(())
+    }
+
+    /// Carries out a report and all that wait behind it, so that many virtual routers that change
+    /// together are one batch for the kernel.
+    async fn carry_out(&mut self, first: Report) {
+        let mut reports = vec![first];
+        while let Ok(report) = self.reports.try_recv() {
+            reports.push(report);
+        }
+        for report in &reports {
+            log::report(&self.plan, &self.devices, report);
+        }
+        self.addresses.carry_out(&reports).await;
+        let lost = self.pulse.board().lost_reports();
+        if lost != self.lost_reports {
+            warn!(
+                lost = lost - self.lost_reports,
+                "reports of the pulse were lost; comparing everything with its state"
+            );
+            self.lost_reports = lost;
+            self.addresses.reconcile(self.pulse.board()).await;
+        }
+    }
+
+    fn status(&self) -> Vec<api::RouterStatus> {
+        service::status(&self.plan, self.pulse.board(), &self.slots, &self.devices, &self.announcer)
+    }
+
+    async fn stop(mut self, end: End) -> Result<(), Error> {
+        let died = matches!(end, End::PulseDied);
+        match &end {
+            End::Signal(name) => info!("{name}: stopping"),
+            End::Request(_) => info!("asked to stop: stopping"),
+            End::PulseDied => {}
+        }
+        // The pulse resigns for all routers and closes its end of the queue.
+        if !died && self.pulse.send(Command::Stop) {
+            while let Some(report) = self.reports.recv().await {
+                self.carry_out(report).await;
+            }
+        }
+        self.addresses.remove_all().await;
+        let panicked = !self.pulse.join();
+        // Program and maps go with this.
+        drop(self.devices);
+        info!("stopped");
+        if let End::Request(done) = end {
+            let _ = done.send(());
+        }
+        if died || panicked { Err(Error::PulseDied) } else { Ok(()) }
+    }
+}
+
+/// The kernel side, or why there is none.
+fn load_datapath(plan: &Plan) -> (Option<Datapath>, Option<String>) {
+    if !plan.wants_program() {
+        return (None, None);
+    }
+    match Datapath::load(plan.sizes(), plan.drop_foreign(), log::program_is_verbose()) {
+        Ok(mut datapath) => {
+            match datapath.logger() {
+                Ok(logger) => log::follow_program(logger),
+                Err(error) => warn!("no log of the kernel program: {error}"),
+            }
+            (Some(datapath), None)
+        }
+        Err(error) => {
+            warn!("{error}; going on with raw sockets, the kernel answers ARP");
+            (None, Some(error.to_string()))
+        }
+    }
+}
+
+type Rings = (Option<Doorbells>, Option<RejectLog>);
+
+fn rings(datapath: &mut Datapath) -> Rings {
+    let doorbells = datapath.doorbells().inspect_err(|error| warn!("{error}")).ok();
+    let rejects = RejectLog::new(datapath)
+        .inspect_err(|error| warn!("rejected adverts cannot be logged: {error}"))
+        .ok();
+    (doorbells, rejects)
+}
+
+/// The reject ring, and when to look at it.
+struct RejectLog {
+    ring: Rejects,
+    readiness: Readiness,
+}
+
+impl RejectLog {
+    fn new(datapath: &mut Datapath) -> Result<Self, datapath::Error> {
+        let ring = datapath.rejects()?;
+        Ok(Self { readiness: Readiness::of(&ring)?, ring })
+    }
+}
+
+/// The next record of the reject ring; never, where there is none.
+async fn next_reject(log: Option<&mut RejectLog>) -> Rejected {
+    let Some(log) = log else { return std::future::pending().await };
+    loop {
+        if let Some(record) = log.ring.next() {
+            return record;
+        }
+        if log.readiness.wait().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}

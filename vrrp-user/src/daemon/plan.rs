@@ -1,0 +1,173 @@
+//! The configuration as the running parts need it: numbered routers, and what each interface is
+//! for.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use vrrp_common::wire::vrrp;
+
+use crate::{
+    config::{Authentication, ChecksumForm, Config, Instance, VirtualAddress, XdpMode},
+    datapath::Sizes,
+    election::Parameters,
+    pulse::{RouterId, Spec},
+};
+
+/// What is to run. A router's index here is its [`RouterId`]; its slot is that plus one.
+pub(super) struct Plan {
+    pub(super) routers: Vec<Instance>,
+    drop_foreign: bool,
+}
+
+impl Plan {
+    pub(super) fn new(config: Config) -> Self {
+        Self { routers: config.instances, drop_foreign: config.global.drop_foreign }
+    }
+
+    /// Slots that are needed; slot 0 belongs to nobody.
+    pub(super) fn slots(&self) -> u32 {
+        self.sizes().routers + 1
+    }
+
+    pub(super) fn sizes(&self) -> Sizes {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Sizes {
+            routers: count(self.routers.len()),
+            addresses: count(self.routers.iter().map(|router| all_addresses(router).count()).sum()),
+        }
+    }
+
+    pub(super) const fn drop_foreign(&self) -> bool {
+        self.drop_foreign
+    }
+
+    /// True unless every virtual router does without the kernel program.
+    pub(super) fn wants_program(&self) -> bool {
+        self.routers.iter().any(|router| router.xdp_mode != XdpMode::None)
+    }
+
+    /// What the pulse must know.
+    pub(super) fn specs(&self) -> Vec<Spec> {
+        self.routers.iter().enumerate().map(|(id, router)| spec(id, router)).collect()
+    }
+
+    /// Every interface that a router or an address of one is on.
+    pub(super) fn interfaces(&self) -> BTreeSet<&str> {
+        self.routers
+            .iter()
+            .flat_map(|router| {
+                all_addresses(router)
+                    .map(|address| interface_of(router, address))
+                    .chain([router.interface.as_str()])
+            })
+            .collect()
+    }
+
+    /// Routers whose adverts use this interface.
+    pub(super) fn routers_on<'a>(
+        &'a self,
+        interface: &'a str,
+    ) -> impl Iterator<Item = (RouterId, &'a Instance)> {
+        self.routers.iter().enumerate().filter(move |(_, router)| router.interface == interface)
+    }
+
+    /// IPv4 addresses that belong on this interface, each with its router.
+    pub(super) fn addresses_on<'a>(
+        &'a self,
+        interface: &'a str,
+    ) -> impl Iterator<Item = (RouterId, Ipv4Addr)> + 'a {
+        self.routers.iter().enumerate().flat_map(move |(id, router)| {
+            all_addresses(router).filter_map(move |address| match address.address {
+                IpAddr::V4(ip) if interface_of(router, address) == interface => Some((id, ip)),
+                _ => None,
+            })
+        })
+    }
+
+    /// Virtual addresses that no interface of this host has by itself: those of routers that do not
+    /// own them. A dead daemon may have left them behind; none is a source of adverts.
+    pub(super) fn borrowed_addresses(&self) -> Vec<Ipv4Addr> {
+        self.routers
+            .iter()
+            .filter(|router| !router.priority.is_owner())
+            .flat_map(all_addresses)
+            .filter_map(|address| match address.address {
+                IpAddr::V4(ip) => Some(ip),
+                IpAddr::V6(_) => None,
+            })
+            .collect()
+    }
+
+    /// How the program is to be attached to this interface: the first router there that has a wish.
+    pub(super) fn mode_on(&self, interface: &str) -> XdpMode {
+        self.routers
+            .iter()
+            .filter(|router| {
+                router.interface == interface
+                    || all_addresses(router)
+                        .any(|address| interface_of(router, address) == interface)
+            })
+            .map(|router| router.xdp_mode)
+            .find(|mode| *mode != XdpMode::Auto)
+            .unwrap_or_default()
+    }
+
+    /// Multicast groups of the routers on this interface.
+    pub(super) fn groups_on(&self, interface: &str) -> Vec<Ipv4Addr> {
+        let groups: BTreeSet<_> =
+            self.routers_on(interface).map(|(_, router)| router.group).collect();
+        groups.into_iter().collect()
+    }
+}
+
+/// Addresses that move with the router, advertised or not.
+pub(super) fn all_addresses(router: &Instance) -> impl Iterator<Item = &VirtualAddress> {
+    router.addresses.iter().chain(&router.excluded)
+}
+
+/// The interface that an address belongs on.
+pub(super) fn interface_of<'a>(router: &'a Instance, address: &'a VirtualAddress) -> &'a str {
+    address.device.as_deref().unwrap_or(&router.interface)
+}
+
+/// Slot of a router.
+pub(super) fn slot_of(router: RouterId) -> u32 {
+    u32::try_from(router + 1).unwrap_or(u32::MAX)
+}
+
+fn spec(id: RouterId, router: &Instance) -> Spec {
+    Spec {
+        slot: slot_of(id),
+        parameters: Parameters {
+            version: router.version,
+            priority: router.priority,
+            interval: router.interval,
+            preempt: router.preempt,
+            preempt_delay: router.preempt_delay,
+            down_timer_adverts: router.down_timer_adverts,
+            source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            lower_prio_no_advert: router.lower_prio_no_advert,
+            higher_prio_send_advert: router.higher_prio_send_advert,
+        },
+        vrid: router.vrid,
+        addresses: router
+            .addresses
+            .iter()
+            .filter_map(|address| match address.address {
+                IpAddr::V4(ip) => Some(ip.octets()),
+                IpAddr::V6(_) => None,
+            })
+            .collect(),
+        group: router.group,
+        auth: match router.authentication {
+            None => vrrp::Auth::None,
+            Some(Authentication::Pass(password)) => vrrp::Auth::Pass(password),
+        },
+        coverage: match router.checksum {
+            ChecksumForm::PseudoHeader => vrrp::Coverage::PseudoHeader,
+            ChecksumForm::MessageOnly => vrrp::Coverage::Message,
+        },
+    }
+}

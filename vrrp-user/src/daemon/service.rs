@@ -1,0 +1,107 @@
+//! What clients of the socket get to see and do.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    devices::Devices,
+    plan::{Plan, slot_of},
+};
+use crate::{
+    announce::{self, Announcer},
+    api::{self, Family, RouterStatus, timestamp},
+    datapath::Slots,
+    election::State,
+    pulse::{self, Board},
+};
+
+/// A client's request on its way to the daemon's loop.
+pub(super) enum Request {
+    Status(oneshot::Sender<Vec<RouterStatus>>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// The socket's way to the daemon's loop.
+pub(super) struct Handle(mpsc::Sender<Request>);
+
+impl Handle {
+    pub(super) fn new(requests: mpsc::Sender<Request>) -> Self {
+        Self(requests)
+    }
+}
+
+impl api::Daemon for Handle {
+    async fn status(&self) -> Vec<RouterStatus> {
+        let (answer, wait) = oneshot::channel();
+        // Once the loop has ended there is no router to speak of.
+        let _ = self.0.send(Request::Status(answer)).await;
+        wait.await.unwrap_or_default()
+    }
+
+    async fn stop(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.0.send(Request::Stop(done)).await.is_ok() {
+            // An error means that another request stopped the daemon first.
+            let _ = wait.await;
+        }
+    }
+}
+
+/// All virtual routers, in the order of the configuration.
+pub(super) fn status(
+    plan: &Plan,
+    board: &Board,
+    slots: &Slots,
+    devices: &Devices,
+    announcer: &Announcer,
+) -> Vec<RouterStatus> {
+    let (now, now_by_calendar) = (pulse::now(), SystemTime::now());
+    let row = |(router, instance): (usize, &crate::config::Instance)| {
+        let shown = board.snapshot(router);
+        let attachment = devices.attachment(&instance.interface);
+        let lease = slots.get(slot_of(router)).lease();
+
+        let mut counters = BTreeMap::new();
+        for (name, value) in shown.counters.into_iter().chain(devices.counters(slot_of(router))) {
+            *counters.entry(name).or_default() += value;
+        }
+        let announced = announcer.counts(announce::RouterId(router));
+        counters.insert("garp_sent".to_owned(), announced.sent);
+        counters.insert("garp_errors".to_owned(), announced.failed);
+
+        RouterStatus {
+            name: instance.name.clone(),
+            interface: instance.interface.clone(),
+            vrid: instance.vrid.get(),
+            family: Family::Ipv4,
+            version: instance.version.number(),
+            state: match (shown.state, devices.fault(router)) {
+                (State::Active, _) => api::State::Master,
+                (State::Backup, _) => api::State::Backup,
+                (State::Initialize, Some(_)) => api::State::Fault,
+                (State::Initialize, None) => api::State::Init,
+            },
+            priority: instance.priority.get(),
+            effective_priority: shown.priority.get(),
+            active_router: shown.active_router.map(IpAddr::V4),
+            since: timestamp(
+                now_by_calendar.checked_sub(now.since(shown.since)).unwrap_or(now_by_calendar),
+            ),
+            xdp_mode: attachment.mode.to_string(),
+            xdp_reason: attachment.reason,
+            lease_ms: lease
+                .map(|until| milliseconds(until.since(now)) - milliseconds(now.since(until))),
+            counters,
+        }
+    };
+    plan.routers.iter().enumerate().map(row).collect()
+}
+
+fn milliseconds(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,289 @@
+//! The kernel program: its maps and its life.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::Ipv4Addr,
+    os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
+};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
+    programs::{
+        ProgramError, TestRun, TestRunOptions, TestRunResult, Xdp, XdpMode, xdp::XdpLinkId,
+    },
+};
+use vrrp_common::{
+    Vrid,
+    abi::{self, Counter, Counters, Doorbell, Place, Rejected, Setting},
+    ladder::Reject,
+    wire::{Mac, ethernet::Vlan},
+};
+
+use super::{Mode, Slots};
+use crate::sys::memory::SlotMemory;
+
+/// The program as `cargo xtask build-ebpf` built it.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("XVRRP_BPF_OBJECT"));
+
+/// Address family number of the router table.
+const IPV4: u8 = 4;
+
+/// Why the kernel side cannot be used. The daemon goes on without it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel refused the program or a map: too old, not configured for BPF, or not permitted.
+    #[error("the kernel does not take the program: {0}")]
+    Load(#[from] aya::EbpfError),
+    /// The program was loaded but cannot be used.
+    #[error("the kernel does not run the program: {0}")]
+    Program(#[from] ProgramError),
+    /// A map operation failed: usually a table that is full.
+    #[error("a map of the kernel program: {0}")]
+    Map(#[from] MapError),
+    /// The slots cannot be shared.
+    #[error("the slots cannot be mapped: {0}")]
+    Memory(#[from] io::Error),
+    /// The object that was built in lacks a part. Ours to mend.
+    #[error("the kernel program has no {0}")]
+    Missing(&'static str),
+}
+
+/// How large the tables are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Virtual routers.
+    pub routers: u32,
+    /// Virtual addresses of all of them.
+    pub addresses: u32,
+}
+
+/// An address that the program answers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Device that it is on.
+    pub ifindex: u32,
+    /// VLAN that it is on.
+    pub vlan: Vlan,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// MAC that answers give.
+    pub answer_mac: Mac,
+    /// MAC of the device.
+    pub device_mac: Mac,
+}
+
+/// The loaded program with its maps. It is detached and gone when this is dropped.
+pub struct Datapath {
+    ebpf: Ebpf,
+    links: BTreeMap<u32, XdpLinkId>,
+    slots: Arc<Slots>,
+    routers: HashMap<MapData, [u32; 3], u32>,
+    addresses: HashMap<MapData, [u32; 3], Place>,
+    counters: PerCpuArray<MapData, Counters>,
+}
+
+impl Datapath {
+    /// Loads the program, with room for `sizes`. `verbose` lets the program log each rejected
+    /// advert, within the program's rate limit.
+    pub fn load(sizes: Sizes, drop_foreign: bool, verbose: bool) -> Result<Self, Error> {
+        // Slot 0 belongs to no router.
+        let slots = sizes.routers.max(1) + 1;
+        let log_level = if verbose { aya_log::Level::Debug as u8 } else { 0 };
+        let mut loader = EbpfLoader::new();
+        loader
+            .map_max_entries("SLOTS", slots)
+            .map_max_entries("COUNTERS", slots)
+            .map_max_entries("ROUTERS", slots)
+            .map_max_entries("ADDRESSES", sizes.addresses.max(1))
+            .override_global(aya_log::LEVEL, &log_level, true);
+        let mut ebpf = loader.load(OBJECT)?;
+        // The program refers to its maps by descriptor: it is verified before any of them is taken.
+        xdp(&mut ebpf)?.load()?;
+
+        let mut settings: Array<_, u64> = take(&mut ebpf, "SETTINGS")?.try_into()?;
+        settings.set(Setting::AbiVersion as u32, u64::from(abi::VERSION), 0)?;
+        settings.set(Setting::DropForeign as u32, u64::from(drop_foreign), 0)?;
+
+        let memory = match take(&mut ebpf, "SLOTS")? {
+            Map::Array(data) => SlotMemory::map(data.fd(), slots as usize)?,
+            _ => return Err(Error::Missing("array SLOTS")),
+        };
+        let datapath = Self {
+            slots: Arc::new(Slots::shared(memory)),
+            routers: take(&mut ebpf, "ROUTERS")?.try_into()?,
+            addresses: take(&mut ebpf, "ADDRESSES")?.try_into()?,
+            counters: take(&mut ebpf, "COUNTERS")?.try_into()?,
+            links: BTreeMap::new(),
+            ebpf,
+        };
+        Ok(datapath)
+    }
+
+    /// The slots, shared with the program.
+    pub fn slots(&self) -> Arc<Slots> {
+        Arc::clone(&self.slots)
+    }
+
+    /// The doorbell ring; there is one, so the second call fails.
+    pub fn doorbells(&mut self) -> Result<Doorbells, Error> {
+        Ok(Doorbells(take(&mut self.ebpf, "DOORBELLS")?.try_into()?))
+    }
+
+    /// The reject ring; there is one, so the second call fails.
+    pub fn rejects(&mut self) -> Result<Rejects, Error> {
+        Ok(Rejects(take(&mut self.ebpf, "REJECTS")?.try_into()?))
+    }
+
+    /// What the program logs, for `tracing`'s `log` bridge.
+    pub fn logger(&mut self) -> Result<aya_log::EbpfLogger<&'static dyn log::Log>, aya_log::Error> {
+        aya_log::EbpfLogger::init(&mut self.ebpf)
+    }
+
+    /// Ascribes adverts for `vrid` on a device and VLAN to a slot.
+    pub fn add_router(
+        &mut self,
+        ifindex: u32,
+        vlan: Vlan,
+        vrid: Vrid,
+        slot: u32,
+    ) -> Result<(), Error> {
+        Ok(self.routers.insert(abi::router_key(ifindex, vlan, IPV4, vrid.get()), slot, 0)?)
+    }
+
+    /// Undoes [`Self::add_router`].
+    pub fn remove_router(&mut self, ifindex: u32, vlan: Vlan, vrid: Vrid) -> Result<(), Error> {
+        Ok(self.routers.remove(&abi::router_key(ifindex, vlan, IPV4, vrid.get()))?)
+    }
+
+    /// Answers for an address while `slot` is open. Replaces what was said of it before.
+    pub fn add_address(&mut self, address: &Address, slot: u32) -> Result<(), Error> {
+        let key = abi::address_key(address.ifindex, address.vlan, address.address.octets());
+        Ok(self.addresses.insert(
+            key,
+            abi::place(slot, address.answer_mac, address.device_mac),
+            0,
+        )?)
+    }
+
+    /// Undoes [`Self::add_address`].
+    pub fn remove_address(
+        &mut self,
+        ifindex: u32,
+        vlan: Vlan,
+        address: Ipv4Addr,
+    ) -> Result<(), Error> {
+        Ok(self.addresses.remove(&abi::address_key(ifindex, vlan, address.octets()))?)
+    }
+
+    /// The counters of a slot, summed over all processors, with their names.
+    pub fn counters(&self, slot: u32) -> Result<Vec<(String, u64)>, Error> {
+        let processors = self.counters.get(&slot, 0)?;
+        let sum = |index: usize| processors.iter().map(|counters| counters[index]).sum();
+        let named =
+            Counter::NAMES.iter().enumerate().map(|(index, name)| ((*name).to_owned(), sum(index)));
+        let rejects = Reject::ALL.iter().map(|reject| {
+            (format!("rejected_{}", reject.name()), sum(Counter::of_reject(*reject)))
+        });
+        Ok(named.chain(rejects).collect())
+    }
+
+    /// Attaches the program to a device in the first of `modes` that the device takes. The link lasts
+    /// until [`Self::detach`], or until the daemon is gone. Errors are those of the last mode.
+    pub fn attach(&mut self, ifindex: u32, modes: &[Mode]) -> Result<Mode, Error> {
+        let program = xdp(&mut self.ebpf)?;
+        let mut last = Error::Missing("mode to attach in");
+        for mode in modes {
+            let flags = match mode {
+                Mode::Native => XdpMode::Driver,
+                Mode::Generic => XdpMode::Skb,
+                Mode::None => return Ok(Mode::None),
+            };
+            match program.attach_to_if_index(ifindex, flags) {
+                Ok(link) => {
+                    self.links.insert(ifindex, link);
+                    return Ok(*mode);
+                }
+                Err(error) => last = error.into(),
+            }
+        }
+        Err(last)
+    }
+
+    /// Detaches the program from a device. An error means that it was gone already.
+    pub fn detach(&mut self, ifindex: u32) -> Result<(), Error> {
+        if let Some(link) = self.links.remove(&ifindex) {
+            xdp(&mut self.ebpf)?.detach(link)?;
+        }
+        Ok(())
+    }
+
+    /// Runs the program on `frame` as if it had come in on the loopback device of this namespace.
+    /// Returns the XDP action; `out` receives the frame as the program left it, with its length.
+    pub fn test_run(&mut self, frame: &[u8], out: &mut [u8]) -> Result<(u32, usize), Error> {
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            data_out: Some(out),
+            repeat: 1,
+            ..TestRunOptions::new()
+        };
+        let TestRunResult { return_value, data_size_out, .. } =
+            xdp(&mut self.ebpf)?.test_run(options)?;
+        Ok((return_value, data_size_out as usize))
+    }
+}
+
+fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, Error> {
+    let program = ebpf.program_mut("xvrrp").ok_or(Error::Missing("program xvrrp"))?;
+    Ok(program.try_into()?)
+}
+
+fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, Error> {
+    ebpf.take_map(name).ok_or(Error::Missing(name))
+}
+
+/// News for the pulse thread. Readable when a doorbell waits.
+pub struct Doorbells(RingBuf<MapData>);
+
+impl Doorbells {
+    /// The next doorbell, without waiting.
+    pub fn next(&mut self) -> Option<Doorbell> {
+        let item = self.0.next()?;
+        let [slot, kind] = words(&item)?;
+        Some(Doorbell { slot, kind })
+    }
+}
+
+impl AsFd for Doorbells {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Rejected adverts, for the log. Readable when a record waits.
+pub struct Rejects(RingBuf<MapData>);
+
+impl Rejects {
+    /// The next record, without waiting.
+    pub fn next(&mut self) -> Option<Rejected> {
+        let item = self.0.next()?;
+        let [low, high, slot, reason, source, ifindex] = words(&item)?;
+        let at = u64::from(low) | u64::from(high) << 32;
+        Some(Rejected { at, slot, reason, source: source.to_ne_bytes(), ifindex })
+    }
+}
+
+impl AsFd for Rejects {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A record as the words of its layout, on the little-endian machines that the program is built for.
+fn words<const N: usize>(record: &[u8]) -> Option<[u32; N]> {
+    let (words, []) = record.as_chunks::<4>() else { return None };
+    let words: &[[u8; 4]; N] = words.try_into().ok()?;
+    Some(words.map(u32::from_le_bytes))
+}

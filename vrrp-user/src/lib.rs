@@ -1,0 +1,16 @@
+//! The controller of xvrrp: everything but the kernel program and the command line.
+//!
+//! Read it from the pure to the impure: [`config`] and [`election`] touch nothing; [`datapath`],
+//! [`host`] and [`announce`] touch the kernel; [`pulse`] keeps the promise of the protocol on a
+//! thread of its own; [`daemon`] puts them together and [`api`] shows them.
+
+pub mod announce;
+pub mod api;
+pub mod check;
+pub mod config;
+pub mod daemon;
+pub mod datapath;
+pub mod election;
+pub mod host;
+pub mod pulse;
+pub mod sys;

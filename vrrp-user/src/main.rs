@@ -1,0 +1,180 @@
+//! `xvrrp`: the command line.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing::{error, info, level_filters::LevelFilter, warn};
+use tracing_subscriber::EnvFilter;
+use xvrrp::{
+    api, check,
+    config::{self, Loaded, Severity, Verdict},
+    daemon,
+};
+
+/// VRRP and virtual IP addresses for Linux, with the fast path in the kernel.
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon in the foreground.
+    ///
+    /// Logs to standard error. SIGTERM and SIGINT stop it: it resigns, removes its addresses and
+    /// leaves nothing behind. SIGUSR1 logs the status.
+    Run(Run),
+    /// Say what a configuration means and what is wrong with it.
+    ///
+    /// Needs no root, no interfaces and no kernel support. Exit status as of `keepalived -t`:
+    /// 0 clean, 4 cannot run, 5 has errors but would run, 6 script security.
+    Check(Check),
+    /// Show the virtual routers of a running daemon.
+    Status(Status),
+    /// Stop a running daemon and wait until it has stopped.
+    Stop(Runtime),
+}
+
+#[derive(Args)]
+struct Run {
+    /// Configuration, in the language of keepalived.conf.
+    #[arg(short, long, value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
+    file: PathBuf,
+    #[command(flatten)]
+    runtime: Runtime,
+    /// How to log.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Args)]
+struct Check {
+    /// Configuration; may be given several times.
+    #[arg(short, long, value_name = "FILE", required = true, num_args = 1..)]
+    file: Vec<PathBuf>,
+    /// Print the diagnostics as a JSON array.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Status {
+    #[command(flatten)]
+    runtime: Runtime,
+    /// Print a JSON array.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Runtime {
+    /// Where the daemon keeps its socket, lock and journal. Two daemons on one machine differ in it.
+    #[arg(long, value_name = "DIR", default_value = "/run/xvrrp")]
+    runtime_dir: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xvrrp: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Run(run) => run_daemon(run),
+        Command::Check(Check { file, json }) => {
+            Ok(check::run(&file, json, &mut io::stdout().lock()).map(ExitCode::from)?)
+        }
+        Command::Status(Status { runtime, json }) => show_status(&runtime.runtime_dir, json),
+        Command::Stop(Runtime { runtime_dir }) => {
+            api::stop(&runtime_dir)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn run_daemon(Run { file, runtime, log_format }: Run) -> Result<ExitCode> {
+    start_log(log_format);
+    let loaded = config::load(&file);
+    log_diagnostics(&loaded);
+    let Some(config) = loaded.config else {
+        error!("{} cannot be run: see `xvrrp check -f {0}`", file.display());
+        return Ok(ExitCode::from(Verdict::CannotRun.exit_code()));
+    };
+    if !config.virtual_servers.is_empty() {
+        warn!(
+            "virtual_server blocks are not served by xvrrp: run `keepalived -C -f {}` beside it",
+            file.display()
+        );
+    }
+    let options = daemon::Options { runtime_dir: runtime.runtime_dir };
+    // Nothing here is worth a second thread: what must not wait runs on the pulse.
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime cannot be started")?;
+    tokio.block_on(daemon::run(config, &options))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// To standard error, with keepalived's words at the start of each message. What libraries and the
+/// kernel program log through the `log` crate joins in.
+fn start_log(format: LogFormat) {
+    let filter =
+        EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Text => log.with_target(false).with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+fn log_diagnostics(loaded: &Loaded) {
+    for diagnostic in &loaded.diagnostics {
+        let place = loaded.sources.positions(diagnostic.span).0;
+        let file = loaded.sources.name(diagnostic.span.file);
+        let (line, column) = (place.line, place.column);
+        let help = diagnostic.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        let text =
+            format!("{file}:{line}:{column}: {}: {}{help}", diagnostic.code, diagnostic.message);
+        match diagnostic.severity {
+            Severity::Error => error!("{text}"),
+            Severity::Warning | Severity::NotYet => warn!("{text}"),
+            Severity::Hint => info!("{text}"),
+        }
+    }
+}
+
+fn show_status(runtime_dir: &Path, json: bool) -> Result<ExitCode> {
+    let routers = api::status(runtime_dir)?;
+    let text = if json {
+        serde_json::to_string_pretty(&routers).context("the status cannot be written as JSON")?
+            + "\n"
+    } else {
+        api::table(&routers)
+    };
+    // A reader that has seen enough, such as `head`, is no failure.
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

@@ -1,0 +1,171 @@
+//! What the pulse shows of itself, readable at any time without disturbing it.
+
+use std::{
+    net::Ipv4Addr,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use vrrp_common::{
+    Priority,
+    abi::Counter,
+    ladder::{Heard, Reject},
+};
+
+use super::RouterId;
+use crate::election::{Election, Instant, State};
+
+/// One row for each virtual router, and the thread's own counters.
+pub struct Board {
+    rows: Vec<Row>,
+    lost_reports: AtomicU64,
+}
+
+/// Counters that only user space has.
+#[derive(Clone, Copy)]
+pub(super) enum Own {
+    AdvertsSent,
+    SendErrors,
+    PriorityZeroSent,
+    PriorityZeroReceived,
+    BecameActive,
+}
+
+impl Own {
+    const COUNT: usize = 5;
+    const NAMES: [&'static str; Self::COUNT] = [
+        "adverts_sent",
+        "send_errors",
+        "priority_zero_sent",
+        "priority_zero_received",
+        "became_master",
+    ];
+}
+
+#[derive(Default)]
+struct Row {
+    state: AtomicU64,
+    priority: AtomicU64,
+    active_router: AtomicU64,
+    since: AtomicU64,
+    own: [AtomicU64; Own::COUNT],
+    /// What the raw socket's ladder counted, as the kernel program counts.
+    ladder: [AtomicU64; Counter::COUNT],
+    rejects: [AtomicU64; Reject::COUNT],
+}
+
+/// A virtual router as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// State of the election.
+    pub state: State,
+    /// Effective priority.
+    pub priority: Priority,
+    /// Who is Active, as far as known.
+    pub active_router: Option<Ipv4Addr>,
+    /// Since when the state is what it is.
+    pub since: Instant,
+    /// Names and values of the counters that user space has. Those of the kernel program have the
+    /// same names where they count the same, and are to be added.
+    pub counters: Vec<(String, u64)>,
+}
+
+impl Board {
+    pub(super) fn new(routers: usize) -> Self {
+        Self {
+            rows: (0..routers).map(|_| Row::default()).collect(),
+            lost_reports: AtomicU64::new(0),
+        }
+    }
+
+    /// A virtual router as it is now.
+    pub fn snapshot(&self, router: RouterId) -> Snapshot {
+        let row = &self.rows[router];
+        let value = |counter: &AtomicU64| counter.load(Relaxed);
+        let own = Own::NAMES
+            .iter()
+            .zip(&row.own)
+            .map(|(name, counter)| ((*name).to_owned(), value(counter)));
+        let ladder = Counter::NAMES
+            .iter()
+            .zip(&row.ladder)
+            .map(|(name, counter)| ((*name).to_owned(), value(counter)));
+        let rejects = Reject::ALL
+            .iter()
+            .zip(&row.rejects)
+            .map(|(reject, counter)| (format!("rejected_{}", reject.name()), value(counter)));
+        Snapshot {
+            state: state_from(value(&row.state)),
+            priority: Priority::new(value(&row.priority) as u8),
+            active_router: match value(&row.active_router) as u32 {
+                0 => None,
+                address => Some(Ipv4Addr::from_bits(address)),
+            },
+            since: Instant::from_nanos(value(&row.since)),
+            counters: own.chain(ladder).chain(rejects).collect(),
+        }
+    }
+
+    /// State of the election, as [`Self::snapshot`] has it.
+    pub fn state(&self, router: RouterId) -> State {
+        state_from(self.rows[router].state.load(Relaxed))
+    }
+
+    /// Reports that found the queue full. Whoever sees this number change compares everything with
+    /// the board.
+    pub fn lost_reports(&self) -> u64 {
+        self.lost_reports.load(Relaxed)
+    }
+
+    pub(super) fn show(&self, router: RouterId, election: &Election) {
+        let row = &self.rows[router];
+        row.priority.store(election.effective_priority().get().into(), Relaxed);
+        let active_router = match election.active_router() {
+            Some(std::net::IpAddr::V4(address)) => address.to_bits(),
+            _ => 0,
+        };
+        row.active_router.store(active_router.into(), Relaxed);
+    }
+
+    pub(super) fn change(&self, router: RouterId, state: State, since: Instant) {
+        let row = &self.rows[router];
+        row.state.store(state as u64, Relaxed);
+        row.since.store(since.as_nanos(), Relaxed);
+    }
+
+    pub(super) fn count(&self, router: RouterId, counter: Own) {
+        self.rows[router].own[counter as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn count_heard(&self, router: RouterId, heard: &Heard, outcome: Counter) {
+        let ladder = &self.rows[router].ladder;
+        let checksum = if heard.pseudo_header {
+            Counter::ChecksumPseudoHeader
+        } else {
+            Counter::ChecksumMessage
+        };
+        for counter in [Counter::AdvertsReceived, checksum, outcome] {
+            ladder[counter as usize].fetch_add(1, Relaxed);
+        }
+        if heard.addresses_differ {
+            ladder[Counter::AddressListDiffers as usize].fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(super) fn count_reject(&self, router: RouterId, reject: Reject) {
+        self.rows[router].rejects[reject as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn lose_report(&self) {
+        self.lost_reports.fetch_add(1, Relaxed);
+    }
+}
+
+const fn state_from(number: u64) -> State {
+    if number == State::Active as u64 {
+        State::Active
+    } else if number == State::Backup as u64 {
+        State::Backup
+    } else {
+        State::Initialize
+    }
+}

@@ -1,0 +1,363 @@
+//! One virtual router on the pulse: its election, its slot, and what the election's actions mean.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
+
+use socket2::Socket;
+use vrrp_common::{
+    Priority,
+    abi::Kind,
+    ladder::{Heard, Reject, Rules, address_set},
+};
+
+use super::{
+    Board, Port, Report, RouterId, Spec,
+    board::Own,
+    clock::now,
+    frame::{AdvertFrame, Content},
+    thread::Reports,
+};
+use crate::{
+    datapath::{Slot, Slots},
+    election::{Action, Actions, Advert, Election, Event, Instant, State},
+};
+
+/// How often a virtual router reports one reason for refusing adverts.
+const REFUSAL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A virtual router with everything that its adverts need.
+pub(super) struct Router {
+    id: RouterId,
+    spec: Spec,
+    election: Election,
+    slots: Arc<Slots>,
+    port: Option<Arc<Port>>,
+    frame: AdvertFrame,
+    /// Until when the last advert that left pays for answers.
+    paid_until: Option<Instant>,
+    /// Stamps of the news that were handled, by kind, and of the last repetition.
+    handled: [Instant; Kind::COUNT],
+    repeated: Instant,
+    /// When a refused advert was last reported, by reason.
+    refused: [Instant; Reject::COUNT],
+    /// What the last advert said, as the election saw it.
+    last_heard: Option<(Advert, u64)>,
+}
+
+/// Where a router's actions go.
+pub(super) struct Outlet<'a> {
+    pub(super) board: &'a Board,
+    pub(super) reports: &'a Reports,
+}
+
+impl Router {
+    pub(super) fn new(id: RouterId, spec: Spec, slots: Arc<Slots>) -> Self {
+        let election = Election::new(spec.parameters);
+        Self {
+            id,
+            spec,
+            election,
+            slots,
+            port: None,
+            frame: AdvertFrame::new(),
+            paid_until: None,
+            handled: [Instant::default(); Kind::COUNT],
+            repeated: Instant::default(),
+            refused: [Instant::default(); Reject::COUNT],
+            last_heard: None,
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.election.next_deadline()
+    }
+
+    /// Index of the device that it takes part on.
+    pub(super) fn ifindex(&self) -> Option<u32> {
+        self.port.as_ref().map(|port| port.ifindex)
+    }
+
+    /// Which it is.
+    pub(super) fn id(&self) -> RouterId {
+        self.id
+    }
+
+    /// Its VRID.
+    pub(super) fn vrid(&self) -> u8 {
+        self.spec.vrid.get()
+    }
+
+    /// The rules of its ladder.
+    pub(super) fn rules(&self) -> Rules {
+        self.slot().rules()
+    }
+
+    /// Takes part on `port` from now on.
+    pub(super) fn start(&mut self, port: Arc<Port>, source: Ipv4Addr, outlet: &Outlet<'_>) {
+        self.port = Some(port);
+        self.handle(Event::Source(IpAddr::V4(source)), now(), outlet);
+        self.slot().set_rules(&self.demanded());
+        if self.election.state() == State::Initialize {
+            self.skip_old_news();
+            self.handle(Event::Startup, now(), outlet);
+        }
+    }
+
+    /// Takes no part from now on.
+    pub(super) fn shut_down(&mut self, outlet: &Outlet<'_>) {
+        self.handle(Event::Shutdown, now(), outlet);
+        self.port = None;
+    }
+
+    /// The kernel program rang: there are news of `kind`.
+    pub(super) fn answer_doorbell(&mut self, kind: Kind, outlet: &Outlet<'_>) {
+        self.slot().answer(kind);
+        self.read_news(outlet);
+    }
+
+    /// An advert that a raw socket received passed the ladder. Returns what became of it.
+    pub(super) fn hear(&mut self, heard: &Heard, at: Instant, outlet: &Outlet<'_>) -> Heeded {
+        let (expected, ignored) = self.slot().expected();
+        if heard.digest == expected {
+            self.slot().stamp(at);
+            Heeded::Repetition
+        } else if heard.digest == ignored {
+            Heeded::Ignored
+        } else {
+            self.handle_advert(heard, at, outlet);
+            Heeded::News
+        }
+    }
+
+    /// An advert that a raw socket received failed the ladder.
+    pub(super) fn refuse(
+        &mut self,
+        reject: Reject,
+        source: [u8; 4],
+        at: Instant,
+        outlet: &Outlet<'_>,
+    ) {
+        outlet.board.count_reject(self.id, reject);
+        let last = &mut self.refused[reject as usize];
+        if at.since(*last) >= REFUSAL_INTERVAL || *last == Instant::default() {
+            *last = at;
+            outlet.report(Report::Rejected { router: self.id, reject, source });
+        }
+    }
+
+    /// The deadline has passed. What the kernel saw counts first: a thread that was late is not an
+    /// Active router that was dead.
+    pub(super) fn expire(&mut self, now: Instant, outlet: &Outlet<'_>) {
+        self.read_news(outlet);
+        let seen = self.slot().last_seen();
+        if seen > self.repeated {
+            self.repeated = seen;
+            self.handle(Event::Repeat, seen, outlet);
+        }
+        if self.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.handle(Event::Timer, now, outlet);
+        }
+    }
+
+    /// Hands the election all news that it has not seen, in the order in which they came.
+    fn read_news(&mut self, outlet: &Outlet<'_>) {
+        let mut news = Kind::ALL.map(|kind| (kind, self.slot().news(kind)));
+        news.sort_unstable_by_key(|(_, news)| news.at);
+        for (kind, news) in news {
+            if news.at > self.handled[kind as usize] {
+                self.handled[kind as usize] = news.at;
+                self.handle_advert(&news.heard, news.at, outlet);
+            }
+        }
+    }
+
+    /// What came in before the start is not for this election.
+    fn skip_old_news(&mut self) {
+        for kind in Kind::ALL {
+            self.handled[kind as usize] = self.slot().answer(kind).at;
+        }
+        self.repeated = self.slot().last_seen();
+    }
+
+    fn handle_advert(&mut self, heard: &Heard, at: Instant, outlet: &Outlet<'_>) {
+        let Some(interval) = vrrp_common::AdverInterval::from_centiseconds(heard.interval) else {
+            return;
+        };
+        let advert = Advert {
+            source: IpAddr::V4(heard.source.into()),
+            priority: Priority::new(heard.priority),
+            interval,
+        };
+        if advert.priority.is_resign() {
+            outlet.board.count(self.id, Own::PriorityZeroReceived);
+        }
+        self.last_heard = Some((advert, heard.digest));
+        self.handle(Event::Advert(advert), at, outlet);
+    }
+
+    /// One event through the election, its actions carried out in their order, and the slot brought
+    /// up to date.
+    fn handle(&mut self, event: Event, at: Instant, outlet: &Outlet<'_>) {
+        let own_before = self.own();
+        let mut actions = Actions::new();
+        self.election.handle(event, at, &mut actions);
+        if self.own() != own_before {
+            self.slot().set_rules(&self.demanded());
+        }
+        for action in actions {
+            self.act(action, outlet);
+        }
+        self.say_what_is_no_news();
+        if self.election.state() == State::Active && self.slot().lease().is_none() {
+            // The program closed the slot because of an advert that did not win after all.
+            self.open();
+        }
+        outlet.board.show(self.id, &self.election);
+    }
+
+    fn act(&mut self, action: Action, outlet: &Outlet<'_>) {
+        let router = self.id;
+        match action {
+            Action::Advertise { priority } => self.advertise(priority, outlet),
+            Action::Open => self.open(),
+            Action::Close => self.slot().close(),
+            Action::AddAddresses => outlet.report(Report::AddAddresses { router }),
+            Action::RemoveAddresses => outlet.report(Report::RemoveAddresses { router }),
+            Action::Announce(occasion) => outlet.report(Report::Announce { router, occasion }),
+            Action::Transition { from, to, cause } => {
+                let at = now();
+                if to == State::Active {
+                    outlet.board.count(router, Own::BecameActive);
+                }
+                outlet.board.change(router, to, at);
+                outlet.report(Report::Transition { router, from, to, cause, at });
+            }
+        }
+    }
+
+    /// Sends one advert. The clock is read before: when it left, answers are paid for until then
+    /// plus as many intervals as a Backup waits, without its skew.
+    fn advertise(&mut self, priority: Priority, outlet: &Outlet<'_>) {
+        let Some(port) = &self.port else { return };
+        let parameters = self.election.parameters();
+        let IpAddr::V4(source) = parameters.source else { return };
+        let before = now();
+        let content = Content {
+            mac: port.mac,
+            source,
+            group: self.spec.group,
+            version: parameters.version,
+            vrid: self.spec.vrid,
+            priority,
+            interval: parameters.interval,
+            addresses: &self.spec.addresses,
+            auth: self.spec.auth,
+            coverage: self.spec.coverage,
+        };
+        let Some(frame) = self.frame.write(&content) else { return };
+        if !leaves(&port.sender, frame) {
+            outlet.board.count(self.id, Own::SendErrors);
+            return;
+        }
+        outlet.board.count(self.id, Own::AdvertsSent);
+        if priority.is_resign() {
+            outlet.board.count(self.id, Own::PriorityZeroSent);
+            self.paid_until = None;
+        } else if port.carrier.load(std::sync::atomic::Ordering::Relaxed) {
+            self.paid_until =
+                Some(before + lease(parameters.interval.duration(), parameters.down_timer_adverts));
+            if self.election.state() == State::Active && self.slot().lease().is_some() {
+                self.open();
+            }
+        }
+    }
+
+    /// Answers for the addresses as long as the adverts that left pay for it.
+    fn open(&self) {
+        if let Some(until) = self.paid_until {
+            self.slot().open(until);
+        }
+    }
+
+    fn say_what_is_no_news(&self) {
+        let digest_of = |known: Option<Advert>| match (known, self.last_heard) {
+            (Some(known), Some((advert, digest))) if known == advert => Some(digest),
+            _ => None,
+        };
+        let (expected_before, ignored_before) = self.slot().expected();
+        let expected = match self.election.accepted() {
+            None => 0,
+            accepted => digest_of(accepted).unwrap_or(expected_before),
+        };
+        let ignored = match self.election.discarded() {
+            None => 0,
+            discarded => digest_of(discarded).unwrap_or(ignored_before),
+        };
+        if (expected, ignored) != (expected_before, ignored_before) {
+            self.slot().expect(expected, ignored);
+        }
+    }
+
+    /// What the ladder demands now.
+    fn demanded(&self) -> Rules {
+        let (priority, own) = self.own();
+        let parameters = self.election.parameters();
+        Rules {
+            version: parameters.version,
+            group: self.spec.group.octets(),
+            own,
+            own_priority: priority.get(),
+            auth: self.spec.auth,
+            adver_int: parameters.interval.seconds(),
+            believe: vrrp_common::ladder::Believe::Either,
+            addresses: address_set(&self.spec.addresses),
+            check_addresses: false,
+            // RFC 3768 7.1 lets an owner discard what others say; for v3 erratum 8298 to RFC 9568
+            // has it processed and logged, as keepalived does.
+            owner_ignores: priority.is_owner() && parameters.version == vrrp_common::Version::V2,
+        }
+    }
+
+    fn own(&self) -> (Priority, [u8; 4]) {
+        let parameters = self.election.parameters();
+        let address = match parameters.source {
+            IpAddr::V4(address) => address.octets(),
+            IpAddr::V6(_) => [0; 4],
+        };
+        (parameters.priority, address)
+    }
+
+    fn slot(&self) -> Slot<'_> {
+        self.slots.get(self.spec.slot)
+    }
+}
+
+/// What became of an advert from a raw socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heeded {
+    Repetition,
+    Ignored,
+    News,
+}
+
+impl Outlet<'_> {
+    /// Never waits: a full queue loses the report, and the board says so.
+    fn report(&self, report: Report) {
+        if self.reports.try_send(report).is_err() {
+            self.board.lose_report();
+        }
+    }
+}
+
+/// How long one advert pays for answers.
+fn lease(interval: Duration, down_timer_adverts: u8) -> Duration {
+    interval * u32::from(down_timer_adverts)
+}
+
+/// Sends without waiting. A queue that is full counts as an error, like a device that is down.
+fn leaves(socket: &Socket, frame: &[u8]) -> bool {
+    socket.send(frame).is_ok_and(|sent| sent == frame.len())
+}

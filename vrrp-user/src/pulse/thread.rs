@@ -1,0 +1,288 @@
+//! The loop: wait, take what the kernel and the daemon have to say, then see which deadlines are
+//! past.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+};
+
+use rustix::{
+    event::{EventfdFlags, epoll, eventfd},
+    time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+        timerfd_settime,
+    },
+};
+use vrrp_common::abi::Kind;
+
+use super::{
+    Board, Command, Port, Report, Spec,
+    clock::now,
+    receive,
+    router::{Outlet, Router},
+};
+use crate::{
+    datapath::{Doorbells, Slots},
+    election::Instant,
+};
+
+/// Commands that may wait. The daemon sends a few for each virtual router and link event.
+const COMMANDS: usize = 8192;
+/// Reports that may wait, beyond some for each virtual router.
+const REPORTS: usize = 1024;
+/// Reports that one virtual router may have waiting.
+const REPORTS_PER_ROUTER: usize = 16;
+
+/// Where reports go.
+pub(super) type Reports = tokio::sync::mpsc::Sender<Report>;
+
+/// The daemon's end.
+pub struct Handle {
+    commands: SyncSender<Command>,
+    bell: Arc<OwnedFd>,
+    board: Arc<Board>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts the thread. `doorbells` is `None` where there is no kernel program. Reports come out of
+/// the receiver; it closes when the thread has ended.
+pub fn spawn(
+    specs: Vec<Spec>,
+    slots: Arc<Slots>,
+    doorbells: Option<Doorbells>,
+) -> io::Result<(Handle, tokio::sync::mpsc::Receiver<Report>)> {
+    let (commands, incoming) = sync_channel(COMMANDS);
+    let (outgoing, reports) =
+        tokio::sync::mpsc::channel(REPORTS + REPORTS_PER_ROUTER * specs.len());
+    let board = Arc::new(Board::new(specs.len()));
+    let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+    let mut pulse = Pulse::new(
+        specs,
+        slots,
+        doorbells,
+        incoming,
+        outgoing,
+        Arc::clone(&board),
+        Arc::clone(&bell),
+    )?;
+    let thread = thread::Builder::new().name("pulse".to_owned()).spawn(move || pulse.run())?;
+    Ok((Handle { commands, bell, board, thread: Some(thread) }, reports))
+}
+
+impl Handle {
+    /// Gives a command. `false` when the thread is gone or hopelessly behind; then it was not taken.
+    #[must_use]
+    pub fn send(&self, command: Command) -> bool {
+        let taken = match self.commands.try_send(command) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+        };
+        // The counter cannot overflow before the thread has read it, so this cannot fail.
+        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+        taken
+    }
+
+    /// What the thread shows of itself.
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// Waits until the thread has ended, after [`Command::Stop`]. `false` if it panicked.
+    pub fn join(mut self) -> bool {
+        self.thread.take().is_none_or(|thread| thread.join().is_ok())
+    }
+}
+
+/// Tokens of epoll; ports come after.
+const BELL: u64 = 0;
+const TIMER: u64 = 1;
+const DOORBELLS: u64 = 2;
+const PORTS: u64 = 3;
+
+struct Pulse {
+    routers: Vec<Router>,
+    /// Every port that was ever started on; one whose device is gone is silent.
+    ports: Vec<Arc<Port>>,
+    doorbells: Option<Doorbells>,
+    commands: Receiver<Command>,
+    reports: Reports,
+    board: Arc<Board>,
+    bell: Arc<OwnedFd>,
+    epoll: OwnedFd,
+    timer: OwnedFd,
+    armed: Option<Instant>,
+}
+
+impl Pulse {
+    fn new(
+        specs: Vec<Spec>,
+        slots: Arc<Slots>,
+        doorbells: Option<Doorbells>,
+        commands: Receiver<Command>,
+        reports: Reports,
+        board: Arc<Board>,
+        bell: Arc<OwnedFd>,
+    ) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let timer = timerfd_create(
+            TimerfdClockId::Monotonic,
+            TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
+        )?;
+        watch(&epoll, &bell, BELL)?;
+        watch(&epoll, &timer, TIMER)?;
+        if let Some(doorbells) = &doorbells {
+            watch(&epoll, doorbells, DOORBELLS)?;
+        }
+        let routers = specs
+            .into_iter()
+            .enumerate()
+            .map(|(id, spec)| Router::new(id, spec, Arc::clone(&slots)))
+            .collect();
+        Ok(Self {
+            routers,
+            ports: Vec::new(),
+            doorbells,
+            commands,
+            reports,
+            board,
+            bell,
+            epoll,
+            timer,
+            armed: None,
+        })
+    }
+
+    /// Until [`Command::Stop`].
+    fn run(&mut self) {
+        let mut ready = Vec::with_capacity(64);
+        loop {
+            ready.clear();
+            // Interrupted or not: whatever is due is looked at.
+            let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut ready), None);
+            // What was heard comes before what was decided elsewhere, and both before the deadlines.
+            self.take_doorbells();
+            for event in &ready {
+                self.take(event.data.u64());
+            }
+            if self.take_commands() == Flow::Stop {
+                return;
+            }
+            self.expire();
+            self.arm();
+        }
+    }
+
+    fn take_doorbells(&mut self) {
+        let Some(doorbells) = &mut self.doorbells else { return };
+        let outlet = Outlet { board: &self.board, reports: &self.reports };
+        while let Some(bell) = doorbells.next() {
+            // Slot 0 is nobody's; slots follow the order of the routers.
+            let router =
+                (bell.slot as usize).checked_sub(1).and_then(|id| self.routers.get_mut(id));
+            if let (Some(router), Some(kind)) = (router, Kind::ALL.get(bell.kind as usize)) {
+                router.answer_doorbell(*kind, &outlet);
+            }
+        }
+    }
+
+    fn take(&mut self, token: u64) {
+        match token {
+            BELL => reset(&self.bell),
+            TIMER => {
+                reset(&self.timer);
+                self.armed = None;
+            }
+            DOORBELLS => {}
+            port => {
+                let Some(port) = self.ports.get((port - PORTS) as usize) else { return };
+                let outlet = Outlet { board: &self.board, reports: &self.reports };
+                receive::drain(&port.receiver, port.ifindex, &mut self.routers, &outlet);
+            }
+        }
+    }
+
+    fn take_commands(&mut self) -> Flow {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Start { router, port, source } => {
+                    self.adopt(&port);
+                    let outlet = Outlet { board: &self.board, reports: &self.reports };
+                    if let Some(router) = self.routers.get_mut(router) {
+                        router.start(port, source, &outlet);
+                    }
+                }
+                Command::Fault { router } => {
+                    let outlet = Outlet { board: &self.board, reports: &self.reports };
+                    if let Some(router) = self.routers.get_mut(router) {
+                        router.shut_down(&outlet);
+                    }
+                }
+                Command::Stop => {
+                    let outlet = Outlet { board: &self.board, reports: &self.reports };
+                    for router in &mut self.routers {
+                        router.shut_down(&outlet);
+                    }
+                    return Flow::Stop;
+                }
+            }
+        }
+        Flow::Continue
+    }
+
+    /// Listens to a port, once.
+    fn adopt(&mut self, port: &Arc<Port>) {
+        if self.ports.iter().any(|known| Arc::ptr_eq(known, port)) {
+            return;
+        }
+        // Without room for one more descriptor the kernel program still hears for us.
+        let _ = watch(&self.epoll, &port.receiver, PORTS + self.ports.len() as u64);
+        self.ports.push(Arc::clone(port));
+    }
+
+    fn expire(&mut self) {
+        let now = now();
+        let outlet = Outlet { board: &self.board, reports: &self.reports };
+        for router in &mut self.routers {
+            if router.next_deadline().is_some_and(|deadline| deadline <= now) {
+                router.expire(now, &outlet);
+            }
+        }
+    }
+
+    fn arm(&mut self) {
+        let next = self.routers.iter().filter_map(Router::next_deadline).min();
+        if next == self.armed {
+            return;
+        }
+        self.armed = next;
+        // All zeroes disarms. A deadline of 0 does not occur: the clock has been running.
+        let at = next.unwrap_or_default().as_nanos();
+        let value = Timespec {
+            tv_sec: i64::try_from(at / 1_000_000_000).unwrap_or(i64::MAX),
+            tv_nsec: (at % 1_000_000_000) as i64,
+        };
+        let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
+        // The descriptor is ours and the value is normalized, so this cannot fail.
+        let _ = timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &once);
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Flow {
+    Continue,
+    Stop,
+}
+
+fn watch(epoll: &OwnedFd, source: impl AsFd, token: u64) -> io::Result<()> {
+    Ok(epoll::add(epoll, source, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?)
+}
+
+/// Reads the counter of an eventfd or timerfd, which takes it off the ready list.
+fn reset(counter: &OwnedFd) {
+    let _ = rustix::io::read(counter, &mut [0; 8]);
+}
