@@ -1,0 +1,31 @@
+//! `demo` and `vectors`: build, then become a program of the tests crate.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::ebpf;
+use crate::run::{cargo, command, exec, require_root, run, target_dir};
+use crate::setup::{self, User};
+
+/// Shows a failover between two nodes; `arguments` are the demo's own.
+pub(crate) fn demo(arguments: &[OsString]) -> Result<()> {
+    require_root("the demo")?;
+    setup::install_programs(User::Demo)?;
+    ebpf::build(None)?;
+    // What is shown, and measured, is what would be installed.
+    run(cargo("build")?
+        .args(["--release", "--package", "vrrp-user", "--package", "xvrrp-tests"])
+        .args(["--bin", "xvrrp", "--bin", "demo"]))?;
+    let programs = target_dir()?.join("release");
+    exec(command(programs.join("demo")).env("XVRRP_BIN", programs.join("xvrrp")).args(arguments))
+}
+
+/// Runs the test vectors of `file` against the codec and the kernel program.
+pub(crate) fn vectors(file: &Path) -> Result<()> {
+    require_root("running frames through the kernel program")?;
+    ebpf::build(None)?;
+    run(cargo("build")?.args(["--package", "xvrrp-tests", "--bin", "vectors"]))?;
+    exec(command(target_dir()?.join("debug/vectors")).arg(file))
+}

@@ -1,0 +1,74 @@
+//! `cargo xtask`: everything that is done with this repository beyond a plain `cargo build`.
+//!
+//! It depends on no other crate of the workspace, because `vrrp-user` compiles only after
+//! `build-ebpf` has made the kernel program.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::toolchain::Choice;
+
+mod demo;
+mod ebpf;
+mod fingerprint;
+mod lint;
+mod run;
+mod setup;
+mod test;
+mod toolchain;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, checks and shows xvrrp")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the kernel program (target/ebpf/xvrrp.bpf.o) that `cargo build` puts into xvrrp
+    BuildEbpf {
+        /// Use this compiler and build even when the program is up to date
+        #[arg(long, value_enum, env = "XVRRP_EBPF_COMPILER")]
+        compiler: Option<Choice>,
+    },
+    /// Check the formatting, and run clippy on the host crates and on the kernel program
+    Lint,
+    /// Install what is missing, build, lint, and run all tests (needs root)
+    Test {
+        /// Run only the tests whose name contains this
+        #[arg(long)]
+        filter: Option<String>,
+    },
+    /// Show two nodes, one failure and the takeover (needs root)
+    Demo {
+        /// Arguments of the demo itself, `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Run a file of test vectors against the codec and the kernel program (needs root)
+    Vectors {
+        /// The vectors, in the format of tests/data/vectors.json
+        file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::BuildEbpf { compiler } => ebpf::build(compiler),
+        Task::Lint => lint::all(),
+        Task::Test { filter } => test::test(filter.as_deref()),
+        Task::Demo { arguments } => demo::demo(&arguments),
+        Task::Vectors { file } => demo::vectors(&file),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The programs that tests and demo use, and the Debian packages that have them.
+//!
+//! No C compiler in the list: without one, cargo could not have linked this program.
+
+use std::fs;
+
+use anyhow::{Result, bail, ensure};
+
+use crate::run::{command, find, is_root, run};
+
+/// Who needs a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum User {
+    /// The demo, and the tests too
+    Demo,
+    /// The tests only
+    Tests,
+}
+
+struct Program {
+    name: &'static str,
+    package: &'static str,
+    user: User,
+}
+
+const PROGRAMS: [Program; 7] = [
+    // Builds the namespaces, bridges and veth pairs.
+    Program { name: "ip", package: "iproute2", user: User::Demo },
+    // A client that asks for a virtual address.
+    Program { name: "arping", package: "iputils-arping", user: User::Demo },
+    // A client that uses a virtual address.
+    Program { name: "ping", package: "iputils-ping", user: User::Demo },
+    // Shows and sets the offloads of the veth pairs.
+    Program { name: "ethtool", package: "ethtool", user: User::Demo },
+    // The peer in interoperability tests.
+    Program { name: "keepalived", package: "keepalived", user: User::Tests },
+    // An independent opinion on the frames we send.
+    Program { name: "tshark", package: "tshark", user: User::Tests },
+    // Sees whether a stopped daemon left programs, maps or links behind.
+    Program { name: "bpftool", package: "bpftool", user: User::Tests },
+];
+
+/// Installs the packages of the programs that are missing; nothing is started.
+pub(crate) fn install_programs(user: User) -> Result<()> {
+    let needed = || PROGRAMS.iter().filter(|it| user == User::Tests || it.user == User::Demo);
+    let missing = || needed().filter(|it| find(it.name).is_none());
+    let packages: Vec<_> = missing().flat_map(|it| packages(it.package)).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    apt_install(&packages)?;
+    let absent: Vec<_> = missing().map(|it| it.name).collect();
+    ensure!(
+        absent.is_empty(),
+        "still not found after installing their packages: {}",
+        absent.join(", ")
+    );
+    Ok(())
+}
+
+/// Ubuntu has bpftool among the tools of its kernels.
+fn packages(package: &'static str) -> Vec<&'static str> {
+    let ubuntu = || {
+        fs::read_to_string("/etc/os-release")
+            .is_ok_and(|it| it.lines().any(|line| line == "ID=ubuntu"))
+    };
+    if package == "bpftool" && ubuntu() {
+        vec!["linux-tools-common", "linux-tools-generic"]
+    } else {
+        vec![package]
+    }
+}
+
+/// Installs Debian packages, or says how to do it by hand.
+pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
+    let by_hand = format!("apt-get install --no-install-recommends {}", packages.join(" "));
+    if find("apt-get").is_none() {
+        bail!("this system has no apt-get; install what Debian calls {}", packages.join(", "));
+    }
+    ensure!(is_root(), "not root; run `sudo {by_hand}`");
+    // An index that cannot be refreshed may still be good enough for the packages.
+    run(apt().args(["update", "--quiet"])).unwrap_or_else(|error| eprintln!("warning: {error:#}"));
+    run(apt().args(["install", "--quiet", "--yes", "--no-install-recommends"]).args(packages))
+}
+
+fn apt() -> std::process::Command {
+    let mut apt = command("apt-get");
+    apt.env("DEBIAN_FRONTEND", "noninteractive").args(["--option", "Dpkg::Use-Pty=0"]);
+    apt
+}
