@@ -32,7 +32,7 @@ pub struct Slot<W> {
     pub expected: W,
     /// [`Heard::digest`] of a losing advert whose repetitions change nothing, 0 for none.
     pub ignored: W,
-    /// [`crate::ladder::Rules::to_words`], first word.
+    /// [`crate::ladder::PackedRules`], first word.
     pub rules: W,
     /// Second word: addresses.
     pub addresses: W,

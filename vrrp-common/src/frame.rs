@@ -6,6 +6,13 @@
 pub trait Frame {
     /// The `N` octets at `offset`, or `None` where the frame is shorter than that.
     fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]>;
+
+    /// The same number, below 512, with its history forgotten. The kernel's verifier follows each
+    /// value that an offset or index may have on a path of its own, through all that comes after,
+    /// unless the paths are made to meet.
+    fn forget_how(&self, number: usize) -> usize {
+        number
+    }
 }
 
 /// Write access to a frame; its length does not change.

@@ -171,17 +171,17 @@ mod field {
     pub(super) const VERSION_3: u64 = 1 << 0;
     pub(super) const CHECK_ADDRESSES: u64 = 1 << 1;
     pub(super) const OWNER_IGNORES: u64 = 1 << 2;
-    pub(super) const BELIEVE: u32 = 4;
+    pub(super) const DISBELIEVE_MESSAGE: u64 = 1 << 3;
+    pub(super) const DISBELIEVE_PSEUDO_HEADER: u64 = 1 << 4;
     pub(super) const AUTH: u32 = 8;
     pub(super) const ADVER_INT: u32 = 16;
     pub(super) const GROUP: u32 = 32;
 }
 
 impl Rules {
-    /// The four words of a slot: rules, addresses, secret, own.
-    pub const fn to_words(&self) -> [u64; 4] {
-        let mut rules = (self.believe as u64) << field::BELIEVE
-            | (self.auth.number() as u64) << field::AUTH
+    /// The rules as a slot keeps them.
+    pub const fn pack(&self) -> PackedRules {
+        let mut rules = (self.auth.number() as u64) << field::AUTH
             | (self.adver_int as u64) << field::ADVER_INT
             | (u32::from_be_bytes(self.group) as u64) << field::GROUP;
         if matches!(self.version, Version::V3) {
@@ -193,37 +193,68 @@ impl Rules {
         if self.owner_ignores {
             rules |= field::OWNER_IGNORES;
         }
-        [
+        rules |= match self.believe {
+            Believe::Either => 0,
+            Believe::Message => field::DISBELIEVE_PSEUDO_HEADER,
+            Believe::PseudoHeader => field::DISBELIEVE_MESSAGE,
+        };
+        PackedRules {
             rules,
-            self.addresses,
-            u64::from_be_bytes(self.auth.data()),
-            own_word(self.own_priority, self.own),
-        ]
+            addresses: self.addresses,
+            secret: u64::from_be_bytes(self.auth.data()),
+            own: own_word(self.own_priority, self.own),
+        }
+    }
+}
+
+/// [`Rules`] as four words. Each is looked at only where the ladder needs it: every early decision
+/// would double the paths that the kernel's verifier has to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackedRules {
+    /// Group, version, authentication type, interval and flags.
+    pub rules: u64,
+    /// [`address_set`] of the virtual router's addresses.
+    pub addresses: u64,
+    /// Password.
+    pub secret: u64,
+    /// [`own_word`].
+    pub own: u64,
+}
+
+impl PackedRules {
+    #[inline(always)]
+    const fn is_v3(&self) -> bool {
+        self.has(field::VERSION_3)
     }
 
-    /// Back from the words.
     #[inline(always)]
-    pub const fn from_words([rules, addresses, secret, own]: [u64; 4]) -> Self {
-        Self {
-            version: if rules & field::VERSION_3 != 0 { Version::V3 } else { Version::V2 },
-            group: ((rules >> field::GROUP) as u32).to_be_bytes(),
-            own: (own as u32).to_be_bytes(),
-            own_priority: (own >> 32) as u8,
-            auth: match (rules >> field::AUTH) as u8 {
-                0 => vrrp::Auth::None,
-                1 => vrrp::Auth::Pass(secret.to_be_bytes()),
-                _ => vrrp::Auth::Header,
-            },
-            adver_int: (rules >> field::ADVER_INT) as u8,
-            believe: match (rules >> field::BELIEVE) as u8 & 0xf {
-                1 => Believe::Message,
-                2 => Believe::PseudoHeader,
-                _ => Believe::Either,
-            },
-            addresses,
-            check_addresses: rules & field::CHECK_ADDRESSES != 0,
-            owner_ignores: rules & field::OWNER_IGNORES != 0,
-        }
+    const fn version(&self) -> u8 {
+        2 + (self.rules & field::VERSION_3) as u8
+    }
+
+    #[inline(always)]
+    const fn group(&self) -> [u8; 4] {
+        ((self.rules >> field::GROUP) as u32).to_be_bytes()
+    }
+
+    #[inline(always)]
+    const fn own_address(&self) -> [u8; 4] {
+        (self.own as u32).to_be_bytes()
+    }
+
+    #[inline(always)]
+    const fn auth_type(&self) -> u8 {
+        (self.rules >> field::AUTH) as u8
+    }
+
+    #[inline(always)]
+    const fn adver_int(&self) -> u8 {
+        (self.rules >> field::ADVER_INT) as u8
+    }
+
+    #[inline(always)]
+    const fn has(&self, flag: u64) -> bool {
+        self.rules & flag != 0
     }
 }
 
@@ -277,6 +308,8 @@ pub struct Envelope {
     message: usize,
     /// Octets from there to the end of the IP packet.
     length: usize,
+    /// An IP authentication header stood before the message, and was found right.
+    vouched: bool,
 }
 
 impl Envelope {
@@ -284,6 +317,21 @@ impl Envelope {
     /// to a virtual router is rejected here.
     #[inline(always)]
     pub fn open<F: Frame + ?Sized>(frame: &F, network: usize) -> Result<Self, Reject> {
+        Self::find(frame, network, 0)
+    }
+
+    /// The same behind an IP authentication header of `length` octets, which the caller has found
+    /// right.
+    pub fn open_vouched<F: Frame + ?Sized>(
+        frame: &F,
+        network: usize,
+        length: usize,
+    ) -> Result<Self, Reject> {
+        Ok(Self { vouched: true, ..Self::find(frame, network, length)? })
+    }
+
+    #[inline(always)]
+    fn find<F: Frame + ?Sized>(frame: &F, network: usize, skip: usize) -> Result<Self, Reject> {
         let header = ipv4::Header(frame.octets(network).ok_or(Reject::Length)?);
         let header_length = header.header_length();
         if header.version() != 4
@@ -295,18 +343,23 @@ impl Envelope {
         if header.is_later_fragment() {
             return Err(Reject::Fragment);
         }
-        let message = network + header_length;
-        let length = header.total_length() - header_length;
+        let message = frame.forget_how(network + header_length + skip);
         let start: &[u8; 2] = frame.octets(message).ok_or(Reject::Length)?;
-        if length < start.len() {
-            return Err(Reject::Length);
+        match header.total_length().checked_sub(header_length + skip) {
+            Some(length) if length >= start.len() => {
+                Ok(Self { vrid: start[1], network, message, length, vouched: false })
+            }
+            _ => Err(Reject::Length),
         }
-        Ok(Self { vrid: start[1], network, message, length })
     }
 
     /// Puts the packet through the ladder of the virtual router that it is for.
     #[inline(always)]
-    pub fn judge<F: Frame + ?Sized>(&self, frame: &F, rules: &Rules) -> Result<Heard, Reject> {
+    pub fn judge<F: Frame + ?Sized>(
+        &self,
+        frame: &F,
+        rules: &PackedRules,
+    ) -> Result<Heard, Reject> {
         let header = ipv4::Header(frame.octets(self.network).ok_or(Reject::Length)?);
         let source = header.source();
         let destination = header.destination();
@@ -321,54 +374,43 @@ impl Envelope {
         if source == [0; 4] || source[0] >= 224 {
             return Err(Reject::Source);
         }
-        if source == rules.own {
+        if source == rules.own_address() {
             return Err(Reject::OwnSource);
         }
-        if destination != rules.group {
+        if destination != rules.group() {
             return Err(Reject::Destination);
         }
         if header.ttl() != ipv4::TTL {
             return Err(Reject::Ttl);
         }
 
-        let message = vrrp::Header(frame.octets(self.message).ok_or(Reject::Length)?);
+        let start = frame.forget_how(self.message);
+        let message = vrrp::Header(frame.octets(start).ok_or(Reject::Length)?);
         // Before the length, as in the RFC: a message of another version has another layout.
-        if message.version() != rules.version.number() {
+        if message.version() != rules.version() {
             return Err(Reject::Version);
         }
         if message.kind() != vrrp::ADVERTISEMENT {
             return Err(Reject::Type);
         }
-        let auth_data = match rules.version {
-            Version::V2 => vrrp::AUTH_DATA,
-            Version::V3 => 0,
-        };
         let end = vrrp::HEADER + message.count() * vrrp::ADDRESS;
-        if self.length < end + auth_data {
+        if self.length < end + if rules.is_v3() { 0 } else { vrrp::AUTH_DATA } {
             return Err(Reject::Length);
         }
         let (mut sum, addresses) =
-            read_addresses(frame, self.message, message.count()).ok_or(Reject::Length)?;
+            read_addresses(frame, start, message.count()).ok_or(Reject::Length)?;
         sum = sum.plus(message.sum());
 
-        let heard = match rules.version {
-            Version::V2 => {
-                let data: &[u8; vrrp::AUTH_DATA] =
-                    frame.octets(self.message + end).ok_or(Reject::Length)?;
-                let [a, b, c, d, e, f, g, h] = *data;
-                if !sum.quad([a, b, c, d]).quad([e, f, g, h]).is_intact() {
-                    return Err(Reject::Checksum);
-                }
-                judge_v2(&message, data, addresses, rules)?
+        let heard = if rules.is_v3() {
+            let pseudo_header = judge_v3(&message, sum, source, destination, rules)?;
+            Heard { interval: message.max_advertise_interval(), pseudo_header, ..Heard::default() }
+        } else {
+            let data: &[u8; vrrp::AUTH_DATA] = frame.octets(start + end).ok_or(Reject::Length)?;
+            let [a, b, c, d, e, f, g, h] = *data;
+            if !sum.quad([a, b, c, d]).quad([e, f, g, h]).is_intact() {
+                return Err(Reject::Checksum);
             }
-            Version::V3 => {
-                let pseudo_header = judge_v3(&message, sum, source, destination, rules)?;
-                Heard {
-                    interval: message.max_advertise_interval(),
-                    pseudo_header,
-                    ..Heard::default()
-                }
-            }
+            judge_v2(&message, data, addresses, rules, self.vouched)?
         };
         Ok(Heard {
             source,
@@ -388,27 +430,25 @@ fn judge_v3(
     sum: Sum,
     source: [u8; 4],
     destination: [u8; 4],
-    rules: &Rules,
+    rules: &PackedRules,
 ) -> Result<bool, Reject> {
     let length = vrrp::HEADER + message.count() * vrrp::ADDRESS;
-    let alone = sum.is_intact();
-    let with_pseudo = vrrp::pseudo_header(source, destination, length).plus(sum).is_intact();
-    let pseudo_header = match rules.believe {
-        Believe::Either if alone || with_pseudo => with_pseudo,
-        Believe::Message if alone => false,
-        Believe::PseudoHeader if with_pseudo => true,
-        _ => return Err(Reject::Checksum),
-    };
+    let alone = sum.is_intact() && !rules.has(field::DISBELIEVE_MESSAGE);
+    let with_pseudo = vrrp::pseudo_header(source, destination, length).plus(sum).is_intact()
+        && !rules.has(field::DISBELIEVE_PSEUDO_HEADER);
+    if !alone && !with_pseudo {
+        return Err(Reject::Checksum);
+    }
     if message.count() == 0 {
         return Err(Reject::CountZero);
     }
     if message.max_advertise_interval() == 0 {
         return Err(Reject::IntervalZero);
     }
-    if rules.owner_ignores {
+    if rules.has(field::OWNER_IGNORES) {
         return Err(Reject::LocalOwner);
     }
-    Ok(pseudo_header)
+    Ok(with_pseudo)
 }
 
 /// The rungs of RFC 3768 7.1 behind the checksum.
@@ -417,31 +457,34 @@ fn judge_v2(
     message: &vrrp::Header<'_>,
     data: &[u8; vrrp::AUTH_DATA],
     addresses: u64,
-    rules: &Rules,
+    rules: &PackedRules,
+    vouched: bool,
 ) -> Result<Heard, Reject> {
-    if rules.owner_ignores {
+    if rules.has(field::OWNER_IGNORES) {
         return Err(Reject::LocalOwner);
     }
-    if message.auth_type() != rules.auth.number() {
+    if message.auth_type() != rules.auth_type() {
         return Err(Reject::AuthType);
     }
-    match rules.auth {
+    let authentic = match rules.auth_type() {
+        0 => true,
         // One comparison of one word takes the same time whatever differs.
-        vrrp::Auth::Pass(password) if u64::from_ne_bytes(*data) != u64::from_ne_bytes(password) => {
-            return Err(Reject::AuthData);
-        }
-        // Whoever has checked the authentication header judges the packet inside with `Auth::Header`
-        // cleared; a packet that comes here has none (V-5.3.6.3-01).
-        vrrp::Auth::Header => return Err(Reject::AuthData),
-        _ => {}
+        1 => u64::from_be_bytes(*data) == rules.secret,
+        _ => vouched,
+    };
+    if !authentic {
+        return Err(Reject::AuthData);
     }
-    if rules.check_addresses && addresses != rules.addresses && message.priority() != 255 {
+    if rules.has(field::CHECK_ADDRESSES)
+        && addresses != rules.addresses
+        && message.priority() != 255
+    {
         return Err(Reject::AddressList);
     }
-    if message.adver_int() != rules.adver_int {
+    if message.adver_int() != rules.adver_int() {
         return Err(Reject::Interval);
     }
-    Ok(Heard { interval: message.adver_int() as u16 * 100, ..Heard::default() })
+    Ok(Heard { interval: u16::from(message.adver_int()) * 100, ..Heard::default() })
 }
 
 /// Sum over the header and its options.
@@ -453,7 +496,7 @@ fn header_sum<F: Frame + ?Sized>(
 ) -> Option<Sum> {
     let mut sum = header.sum();
     for option in 0..10 {
-        let offset = ipv4::HEADER + option * 4;
+        let offset = frame.forget_how(ipv4::HEADER + option * 4);
         if offset >= header.header_length() {
             break;
         }
@@ -472,6 +515,7 @@ fn read_addresses<F: Frame + ?Sized>(
     let mut sum = Sum::default();
     let mut set = 0;
     for index in 0..255 {
+        let index = frame.forget_how(index);
         if index >= count {
             break;
         }

@@ -35,8 +35,9 @@ pub(crate) fn receive(ctx: &XdpContext, packet: &Packet, link: &Link) -> Verdict
             Verdict::Drop
         };
     };
-    match envelope.judge(packet, &router.rules()) {
-        Ok(heard) => accept(&router, &heard),
+    let rules = router.rules();
+    match envelope.judge(packet, &rules) {
+        Ok(heard) => accept(&router, &heard, rules.own),
         Err(reason) => return reject(ctx, packet, link, router.slot, reason),
     }
     Verdict::Drop
@@ -45,7 +46,7 @@ pub(crate) fn receive(ctx: &XdpContext, packet: &Packet, link: &Link) -> Verdict
 /// An advert without news is stamped and wakes nobody. A better router closes our slot at once; the
 /// controller confirms or opens it again.
 #[inline(always)]
-fn accept(router: &Router, heard: &Heard) {
+fn accept(router: &Router, heard: &Heard, own: u64) {
     let now = maps::now();
     maps::count(router.slot, Counter::AdvertsReceived);
     maps::count(
@@ -62,7 +63,6 @@ fn accept(router: &Router, heard: &Heard) {
     } else if heard.digest == ignored {
         maps::count(router.slot, Counter::AdvertsIgnored);
     } else {
-        let own = router.own();
         if abi::beats(heard, own) && router.is_open(now) {
             router.close();
             maps::count(router.slot, Counter::ClosedByProgram);

@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use vrrp_common::{
     abi::{self, Counter, Counters, Doorbell, Kind, Rejected, Setting},
-    ladder::{Reject, Rules},
+    ladder::{PackedRules, Reject},
     wire::Mac,
 };
 
@@ -84,25 +84,17 @@ impl Router {
 
     /// The rules of its receive ladder.
     #[inline(always)]
-    pub(crate) fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> PackedRules {
         let shared = self.shared;
         // SAFETY: the map lookup gave a valid element; words are aligned and read one by one.
-        let words = unsafe {
-            [
-                (&raw const (*shared).rules).read_volatile(),
-                (&raw const (*shared).addresses).read_volatile(),
-                (&raw const (*shared).secret).read_volatile(),
-                (&raw const (*shared).own).read_volatile(),
-            ]
-        };
-        Rules::from_words(words)
-    }
-
-    /// Own priority and address.
-    #[inline(always)]
-    pub(crate) fn own(&self) -> u64 {
-        // SAFETY: as in `rules`.
-        unsafe { (&raw const (*self.shared).own).read_volatile() }
+        unsafe {
+            PackedRules {
+                rules: (&raw const (*shared).rules).read_volatile(),
+                addresses: (&raw const (*shared).addresses).read_volatile(),
+                secret: (&raw const (*shared).secret).read_volatile(),
+                own: (&raw const (*shared).own).read_volatile(),
+            }
+        }
     }
 
     /// True while this host answers for the addresses.

@@ -4,6 +4,7 @@
 //! [`host`] and [`announce`] touch the kernel; [`pulse`] keeps the promise of the protocol on a
 //! thread of its own; [`daemon`] puts them together and [`api`] shows them.
 
+pub mod ah;
 pub mod announce;
 pub mod api;
 pub mod check;

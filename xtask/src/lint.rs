@@ -27,8 +27,9 @@ pub(crate) fn host() -> Result<()> {
         .args(["--", "-D", "warnings"]))
 }
 
-/// clippy for the kernel program, as if it were made for the host: so it is the same clippy on every
-/// machine, whichever compiler builds the program. There, a program without std must not unwind.
+/// clippy for the kernel program, as if it were made for the host: so it is the same clippy on
+/// every machine, whichever compiler builds the program. There, a program without std must not
+/// unwind.
 pub(crate) fn kernel() -> Result<()> {
     run(cargo("clippy")?
         .args(["--package", "vrrp-ebpf", "--config", "profile.dev.panic=\"abort\""])

@@ -21,7 +21,7 @@ mod test;
 mod toolchain;
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Builds, checks and shows xvrrp")]
+#[command(bin_name = "cargo xtask", about = "Builds, checks and shows xvrrp")]
 struct Arguments {
     #[command(subcommand)]
     task: Task,
@@ -44,6 +44,7 @@ enum Task {
         filter: Option<String>,
     },
     /// Show two nodes, one failure and the takeover (needs root)
+    #[command(disable_help_flag = true)]
     Demo {
         /// Arguments of the demo itself, `--help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

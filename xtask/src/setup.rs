@@ -3,6 +3,7 @@
 //! No C compiler in the list: without one, cargo could not have linked this program.
 
 use std::fs;
+use std::process::Command;
 
 use anyhow::{Result, bail, ensure};
 
@@ -23,15 +24,13 @@ struct Program {
     user: User,
 }
 
-const PROGRAMS: [Program; 7] = [
+const PROGRAMS: [Program; 6] = [
     // Builds the namespaces, bridges and veth pairs.
     Program { name: "ip", package: "iproute2", user: User::Demo },
     // A client that asks for a virtual address.
     Program { name: "arping", package: "iputils-arping", user: User::Demo },
     // A client that uses a virtual address.
     Program { name: "ping", package: "iputils-ping", user: User::Demo },
-    // Shows and sets the offloads of the veth pairs.
-    Program { name: "ethtool", package: "ethtool", user: User::Demo },
     // The peer in interoperability tests.
     Program { name: "keepalived", package: "keepalived", user: User::Tests },
     // An independent opinion on the frames we send.
@@ -83,7 +82,7 @@ pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
     run(apt().args(["install", "--quiet", "--yes", "--no-install-recommends"]).args(packages))
 }
 
-fn apt() -> std::process::Command {
+fn apt() -> Command {
     let mut apt = command("apt-get");
     apt.env("DEBIAN_FRONTEND", "noninteractive").args(["--option", "Dpkg::Use-Pty=0"]);
     apt

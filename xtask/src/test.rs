@@ -50,14 +50,14 @@ fn build() -> Result<()> {
 fn unit_tests(filter: Option<&str>) -> Result<()> {
     let mut tests = cargo("test")?;
     tests.args(["--workspace", "--exclude", "vrrp-ebpf", "--exclude", "xvrrp-tests"]);
-    run(tests.arg("--").args(filter))
+    run(tests.args(["--no-fail-fast", "--"]).args(filter))
 }
 
 /// Real daemons in network namespaces; they run the `xvrrp` that [`build`] made.
 fn namespace_tests(filter: Option<&str>) -> Result<()> {
     let mut tests = cargo("test")?;
     tests.env("XVRRP_BIN", target_dir()?.join("debug/xvrrp")).args(["--package", "xvrrp-tests"]);
-    run(tests.args(["--", NAMESPACE_THREADS]).args(filter))
+    run(tests.args(["--no-fail-fast", "--", NAMESPACE_THREADS]).args(filter))
 }
 
 /// Runs the steps up to the first failure and sums up, including what was not reached.

@@ -57,11 +57,9 @@ impl Choice {
 
     /// Fetches the library source (and Debian's compiler with it).
     fn install(self) -> Result<()> {
-        let mut rustup = command("timeout");
-        rustup.args([DOWNLOAD_LIMIT, "rustup", "component", "add", "rust-src"]);
         match self {
-            Self::Nightly => run(rustup.args(["--toolchain", "nightly"])),
-            Self::Active => run(&mut rustup),
+            Self::Nightly => run(add_component().args(["rust-src", "--toolchain", "nightly"])),
+            Self::Active => run(add_component().arg("rust-src")),
             Self::Debian => setup::apt_install(&["rustc-web", "rust-web-src"]),
         }
     }
@@ -249,25 +247,27 @@ fn tools() -> PathBuf {
     root().join("target/tools")
 }
 
+fn add_component() -> Command {
+    let mut rustup = command("timeout");
+    rustup.args([DOWNLOAD_LIMIT, "rustup", "component", "add"]);
+    rustup
+}
+
 fn advice() -> String {
     format!(
-        "Install one by hand that has LLVM {LINKER_LLVM}: `rustup toolchain install nightly --component rust-src`, \
-         `rustup component add rust-src`, or on Debian, as root, `apt-get install rustc-web rust-web-src`."
+        "Install one with LLVM {LINKER_LLVM} by hand:\n  \
+         rustup toolchain install nightly --component rust-src\n  \
+         rustup component add rust-src\n  \
+         apt-get install rustc-web rust-web-src    (Debian, as root)"
     )
 }
 
 /// Adds what `cargo clippy` and `cargo fmt` need where rustup was installed with little.
 pub(crate) fn require_lint_tools() -> Result<()> {
-    let bin = Choice::Active.sysroot()?.join("bin");
-    for (program, component) in [("cargo-clippy", "clippy"), ("cargo-fmt", "rustfmt")] {
-        if !bin.join(program).is_file() && find(program).is_none() {
-            run(command("timeout").args([
-                DOWNLOAD_LIMIT,
-                "rustup",
-                "component",
-                "add",
-                component,
-            ]))?;
+    for (subcommand, component) in [("clippy", "clippy"), ("fmt", "rustfmt")] {
+        let works = output(command(cargo_program()).args([subcommand, "--version"])).is_ok();
+        if !works {
+            run(add_component().arg(component))?;
         }
     }
     Ok(())
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn rustc_tells_its_version_and_its_llvm() {
         let report = "rustc 1.97.0-nightly (e50aa6fba 2026-05-19)\nbinary: rustc\n\
-                      host: x86_64-unknown-linux-gnu\nrelease: 1.97.0-nightly\nLLVM version: 22.1.4\n";
+                      release: 1.97.0-nightly\nLLVM version: 22.1.4\n";
         let expected = Version { release: "1.97.0-nightly".to_owned(), llvm: 22 };
         assert_eq!(Version::parse(report), Some(expected));
         assert_eq!(Version::parse("release: 1.40.0\n"), None);

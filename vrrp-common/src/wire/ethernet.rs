@@ -66,7 +66,7 @@ impl Link {
         let header: &[u8; HEADER] = frame.octets(0)?;
         let ethertype = be16(header[12], header[13]);
         if !is_tag(ethertype) {
-            return Some(Self { ethertype, vlan: Vlan::NONE, payload: HEADER });
+            return Some(Self { ethertype, vlan: Vlan::NONE, payload: frame.forget_how(HEADER) });
         }
         let outer: &[u8; TAG] = frame.octets(HEADER)?;
         let outer_tag = be16(outer[0], outer[1]);
@@ -82,7 +82,7 @@ impl Link {
         Some(Self {
             ethertype: be16(inner[2], inner[3]),
             vlan: Vlan::from_tags(outer_tag, be16(inner[0], inner[1])),
-            payload: HEADER + 2 * TAG,
+            payload: frame.forget_how(HEADER + 2 * TAG),
         })
     }
 }

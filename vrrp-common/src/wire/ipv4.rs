@@ -6,6 +6,8 @@ use super::{be16, checksum::Sum};
 pub const HEADER: usize = 20;
 /// Protocol number of VRRP.
 pub const VRRP: u8 = 112;
+/// Protocol number of the IP authentication header.
+pub const AH: u8 = 51;
 /// Where adverts go (RFC 9568 5.1.1.2).
 pub const VRRP_GROUP: [u8; 4] = [224, 0, 0, 18];
 /// Type of service of adverts: internetwork control, as keepalived sends them.

@@ -82,7 +82,8 @@ impl Header<'_> {
 /// The sum over the IPv4 pseudo-header that RFC 5798 implementations add to a v3 message.
 #[inline(always)]
 pub fn pseudo_header(source: [u8; 4], destination: [u8; 4], message: usize) -> Sum {
-    Sum::default().quad(source).quad(destination).word(ipv4::VRRP as u16).word(message as u16)
+    let protocol = u16::from(ipv4::VRRP);
+    Sum::default().quad(source).quad(destination).word(protocol).word(message as u16)
 }
 
 /// Authentication of a v2 message.

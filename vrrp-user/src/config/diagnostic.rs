@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::{
     Config, code,
@@ -15,6 +15,9 @@ use super::{
 /// More than this is not reported about one file: nobody reads it, and any file must be done with
 /// in bounded time.
 const MAX_DIAGNOSTICS: usize = 1000;
+
+/// Longer lines, in bytes, are not drawn: keepalived reads 1024 characters of a line.
+const MAX_EXCERPT: usize = 4096;
 
 /// How much a diagnostic matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -216,12 +219,16 @@ impl Loaded {
             Severity::NotYet => Level::INFO.with_name("not yet"),
             Severity::Hint => Level::NOTE.with_name("hint"),
         };
-        let snippet = Snippet::source(excerpt)
-            .path(self.sources.name(span.file))
-            .line_start(start.line as usize)
-            .annotation(AnnotationKind::Primary.span(within(span.start)..within(span.end)));
         let title = level.primary_title(&diagnostic.message).id(diagnostic.code);
-        let mut group = title.element(snippet);
+        let name = self.sources.name(span.file);
+        let mut group = if excerpt.len() > MAX_EXCERPT {
+            let place = Origin::path(name).line(start.line as usize);
+            title.element(place.char_column(start.column as usize))
+        } else {
+            let range = within(span.start)..within(span.end);
+            let snippet = Snippet::source(excerpt).path(name).line_start(start.line as usize);
+            title.element(snippet.annotation(AnnotationKind::Primary.span(range)))
+        };
         if let Some(help) = &diagnostic.help {
             group = group.element(Level::HELP.message(help));
         }

@@ -88,7 +88,7 @@ fn apply(
         "xdp_drop_foreign" => set_switch(&mut global.drop_foreign, findings),
         "vrrp_lower_prio_no_advert" => set_switch(&mut defaults.lower_prio_no_advert, findings),
         "vrrp_higher_prio_send_advert" => {
-            set_switch(&mut defaults.higher_prio_send_advert, findings)
+            set_switch(&mut defaults.higher_prio_send_advert, findings);
         }
         "vrrp_skip_check_adv_addr" => set_switch(&mut defaults.skip_check_adv_addr, findings),
         "v3_checksum_as_v2" => set_switch(&mut defaults.checksum_as_v2, findings),
@@ -102,7 +102,7 @@ fn apply(
             defaults.xdp_mode = mode.unwrap_or(defaults.xdp_mode);
         }
         "vrrp_mcast_group4" => {
-            defaults.group = group(statement, findings).unwrap_or(defaults.group)
+            defaults.group = group(statement, findings).unwrap_or(defaults.group);
         }
         "vrrp_down_timer_adverts" => {
             defaults.down_timer_adverts =
@@ -128,7 +128,7 @@ fn apply_garp(statement: &Statement, defaults: &mut Defaults, findings: &mut Fin
             garp.delay = values::whole_seconds(statement, findings).unwrap_or(garp.delay);
         }
         "vrrp_garp_master_repeat" => {
-            garp.repeat = rounds(statement, findings).unwrap_or(garp.repeat)
+            garp.repeat = rounds(statement, findings).unwrap_or(garp.repeat);
         }
         "vrrp_garp_master_refresh" => {
             garp.refresh = values::whole_seconds(statement, findings).unwrap_or(garp.refresh);

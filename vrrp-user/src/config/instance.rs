@@ -121,7 +121,7 @@ impl Draft {
             }
             "priority" => self.priority = Some((priority(statement, findings), span)),
             "advert_int" => {
-                self.interval = interval(statement, findings).map(|value| (value, span))
+                self.interval = interval(statement, findings).map(|value| (value, span));
             }
             "version" => {
                 let version = values::choice(statement, &VERSIONS, IGNORED, findings);
@@ -132,7 +132,7 @@ impl Draft {
             "virtual_ipaddress_excluded" => self.excluded.extend(addresses(statement, findings)),
             "no_virtual_ipaddress" => self.wants_no_address = true,
             "mcast_src_ip" => {
-                self.source = source(statement, findings).map(|source| (source, span))
+                self.source = source(statement, findings).map(|source| (source, span));
             }
             "mcast_dst_ip" => self.group = global::group(statement, findings),
             "nopreempt" => self.nopreempt = Some(((), span)),
@@ -174,7 +174,7 @@ impl Draft {
             "garp_master_repeat" => self.garp.repeat = global::rounds(statement, findings),
             "garp_master_refresh" => self.garp.refresh = values::whole_seconds(statement, findings),
             "garp_master_refresh_repeat" => {
-                self.garp.refresh_repeat = global::rounds(statement, findings)
+                self.garp.refresh_repeat = global::rounds(statement, findings);
             }
             "garp_lower_prio_delay" => {
                 self.garp.lower_prio_delay = values::whole_seconds(statement, findings);

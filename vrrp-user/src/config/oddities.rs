@@ -63,7 +63,7 @@ fn place(word: &Word, sources: &Sources, wanted: impl Fn(char) -> bool) -> Optio
 /// Reports `<IPADDR>` and `rr|wrr|lc`. `true`: the statement cannot be used.
 pub(super) fn report_placeholders(statement: &Statement, findings: &mut Findings) -> bool {
     let words = &statement.words;
-    let first = words.iter().position(|word| opens_placeholder(word));
+    let first = words.iter().position(opens_placeholder);
     if let Some(first) = first {
         let last = words.iter().rposition(|word| !word.quoted && word.text.ends_with('>'));
         let span = span_of(&words[first..=last.unwrap_or(first).max(first)]);

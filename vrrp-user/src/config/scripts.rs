@@ -74,7 +74,11 @@ pub(super) fn unguarded(tree: &[Statement]) -> Vec<(PathBuf, Span)> {
     });
     let program = |line: &Statement| {
         let word = line.arguments().first()?;
-        let path = word.text.split_whitespace().next().filter(|path| path.starts_with('/'))?;
+        let path = word
+            .text
+            .split_whitespace()
+            .next()
+            .filter(|path| path.starts_with('/') && !word.open)?;
         Some((PathBuf::from(path), word.span))
     };
     commands.filter_map(program).collect()

@@ -16,7 +16,8 @@ pub(super) fn report_unknown(statement: &Statement, block: Block, findings: &mut
     let span = statement.keyword_span();
     let ignored = if statement.block.is_some() { "; its block is ignored" } else { "" };
     if !name.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '{') {
-        let message = format!("stray text in {}{ignored}", block.name());
+        let text: Vec<&str> = statement.words.iter().map(|word| word.text.as_str()).collect();
+        let message = format!("stray text `{}` in {}{ignored}", text.join(" "), block.name());
         findings
             .report(code::UNKNOWN_KEYWORD, statement.span(), message)
             .help("remove it, or put a # in front");
@@ -35,7 +36,8 @@ pub(super) fn report_unknown(statement: &Statement, block: Block, findings: &mut
         return;
     }
     let message = format!("unknown keyword `{name}` in {}{ignored}", block.name());
-    let help = help(name, block).filter(|_| !findings.is_full());
+    // Looking for it takes time: not for what nobody will see.
+    let help = if findings.is_full() { None } else { help(name, block) };
     let diagnostic = findings.report(code::UNKNOWN_KEYWORD, span, message);
     if let Some(help) = help {
         diagnostic.help(help);
@@ -51,13 +53,16 @@ fn help(name: &str, block: Block) -> Option<String> {
     Some(format!("did you mean `{word}`? That is a keyword of {}", homes.join(", ")))
 }
 
-/// The most similar of some words, if one is similar enough: short words allow one slip, longer ones
+/// The most similar of some words, if one is similar enough: short words allow one slip, long ones
 /// up to three. Of equally similar ones the first by the alphabet.
 pub(super) fn nearest<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > LONGEST {
         return None;
     }
-    let limit = (name.chars().count() / 4).clamp(1, 3);
+    let limit = match name.chars().count() {
+        0..3 => 0,
+        length => (length / 4).clamp(1, 3),
+    };
     let distance = |word: &str| {
         if word.eq_ignore_ascii_case(name) { 0 } else { strsim::damerau_levenshtein(name, word) }
     };

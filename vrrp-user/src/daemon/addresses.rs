@@ -25,6 +25,9 @@ pub(super) struct Addresses {
     announcer: Announcer,
     slots: Arc<Slots>,
     interfaces: BTreeMap<String, (u32, [u8; 6])>,
+    /// Addresses that are on the interfaces without us, with the interfaces' indices. The kernel
+    /// would take the same address with another prefix length as a further one.
+    others: BTreeSet<(u32, IpAddr)>,
     /// What is on the interfaces because of us, by router.
     held: Vec<Vec<Owned>>,
     /// Routers whose addresses are to be there.
@@ -47,6 +50,7 @@ impl Addresses {
             announcer,
             slots,
             interfaces: BTreeMap::new(),
+            others: BTreeSet::new(),
             held: vec![Vec::new(); routers],
             wanted: vec![false; routers],
         }
@@ -138,22 +142,19 @@ impl Addresses {
     async fn add(&mut self, routers: Vec<RouterId>) {
         let mut placed = Vec::new();
         for router in &routers {
-            let new: Vec<_> = self
-                .places(*router)
-                .into_iter()
-                .filter(|place| !self.held[*router].contains(&place.owned()))
-                .collect();
-            self.held[*router].extend(new.iter().map(Placed::owned));
-            placed.extend(new);
-        }
-        if placed.is_empty() {
-            return;
+            let missing = self.places(*router).into_iter().filter(|place| {
+                !self.held[*router].contains(&place.owned())
+                    && !self.others.contains(&(place.index, place.address.address))
+            });
+            let missing: Vec<_> = missing.collect();
+            self.held[*router].extend(missing.iter().map(Placed::owned));
+            placed.extend(missing);
         }
         if let Err(reason) = self.journal.record(placed.iter().map(Placed::owned)) {
             warn!("{reason}; after a crash the next start would not know of the addresses");
         }
         for router in &routers {
-            self.slots.get(slot_of(*router)).set_installed(true);
+            self.mark_installed(*router);
         }
         let added = self.host.add_addresses(&placed).await;
         let mut not_ours = BTreeSet::new();
@@ -165,17 +166,24 @@ impl Addresses {
             error!("{} is not on {}: {reason}", place.address.address, place.interface);
             not_ours.insert(place.owned());
         }
+        if not_ours.is_empty() {
+            return;
+        }
         for router in routers {
             self.held[router].retain(|owned| !not_ours.contains(owned));
-            // An address that was there before us must work without us, so the slot drops nothing.
-            let ours = self.places(router).iter().all(|place| !not_ours.contains(&place.owned()));
-            self.slots.get(slot_of(router)).set_installed(ours);
+            self.mark_installed(router);
         }
-        if !not_ours.is_empty()
-            && let Err(reason) = self.journal.forget(&not_ours)
-        {
+        if let Err(reason) = self.journal.forget(&not_ours) {
             warn!("{reason}");
         }
+    }
+
+    /// Tells the kernel program whether what is sent to the addresses is ours to drop. One address
+    /// that was there before us must work without us, so then it drops nothing.
+    fn mark_installed(&self, router: RouterId) {
+        let ours =
+            self.places(router).iter().all(|place| self.held[router].contains(&place.owned()));
+        self.slots.get(slot_of(router)).set_installed(ours);
     }
 
     /// Where the addresses of a router belong, as far as the interfaces exist.

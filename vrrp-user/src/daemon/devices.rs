@@ -22,6 +22,8 @@ use crate::{
 /// The interfaces that the plan speaks of, and the program on them.
 pub(super) struct Devices {
     plan: Arc<Plan>,
+    /// Names of the interfaces that the plan speaks of.
+    interfaces: BTreeSet<String>,
     datapath: Option<Datapath>,
     /// Why there is no kernel program, although one was wanted.
     refusal: Option<String>,
@@ -56,7 +58,8 @@ impl Devices {
     ) -> Self {
         let routers = vec![Part::Unknown; plan.routers.len()];
         let borrowed = plan.borrowed_addresses().into_iter().collect();
-        Self { plan, datapath, refusal, present: BTreeMap::new(), routers, borrowed }
+        let interfaces = plan.interfaces().into_iter().map(str::to_owned).collect();
+        Self { plan, interfaces, datapath, refusal, present: BTreeMap::new(), routers, borrowed }
     }
 
     /// True when the change may matter to a virtual router: not the coming and going of our own
@@ -68,7 +71,7 @@ impl Devices {
             IpAddr::V6(_) => false,
         };
         match change {
-            Change::LinkChanged { name, .. } => self.plan.interfaces().contains(name.as_str()),
+            Change::LinkChanged { name, .. } => self.interfaces.contains(name),
             Change::LinkGone(index) => known(index),
             Change::AddressAdded { index, address } | Change::AddressRemoved { index, address } => {
                 known(index) && !is_borrowed(address)
@@ -77,13 +80,14 @@ impl Devices {
         }
     }
 
-    /// Takes in the interfaces as they are now. Returns what the pulse must be told.
-    pub(super) fn update(&mut self, links: &[Link]) -> Vec<Command> {
+    /// Takes in the interfaces as they are now, and tells the pulse what it must know. `false` if
+    /// it did not take every command; those are due again at the next update.
+    pub(super) fn update(&mut self, links: &[Link], mut tell: impl FnMut(Command) -> bool) -> bool {
         let plan = Arc::clone(&self.plan);
-        for interface in plan.interfaces() {
-            self.update_device(interface, links.iter().find(|link| link.name == interface));
+        for interface in &self.interfaces.clone() {
+            self.update_device(interface, links.iter().find(|link| link.name == *interface));
         }
-        let mut commands = Vec::new();
+        let mut all_said = true;
         for (router, instance) in plan.routers.iter().enumerate() {
             let link = links.iter().find(|link| link.name == instance.interface);
             let part = self.judge(instance, link);
@@ -93,11 +97,14 @@ impl Devices {
                 port.set_carrier(link.is_some_and(|link| link.carrier));
             }
             if part != self.routers[router] {
-                commands.extend(self.command(router, instance, &part));
-                self.routers[router] = part;
+                if self.command(router, instance, &part).is_none_or(&mut tell) {
+                    self.routers[router] = part;
+                } else {
+                    all_said = false;
+                }
             }
         }
-        commands
+        all_said
     }
 
     /// How the program is attached to an interface.

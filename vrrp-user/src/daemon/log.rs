@@ -23,7 +23,7 @@ pub(super) fn report(plan: &Plan, devices: &Devices, report: &Report) {
                 (State::Active, _) => info!("({name}) Entering MASTER STATE ({})", describe(cause)),
                 (State::Backup, _) => info!("({name}) Entering BACKUP STATE ({})", describe(cause)),
                 (State::Initialize, Some(reason)) => {
-                    warn!("({name}) Entering FAULT STATE ({reason})")
+                    warn!("({name}) Entering FAULT STATE ({reason})");
                 }
                 (State::Initialize, None) => info!("({name}) stopped"),
             }

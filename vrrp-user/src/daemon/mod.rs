@@ -8,14 +8,18 @@ mod log;
 mod plan;
 mod service;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{FutureExt, StreamExt};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot},
 };
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use vrrp_common::abi::Rejected;
 
 use self::{addresses::Addresses, devices::Devices, plan::Plan, service::Request};
@@ -49,6 +53,9 @@ pub enum Error {
     /// The pulse thread has ended without being told. A bug of ours.
     #[error("the pulse thread has died; the addresses have been removed")]
     PulseDied,
+    /// The kernel tells no more of links and addresses.
+    #[error("the netlink socket failed; the addresses have been removed")]
+    Deaf,
 }
 
 impl Error {
@@ -107,9 +114,15 @@ enum End {
     Signal(&'static str),
     /// A client, who waits for it to be over.
     Request(oneshot::Sender<()>),
-    /// The pulse is gone.
-    PulseDied,
+    /// Something without which there is no going on.
+    Failure(Error),
 }
+
+/// When to try again what the kernel refused to tell.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long the pulse may take to resign for all routers.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 impl Daemon {
     async fn start(plan: Arc<Plan>, runtime_dir: &RuntimeDir) -> Result<Self, Error> {
@@ -122,7 +135,7 @@ impl Daemon {
             Some(datapath) => rings(datapath),
             None => (None, None),
         };
-        let (pulse, reports) = pulse::spawn(plan.specs(), Arc::clone(&slots), doorbells)
+        let (pulse, reports) = pulse::spawn(plan.specs(), &slots, doorbells)
             .map_err(Error::setup("the pulse thread"))?;
         let announcer = Announcer::spawn();
         Ok(Self {
@@ -156,23 +169,25 @@ impl Daemon {
         let mut dump =
             signal(SignalKind::user_defined1()).map_err(Error::setup("the handler of SIGUSR1"))?;
 
-        self.look_around().await?;
+        let mut look_again = self.look_around().await;
         let end = loop {
             tokio::select! {
                 report = self.reports.recv() => match report {
                     Some(report) => self.carry_out(report).await,
-                    None => break End::PulseDied,
+                    None => break End::Failure(Error::PulseDied),
                 },
-                Some(change) = changes.next() => {
+                change = changes.next() => {
+                    let Some(change) = change else { break End::Failure(Error::Deaf) };
                     let mut concerns_us = self.devices.is_concerned(&change);
                     // One look for all that has happened by now.
                     while let Some(Some(change)) = changes.next().now_or_never() {
                         concerns_us |= self.devices.is_concerned(&change);
                     }
                     if concerns_us {
-                        self.look_around().await?;
+                        look_again = self.look_around().await;
                     }
                 },
+                () = until(look_again) => look_again = self.look_around().await,
                 Some(request) = requests.recv() => match request {
                     Request::Status(answer) => {
                         // Whoever asked may have gone.
@@ -197,15 +212,19 @@ impl Daemon {
     }
 
     /// Compares the interfaces with what the virtual routers need, and lets each take part or not.
-    async fn look_around(&mut self) -> Result<(), Error> {
-        let links = self.host.links().await?;
-        for command in self.devices.update(&links) {
-            if !self.pulse.send(command) {
-                return Err(Error::PulseDied);
+    /// Returns when to look again, if not everything could be seen or said.
+    async fn look_around(&mut self) -> Option<Instant> {
+        let again = Some(Instant::now() + LOOK_AGAIN);
+        let links = match self.host.links().await {
+            Ok(links) => links,
+            Err(error) => {
+                warn!("{error}; looking again in {LOOK_AGAIN:?}");
+                return again;
             }
-        }
+        };
         self.addresses.set_interfaces(&links);
-        Ok(())
+        let all_said = self.devices.update(&links, |command| self.pulse.send(command));
+        if all_said { None } else { again }
     }
 
     /// Carries out a report and all that wait behind it, so that many virtual routers that change
@@ -230,32 +249,48 @@ impl Daemon {
         }
     }
 
+    /// Carries out all reports until the pulse has ended.
+    async fn hear_out(&mut self) {
+        while let Some(report) = self.reports.recv().await {
+            self.carry_out(report).await;
+        }
+    }
+
     fn status(&self) -> Vec<api::RouterStatus> {
         service::status(&self.plan, self.pulse.board(), &self.slots, &self.devices, &self.announcer)
     }
 
     async fn stop(mut self, end: End) -> Result<(), Error> {
-        let died = matches!(end, End::PulseDied);
         match &end {
             End::Signal(name) => info!("{name}: stopping"),
             End::Request(_) => info!("asked to stop: stopping"),
-            End::PulseDied => {}
+            End::Failure(error) => error!("{error}"),
         }
         // The pulse resigns for all routers and closes its end of the queue.
-        if !died && self.pulse.send(Command::Stop) {
-            while let Some(report) = self.reports.recv().await {
-                self.carry_out(report).await;
-            }
-        }
+        let asked = self.pulse.send(Command::Stop);
+        let in_time = asked && tokio::time::timeout(FAREWELL, self.hear_out()).await.is_ok();
         self.addresses.remove_all().await;
-        let panicked = !self.pulse.join();
+        let ended_well = in_time && self.pulse.join();
         // Program and maps go with this.
         drop(self.devices);
         info!("stopped");
-        if let End::Request(done) = end {
-            let _ = done.send(());
+        match end {
+            End::Failure(error) => return Err(error),
+            End::Request(done) => {
+                // Whoever asked may have gone.
+                let _ = done.send(());
+            }
+            End::Signal(_) => {}
         }
-        if died || panicked { Err(Error::PulseDied) } else { Ok(()) }
+        if ended_well { Ok(()) } else { Err(Error::PulseDied) }
+    }
+}
+
+/// Waits until that moment; for ever without one.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }
 

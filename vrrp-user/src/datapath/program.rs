@@ -220,6 +220,12 @@ impl Datapath {
         Ok(())
     }
 
+    /// Instructions that the kernel's verifier went through to accept the program, `None` before
+    /// Linux 5.16. It gives up at a million.
+    pub fn verified_instructions(&mut self) -> Result<Option<u32>, Error> {
+        Ok(xdp(&mut self.ebpf)?.info()?.verified_instruction_count())
+    }
+
     /// Runs the program on `frame` as if it had come in on the loopback device of this namespace.
     /// Returns the XDP action; `out` receives the frame as the program left it, with its length.
     pub fn test_run(&mut self, frame: &[u8], out: &mut [u8]) -> Result<(u32, usize), Error> {
@@ -247,9 +253,11 @@ fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, Error> {
 /// News for the pulse thread. Readable when a doorbell waits.
 pub struct Doorbells(RingBuf<MapData>);
 
-impl Doorbells {
-    /// The next doorbell, without waiting.
-    pub fn next(&mut self) -> Option<Doorbell> {
+impl Iterator for Doorbells {
+    type Item = Doorbell;
+
+    /// The next doorbell, without waiting; there may be more after a `None`.
+    fn next(&mut self) -> Option<Doorbell> {
         let item = self.0.next()?;
         let [slot, kind] = words(&item)?;
         Some(Doorbell { slot, kind })
@@ -265,9 +273,11 @@ impl AsFd for Doorbells {
 /// Rejected adverts, for the log. Readable when a record waits.
 pub struct Rejects(RingBuf<MapData>);
 
-impl Rejects {
-    /// The next record, without waiting.
-    pub fn next(&mut self) -> Option<Rejected> {
+impl Iterator for Rejects {
+    type Item = Rejected;
+
+    /// The next record, without waiting; there may be more after a `None`.
+    fn next(&mut self) -> Option<Rejected> {
         let item = self.0.next()?;
         let [low, high, slot, reason, source, ifindex] = words(&item)?;
         let at = u64::from(low) | u64::from(high) << 32;

@@ -6,7 +6,7 @@ use std::sync::atomic::fence;
 
 use vrrp_common::{
     abi::{self, Kind},
-    ladder::{Heard, Rules},
+    ladder::{Heard, PackedRules, Rules},
 };
 
 use crate::{election::Instant, sys::memory::SlotMemory};
@@ -105,21 +105,21 @@ impl Slot<'_> {
 
     /// Sets what the receive ladder demands.
     pub fn set_rules(&self, rules: &Rules) {
-        let [rules, addresses, secret, own] = rules.to_words();
-        self.0.addresses.store(addresses, Release);
-        self.0.secret.store(secret, Release);
-        self.0.own.store(own, Release);
-        self.0.rules.store(rules, Release);
+        let packed = rules.pack();
+        self.0.addresses.store(packed.addresses, Release);
+        self.0.secret.store(packed.secret, Release);
+        self.0.own.store(packed.own, Release);
+        self.0.rules.store(packed.rules, Release);
     }
 
     /// What the receive ladder demands.
-    pub fn rules(&self) -> Rules {
-        Rules::from_words([
-            self.0.rules.load(Acquire),
-            self.0.addresses.load(Acquire),
-            self.0.secret.load(Acquire),
-            self.0.own.load(Acquire),
-        ])
+    pub fn rules(&self) -> PackedRules {
+        PackedRules {
+            rules: self.0.rules.load(Acquire),
+            addresses: self.0.addresses.load(Acquire),
+            secret: self.0.secret.load(Acquire),
+            own: self.0.own.load(Acquire),
+        }
     }
 
     /// Takes the doorbell of `kind` off the hook, then reads its news. In this order: news that come

@@ -10,7 +10,7 @@ use socket2::Socket;
 use vrrp_common::{
     Priority,
     abi::Kind,
-    ladder::{Heard, Reject, Rules, address_set},
+    ladder::{Heard, PackedRules, Reject, Rules, address_set},
 };
 
 use super::{
@@ -80,6 +80,11 @@ impl Router {
         self.port.as_ref().map(|port| port.ifindex)
     }
 
+    /// True while it takes part on this port.
+    pub(super) fn is_on(&self, port: &Arc<Port>) -> bool {
+        self.port.as_ref().is_some_and(|own| Arc::ptr_eq(own, port))
+    }
+
     /// Which it is.
     pub(super) fn id(&self) -> RouterId {
         self.id
@@ -91,7 +96,7 @@ impl Router {
     }
 
     /// The rules of its ladder.
-    pub(super) fn rules(&self) -> Rules {
+    pub(super) fn rules(&self) -> PackedRules {
         self.slot().rules()
     }
 

@@ -53,7 +53,7 @@ pub struct Handle {
 /// the receiver; it closes when the thread has ended.
 pub fn spawn(
     specs: Vec<Spec>,
-    slots: Arc<Slots>,
+    slots: &Arc<Slots>,
     doorbells: Option<Doorbells>,
 ) -> io::Result<(Handle, tokio::sync::mpsc::Receiver<Report>)> {
     let (commands, incoming) = sync_channel(COMMANDS);
@@ -106,8 +106,8 @@ const PORTS: u64 = 3;
 
 struct Pulse {
     routers: Vec<Router>,
-    /// Every port that was ever started on; one whose device is gone is silent.
-    ports: Vec<Arc<Port>>,
+    /// The ports that routers take part on, each at the place that its token says.
+    ports: Vec<Option<Arc<Port>>>,
     doorbells: Option<Doorbells>,
     commands: Receiver<Command>,
     reports: Reports,
@@ -121,7 +121,7 @@ struct Pulse {
 impl Pulse {
     fn new(
         specs: Vec<Spec>,
-        slots: Arc<Slots>,
+        slots: &Arc<Slots>,
         doorbells: Option<Doorbells>,
         commands: Receiver<Command>,
         reports: Reports,
@@ -141,7 +141,7 @@ impl Pulse {
         let routers = specs
             .into_iter()
             .enumerate()
-            .map(|(id, spec)| Router::new(id, spec, Arc::clone(&slots)))
+            .map(|(id, spec)| Router::new(id, spec, Arc::clone(slots)))
             .collect();
         Ok(Self {
             routers,
@@ -180,7 +180,7 @@ impl Pulse {
     fn take_doorbells(&mut self) {
         let Some(doorbells) = &mut self.doorbells else { return };
         let outlet = Outlet { board: &self.board, reports: &self.reports };
-        while let Some(bell) = doorbells.next() {
+        for bell in doorbells {
             // Slot 0 is nobody's; slots follow the order of the routers.
             let router =
                 (bell.slot as usize).checked_sub(1).and_then(|id| self.routers.get_mut(id));
@@ -199,7 +199,7 @@ impl Pulse {
             }
             DOORBELLS => {}
             port => {
-                let Some(port) = self.ports.get((port - PORTS) as usize) else { return };
+                let Some(Some(port)) = self.ports.get((port - PORTS) as usize) else { return };
                 let outlet = Outlet { board: &self.board, reports: &self.reports };
                 receive::drain(&port.receiver, port.ifindex, &mut self.routers, &outlet);
             }
@@ -207,41 +207,66 @@ impl Pulse {
     }
 
     fn take_commands(&mut self) -> Flow {
-        while let Ok(command) = self.commands.try_recv() {
-            match command {
-                Command::Start { router, port, source } => {
-                    self.adopt(&port);
-                    let outlet = Outlet { board: &self.board, reports: &self.reports };
-                    if let Some(router) = self.routers.get_mut(router) {
-                        router.start(port, source, &outlet);
-                    }
-                }
-                Command::Fault { router } => {
-                    let outlet = Outlet { board: &self.board, reports: &self.reports };
-                    if let Some(router) = self.routers.get_mut(router) {
-                        router.shut_down(&outlet);
-                    }
-                }
-                Command::Stop => {
-                    let outlet = Outlet { board: &self.board, reports: &self.reports };
-                    for router in &mut self.routers {
-                        router.shut_down(&outlet);
-                    }
-                    return Flow::Stop;
+        let mut flow = Flow::Continue;
+        while flow == Flow::Continue
+            && let Ok(command) = self.commands.try_recv()
+        {
+            flow = self.obey(command);
+        }
+        flow
+    }
+
+    fn obey(&mut self, command: Command) -> Flow {
+        if let Command::Start { port, .. } = &command {
+            self.adopt(port);
+        }
+        let outlet = Outlet { board: &self.board, reports: &self.reports };
+        match command {
+            Command::Start { router, port, source } => {
+                if let Some(router) = self.routers.get_mut(router) {
+                    router.start(port, source, &outlet);
                 }
             }
+            Command::Fault { router } => {
+                if let Some(router) = self.routers.get_mut(router) {
+                    router.shut_down(&outlet);
+                }
+            }
+            Command::Stop => {
+                for router in &mut self.routers {
+                    router.shut_down(&outlet);
+                }
+                return Flow::Stop;
+            }
         }
+        self.abandon_unused();
         Flow::Continue
     }
 
     /// Listens to a port, once.
     fn adopt(&mut self, port: &Arc<Port>) {
-        if self.ports.iter().any(|known| Arc::ptr_eq(known, port)) {
+        if self.ports.iter().flatten().any(|known| Arc::ptr_eq(known, port)) {
             return;
         }
+        let place = self.ports.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.ports.push(None);
+            self.ports.len() - 1
+        });
         // Without room for one more descriptor the kernel program still hears for us.
-        let _ = watch(&self.epoll, &port.receiver, PORTS + self.ports.len() as u64);
-        self.ports.push(Arc::clone(port));
+        let _ = watch(&self.epoll, &port.receiver, PORTS + place as u64);
+        self.ports[place] = Some(Arc::clone(port));
+    }
+
+    /// Lets go of the ports that no router takes part on any longer.
+    fn abandon_unused(&mut self) {
+        for place in &mut self.ports {
+            if let Some(port) = place
+                && !self.routers.iter().any(|router| router.is_on(port))
+            {
+                let _ = epoll::delete(&self.epoll, &port.receiver);
+                *place = None;
+            }
+        }
     }
 
     fn expire(&mut self) {

@@ -1,0 +1,113 @@
+//! `xvrrp check`: exit codes, last lines, JSON.
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
+
+use std::{env, fs, path::PathBuf, process};
+
+use xvrrp::check;
+
+/// Files in a directory of their own, removed at the end.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new(test: &str) -> Self {
+        let path = env::temp_dir().join(format!("xvrrp-{test}-{}", process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+const CLEAN: &str = "vrrp_instance VI_1 {
+  interface eth0
+  virtual_router_id 51
+  virtual_ipaddress {
+    10.0.0.1
+  }
+}
+";
+
+fn run(files: &[PathBuf], json: bool) -> (u8, String) {
+    let mut out = Vec::new();
+    let code = check::run(files, json, &mut out).unwrap();
+    (code, String::from_utf8(out).unwrap())
+}
+
+/// Issue 2: 0 clean, 5 errors, 4 unreadable or fatal; of several files the worst counts.
+#[test]
+fn exit_codes() {
+    let dir = Dir::new("exit-codes");
+    let clean = dir.file("clean.conf", CLEAN);
+    let errors = dir.file("errors.conf", &CLEAN.replace("interface", "nonsense 1\n  interface"));
+    let fatal = dir.file("fatal.conf", &CLEAN.replace("interface eth0", "interface"));
+    let missing = dir.0.join("missing.conf");
+    assert_eq!(
+        run(std::slice::from_ref(&clean), false),
+        (0, format!("{}: clean\n", clean.display()))
+    );
+    let (code, text) = run(std::slice::from_ref(&errors), false);
+    assert_eq!(code, 5);
+    assert!(text.ends_with("errors.conf: 1 error, would run\n"), "{text}");
+    assert_eq!(run(std::slice::from_ref(&fatal), false).0, 4);
+    let (code, text) = run(std::slice::from_ref(&missing), false);
+    assert_eq!(code, 4);
+    assert!(text.ends_with("missing.conf: 1 error, cannot run\n"), "{text}");
+    assert_eq!(run(&[clean.clone(), errors.clone()], false).0, 5);
+    assert_eq!(run(&[fatal, errors, clean], false).0, 4);
+}
+
+/// Issue 2: what is not implemented yet is said, and leaves a file clean.
+#[test]
+fn not_yet_is_clean() {
+    let dir = Dir::new("not-yet");
+    let file = dir.file("a.conf", &CLEAN.replace("interface eth0", "interface eth0\n  use_vmac"));
+    let (code, text) = run(&[file], false);
+    assert_eq!(code, 0);
+    assert!(text.contains("not yet[N0028]: `use_vmac` is not implemented yet"), "{text}");
+    assert!(text.ends_with("a.conf: 1 not yet implemented, clean\n"), "{text}");
+}
+
+/// Issue 2: exit 6 when a program of this host would run as root and nobody said so.
+#[test]
+fn script_security() {
+    let dir = Dir::new("script-security");
+    let script = CLEAN.replace("interface eth0", "interface eth0\n  notify_master /bin/sh");
+    let guarded = format!("global_defs {{\n  script_user nobody\n}}\n{script}");
+    assert_eq!(run(&[dir.file("guarded.conf", &guarded)], false).0, 0);
+    let absent = script.replace("/bin/sh", "/nonexistent/program");
+    assert_eq!(run(&[dir.file("absent.conf", &absent)], false).0, 0);
+    let has_user = fs::read_to_string("/etc/passwd").unwrap().contains("\nkeepalived_script:");
+    let expected = if has_user { 0 } else { 6 };
+    assert_eq!(run(&[dir.file("script.conf", &script)], false).0, expected);
+}
+
+/// Issue 2: JSON carries the place of each diagnostic, columns in characters.
+#[test]
+fn json() {
+    let dir = Dir::new("json");
+    let file = dir
+        .file("a.conf", &CLEAN.replace("interface eth0", "interface eth0\n  notify_mster \"é\""));
+    let (code, text) = run(std::slice::from_ref(&file), true);
+    assert_eq!(code, 5);
+    let entries: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let expected = serde_json::json!([{
+        "file": file.to_str().unwrap(),
+        "line": 3, "column": 3, "end_line": 3, "end_column": 15,
+        "severity": "error",
+        "code": "E0020",
+        "message": "unknown keyword `notify_mster` in vrrp_instance",
+        "help": "did you mean `notify_master`?",
+    }]);
+    assert_eq!(entries, expected);
+    assert_eq!(run(&[], true), (0, "[]\n".to_owned()));
+}

@@ -1,0 +1,451 @@
+//! `vrrp_instance`: ranges, defaults, and the repairs that keepalived makes and reports. Where a
+//! repair is asserted, keepalived 2.2.7 reports it too (`keepalived -t` answers 5).
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
+
+mod config_support;
+
+use std::time::Duration;
+
+use config_support::{codes, global, instance, named, one, parse, repaired};
+use vrrp_common::{AdverInterval, Priority, Version};
+use xvrrp::config::{
+    Authentication, Broadcast, ChecksumForm, Garp, InitialState, Severity, Verdict, XdpMode,
+};
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Keyword table 1.5: defaults.
+#[test]
+fn defaults() {
+    let instance = one(&instance(""));
+    assert_eq!(instance.state, InitialState::Backup);
+    assert_eq!(instance.priority, Priority::DEFAULT);
+    assert_eq!(instance.version, Version::V2);
+    assert_eq!(instance.interval, AdverInterval::DEFAULT);
+    assert_eq!(instance.authentication, None);
+    assert_eq!(instance.group.to_string(), "224.0.0.18");
+    assert_eq!((instance.preempt, instance.preempt_delay), (true, Duration::ZERO));
+    assert_eq!(instance.down_timer_adverts, 3);
+    assert_eq!(instance.checksum, ChecksumForm::PseudoHeader);
+    assert_eq!(instance.garp, Garp::default());
+    assert_eq!(instance.xdp_mode, XdpMode::Auto);
+    assert!(!instance.lower_prio_no_advert && !instance.higher_prio_send_advert);
+    assert!(!instance.skip_check_adv_addr);
+}
+
+/// `virtual_router_id`, `interface`: without them an instance is left out, the others run.
+#[test]
+fn required() {
+    let complete = instance("");
+    let without_vrid = complete.replace("virtual_router_id 51\n", "");
+    let without_interface = complete.replace("interface eth0\n", "");
+    for (text, code) in [
+        (without_vrid, "E0050"),
+        (without_interface, "E0051"),
+        (complete.replace("51\n\n", "0\n\n"), "E0031"),
+        (complete.replace("51\n\n", "256\n\n"), "E0031"),
+        (complete.replace("51\n\n", "0x33\n\n"), "E0030"),
+        (complete.replace("eth0", "eth0123456789012"), "E0035"),
+        (complete.replace("VI_1 ", ""), "E0023"),
+    ] {
+        let loaded = parse(&format!("{text}{}", named("VI_2", 52, "")));
+        assert_eq!(codes(&loaded), [code], "{text}");
+        assert_eq!(loaded.verdict(), Verdict::WouldRun);
+        assert_eq!(loaded.config.unwrap().instances.len(), 1, "{text}");
+    }
+}
+
+/// keepalived does not start when a value is missing altogether: exit 4, and nothing to run.
+#[test]
+fn missing_values() {
+    for keyword in
+        ["state", "interface", "priority", "advert_int", "version", "garp_master_delay", "debug"]
+    {
+        let loaded = parse(&instance(keyword));
+        assert!(codes(&loaded).contains(&"E0003"), "{keyword}");
+        assert_eq!(loaded.verdict(), Verdict::CannotRun);
+        assert_eq!(loaded.config, None);
+    }
+}
+
+/// `state` and `priority`: each gives the other where it is missing; wrong ones have defaults.
+#[test]
+fn state_and_priority() {
+    let both = |text: &str| {
+        let instance = one(&instance(text));
+        (instance.state, instance.priority.get())
+    };
+    assert_eq!(both("state MASTER"), (InitialState::Master, 255));
+    assert_eq!(both("priority 255"), (InitialState::Master, 255));
+    assert_eq!(both("state BACKUP\npriority 255"), (InitialState::Backup, 255));
+    assert_eq!(both("state MASTER\npriority 1"), (InitialState::Master, 1));
+    for priority in ["0", "256", "abc", "1e2", "-5"] {
+        let (codes, instance) = repaired(&instance(&format!("state MASTER\npriority {priority}")));
+        assert_eq!(codes.len(), 1);
+        assert_eq!(instance.priority.get(), 100, "{priority}");
+    }
+    let (codes, instance) = repaired(&instance("state Master"));
+    assert_eq!((codes, instance.state), (vec!["E0032"], InitialState::Backup));
+}
+
+/// `advert_int` of version 2: whole seconds (RFC 3768 5.3.7).
+#[test]
+fn interval_v2() {
+    for (given, used) in [("0.1", 1), ("1.4", 1), ("1.5", 2), ("254.9", 255)] {
+        let (codes, instance) = repaired(&instance(&format!("advert_int {given}")));
+        assert_eq!((codes, instance.interval.seconds()), (vec!["E0036"], used), "{given}");
+    }
+    assert_eq!(one(&instance("advert_int 255")).interval.seconds(), 255);
+    for bad in ["0", "0.005", "255.5", "256", "abc", "-1", "1.x"] {
+        let (codes, instance) = repaired(&instance(&format!("advert_int {bad}")));
+        assert_eq!(codes.len(), 1);
+        assert_eq!(instance.interval, AdverInterval::DEFAULT, "{bad}");
+    }
+}
+
+/// `advert_int` of version 3: steps of 10 ms, at most 40.95 s (RFC 9568 5.2.7).
+#[test]
+fn interval_v3() {
+    let v3 = |interval: &str| instance(&format!("version 3\nadvert_int {interval}"));
+    for (given, used) in [("0.1", 10), ("0.01", 1), ("40.95", 4095), ("1", 100)] {
+        assert_eq!(one(&v3(given)).interval.centiseconds(), used);
+    }
+    for (given, used) in [("0.125", 13), ("0.014", 1), ("0.015", 2), ("40.96", 4095), ("100", 4095)]
+    {
+        let (codes, instance) = repaired(&v3(given));
+        assert_eq!((codes, instance.interval.centiseconds()), (vec!["E0036"], used), "{given}");
+    }
+}
+
+/// `authentication`: PASS of version 2, at most 8 octets (RFC 2338 5.3.10); otherwise dropped with a
+/// report.
+#[test]
+fn authentication() {
+    let auth = |lines: &str| instance(&format!("authentication {{\n{lines}\n}}"));
+    let pass = one(&auth("auth_type PASS\nauth_pass 1234")).authentication;
+    assert_eq!(pass, Some(Authentication::Pass(*b"1234\0\0\0\0")));
+    let (codes, long) = repaired(&auth("auth_type PASS\nauth_pass 123456789"));
+    assert_eq!(
+        (codes, long.authentication),
+        (vec!["E0038"], Some(Authentication::Pass(*b"12345678")))
+    );
+    for (lines, expected) in [
+        ("auth_type PASS", "E0054"),
+        ("auth_type pass\nauth_pass a", "E0032"),
+        ("auth_type FOO\nauth_pass a", "E0032"),
+    ] {
+        let (codes, instance) = repaired(&auth(lines));
+        assert_eq!((codes, instance.authentication), (vec![expected], None), "{lines}");
+    }
+    let (codes, v3) =
+        repaired(&instance("version 3\nauthentication {\nauth_type PASS\nauth_pass a\n}"));
+    assert_eq!((codes, v3.authentication), (vec!["E0054"], None));
+    assert_eq!(codes_of(&auth("auth_pass a")), ["W0060"]);
+}
+
+/// AH: never run without it in silence.
+#[test]
+fn authentication_header() {
+    let loaded = parse(&instance("authentication {\nauth_type AH\nauth_pass a\n}"));
+    assert_eq!(codes(&loaded), ["E0055"]);
+    assert!(loaded.config.unwrap().instances.is_empty());
+}
+
+fn codes_of(text: &str) -> Vec<&'static str> {
+    codes(&parse(text))
+}
+
+/// `nopreempt`, `preempt_delay` and what they do not go with.
+#[test]
+fn preemption() {
+    let waiting = one(&instance("preempt_delay 1.5"));
+    assert_eq!((waiting.preempt, waiting.preempt_delay), (true, Duration::from_millis(1500)));
+    assert!(!one(&instance("nopreempt")).preempt);
+    assert!(one(&instance("nopreempt\npreempt")).preempt);
+    let (codes, master) = repaired(&instance("state MASTER\npriority 100\nnopreempt"));
+    assert_eq!((codes, master.preempt), (vec!["E0056"], true));
+    let (codes, owner) = repaired(&instance("state BACKUP\npriority 255\nnopreempt"));
+    assert_eq!((codes, owner.preempt), (vec!["E0056"], true));
+    for lines in ["state MASTER\npriority 100\npreempt_delay 10", "nopreempt\npreempt_delay 10"] {
+        let (codes, instance) = repaired(&instance(lines));
+        assert_eq!((codes, instance.preempt_delay), (vec!["E0057"], Duration::ZERO), "{lines}");
+    }
+    assert_eq!(repaired(&instance("preempt_delay 1001")).0, ["E0031"]);
+    assert_eq!(repaired(&instance("preempt_delay -5")).0, ["E0031"]);
+}
+
+/// Names and numbers that are taken: the second one is left out.
+#[test]
+fn duplicates() {
+    let loaded = parse(&format!("{}{}", instance(""), named("VI_1", 52, "")));
+    assert_eq!(codes(&loaded), ["E0052"]);
+    assert_eq!(loaded.config.unwrap().instances[0].vrid.get(), 51);
+    let loaded = parse(&format!("{}{}", instance(""), named("VI_2", 51, "")));
+    assert_eq!(codes(&loaded), ["E0053"]);
+    assert_eq!(loaded.config.unwrap().instances.len(), 1);
+    let other = named("VI_2", 51, "").replace("eth0", "eth1");
+    assert_eq!(codes_of(&format!("{}{other}", instance(""))), [""; 0]);
+}
+
+/// `virtual_ipaddress`: mask, dev, label, scope, brd.
+#[test]
+fn addresses() {
+    let line = |line: &str| instance(&format!("virtual_ipaddress_excluded {{\n{line}\n}}"));
+    let full = &one(&line("10.1.0.1/24 brd + dev eth1 scope link label eth1:1")).excluded[0];
+    assert_eq!((full.prefix, full.broadcast, full.scope), (24, Some(Broadcast::HostBitsSet), 253));
+    assert_eq!((full.device.as_deref(), full.label.as_deref()), (Some("eth1"), Some("eth1:1")));
+    let plain = &one(&line("10.1.0.1")).excluded[0];
+    assert_eq!((plain.prefix, plain.broadcast, plain.scope), (32, None, 0));
+    let given = &one(&line("10.1.0.1/24 brd 10.1.0.255 scope 77")).excluded[0];
+    assert_eq!(given.broadcast, Some(Broadcast::Address("10.1.0.255".parse().unwrap())));
+    assert_eq!(given.scope, 77);
+    assert_eq!(
+        one(&line("10.1.0.1/24 brd -")).excluded[0].broadcast,
+        Some(Broadcast::HostBitsClear)
+    );
+    for (name, number) in
+        [("global", 0), ("site", 200), ("link", 253), ("host", 254), ("nowhere", 255)]
+    {
+        assert_eq!(one(&line(&format!("10.1.0.1 scope {name}"))).excluded[0].scope, number);
+    }
+}
+
+/// Mistakes in address lines, and whether the address survives them in keepalived.
+#[test]
+fn address_mistakes() {
+    for (line, code, survives) in [
+        ("10.1.0.256", "E0033", false),
+        ("10.1.0.1-5", "E0033", false),
+        ("priority 100", "E0033", false),
+        ("10.1.0.1/33", "E0040", true),
+        ("10.1.0.1/255.255.255.0", "E0040", true),
+        ("10.1.0.1 scope foo", "E0032", true),
+        ("10.1.0.1 scope 300", "E0032", true),
+        ("10.1.0.1/31 brd +", "E0041", true),
+        ("10.1.0.1/24 brd foo", "E0041", false),
+        ("10.1.0.1 dev", "E0022", false),
+        ("10.1.0.1 label", "E0022", false),
+        ("10.1.0.1 label eth0:abcdefghij", "E0035", true),
+        ("10.1.0.1 label eth0:abcdefghijk", "E0035", false),
+        ("10.1.0.1 10.1.0.2", "E0042", true),
+    ] {
+        let loaded = parse(&instance(&format!("virtual_ipaddress_excluded {{\n{line}\n}}")));
+        let fits = line.ends_with("abcdefghij");
+        let expected: &[&str] = if fits { &[] } else { &[code] };
+        assert_eq!(codes(&loaded), expected, "{line}");
+        assert_eq!(
+            loaded.config.unwrap().instances[0].excluded.len(),
+            usize::from(survives),
+            "{line}"
+        );
+    }
+    let loaded = parse(&instance("virtual_ipaddress_excluded {\n10.1.0.1/255.255.255.0\n}"));
+    assert_eq!(loaded.diagnostics[0].help.as_deref(), Some("write `10.1.0.1/24`"));
+}
+
+/// Other words of an address line are known and said to be missing.
+#[test]
+fn address_words_not_yet() {
+    for words in ["peer 10.2.0.1", "home", "-nodad", "noprefixroute", "no_track", "preferred_lft 0"]
+    {
+        let loaded =
+            parse(&instance(&format!("virtual_ipaddress_excluded {{\n10.1.0.1 {words}\n}}")));
+        assert_eq!(codes(&loaded), ["N0028"], "{words}");
+        assert_eq!(loaded.config.unwrap().instances[0].excluded.len(), 1);
+    }
+}
+
+/// RFC 9568 5.2.5: one octet counts the addresses; the excess is moved without being advertised.
+#[test]
+fn too_many_addresses() {
+    let lines: String = (0..300).map(|n| format!("10.1.{}.{}\n", n / 200, n % 200 + 1)).collect();
+    let (codes, many) = repaired(&instance(&format!("virtual_ipaddress {{\n{lines}}}")));
+    assert_eq!(codes, ["E0044"]);
+    assert_eq!((many.addresses.len(), many.excluded.len()), (255, 46));
+    let twice = instance("virtual_ipaddress_excluded {\n10.0.0.51\n}");
+    assert_eq!(codes_of(&twice), ["W0046"]);
+}
+
+/// The first address fixes the family; IPv6 waits, and says so.
+#[test]
+fn families() {
+    let (codes, mixed) =
+        repaired(&instance("virtual_ipaddress {\n10.0.0.1\n}").replace("10.0.0.51", "fe80::1"));
+    assert_eq!((codes, mixed.addresses.len()), (vec!["E0043"], 1));
+    let ipv6 = parse(&instance("").replace("10.0.0.51", "fe80::1"));
+    assert_eq!(self::codes(&ipv6), ["N0029"]);
+    assert_eq!(ipv6.verdict(), Verdict::Clean);
+    assert!(ipv6.config.unwrap().instances.is_empty());
+    assert_eq!(
+        codes_of(&instance("version 2").replace("10.0.0.51", "fe80::1")),
+        ["N0029", "E0059"]
+    );
+    assert_eq!(repaired(&instance("mcast_src_ip fe80::2")).0, ["E0043"]);
+}
+
+/// No virtual address: version 2 runs, version 3 does not.
+#[test]
+fn no_address() {
+    let without = |lines: &str| instance(lines).replace("10.0.0.51\n", "");
+    assert_eq!(repaired(&without("")).0, ["E0045"]);
+    let loaded = parse(&without("version 3"));
+    assert_eq!(codes(&loaded), ["E0045"]);
+    assert!(loaded.config.unwrap().instances.is_empty());
+    assert!(one(&without("version 3\nno_virtual_ipaddress")).addresses.is_empty());
+}
+
+/// Timing and switches of an instance.
+#[test]
+fn switches() {
+    let full = one(&instance(
+        "version 3\ndown_timer_adverts 5\nlower_prio_no_advert\nhigher_prio_send_advert yes\n\
+         skip_check_adv_addr on\nv3_checksum_as_v2 true\nmcast_src_ip 10.0.0.9\nmcast_dst_ip 224.0.0.99\n\
+         xdp_mode generic",
+    ));
+    assert_eq!(full.down_timer_adverts, 5);
+    assert!(full.lower_prio_no_advert && full.higher_prio_send_advert && full.skip_check_adv_addr);
+    assert_eq!(full.checksum, ChecksumForm::MessageOnly);
+    assert_eq!(full.source, Some("10.0.0.9".parse().unwrap()));
+    assert_eq!(full.group.to_string(), "224.0.0.99");
+    assert_eq!(full.xdp_mode, XdpMode::Generic);
+    for (line, code) in [
+        ("down_timer_adverts 0", "E0031"),
+        ("down_timer_adverts 101", "E0031"),
+        ("lower_prio_no_advert maybe", "E0032"),
+        ("mcast_dst_ip 10.0.0.9", "E0034"),
+        ("mcast_src_ip here", "E0033"),
+        ("version 4", "E0032"),
+        ("xdp_mode natve", "E0032"),
+        ("garp_interval 1", "E0021"),
+    ] {
+        assert_eq!(repaired(&instance(line)).0, [code], "{line}");
+    }
+}
+
+/// Gratuitous ARP: defaults, inheritance, and repairs.
+#[test]
+fn gratuitous_arp() {
+    let own =
+        one(&instance("garp_master_delay 7\ngarp_master_repeat 2\ngarp_master_refresh 60")).garp;
+    assert_eq!((own.delay, own.repeat, own.refresh), (seconds(7), 2, seconds(60)));
+    assert_eq!((own.lower_prio_delay, own.lower_prio_repeat), (seconds(7), 2));
+    let inherited = one(&global(
+        "vrrp_garp_master_repeat 3\nvrrp_garp_lower_prio_repeat 0\nvrrp_garp_interval 0.01",
+    ))
+    .garp;
+    assert_eq!((inherited.repeat, inherited.lower_prio_repeat), (3, 0));
+    assert_eq!(inherited.interval, Duration::from_millis(10));
+    assert_eq!(repaired(&instance("garp_master_repeat 0")).1.garp.repeat, 1);
+    assert_eq!(repaired(&instance("garp_master_refresh_repeat 0")).1.garp.refresh_repeat, 1);
+    for bad in ["5000", "0.5", "-1"] {
+        assert_eq!(
+            repaired(&instance(&format!("garp_master_delay {bad}"))).1.garp.delay,
+            seconds(5)
+        );
+    }
+    assert_eq!(one(&global("vrrp_min_garp")).garp.repeat, 1);
+}
+
+/// Section 8: `vrrp_garp_interval 0` of every copied default file is accepted, and reported as
+/// keepalived reports it.
+#[test]
+fn zero_spacing() {
+    let (codes, instance) = repaired(&global("vrrp_garp_interval 0\nvrrp_gna_interval 0"));
+    assert_eq!(codes, ["E0037", "E0037"]);
+    assert_eq!(instance.garp.interval, Duration::ZERO);
+}
+
+/// global_defs gives defaults, wherever it stands, and instances override them.
+#[test]
+fn inheritance() {
+    let lines = "vrrp_version 3\nvrrp_mcast_group4 224.0.0.77\nvrrp_down_timer_adverts 4\n\
+                 vrrp_skip_check_adv_addr\nvrrp_lower_prio_no_advert\nxdp_mode none";
+    let inherited = one(&global(lines));
+    assert_eq!(inherited.version, Version::V3);
+    assert_eq!(inherited.group.to_string(), "224.0.0.77");
+    assert_eq!((inherited.down_timer_adverts, inherited.xdp_mode), (4, XdpMode::None));
+    assert!(inherited.skip_check_adv_addr && inherited.lower_prio_no_advert);
+    let own = instance("version 2\nskip_check_adv_addr off\nxdp_mode native");
+    let own = one(&format!("{own}global_defs {{\n{lines}\n}}\n"));
+    assert_eq!((own.version, own.xdp_mode), (Version::V2, XdpMode::Native));
+    assert!(!own.skip_check_adv_addr);
+    let config = config_support::clean(&global("router_id node1\nxdp_drop_foreign"));
+    assert_eq!(config.global.router_id.as_deref(), Some("node1"));
+    assert!(config.global.drop_foreign);
+}
+
+/// `vrrp_strict`: what it takes back, each with a report. Its firewall rules are not there yet.
+#[test]
+fn strict() {
+    for (lines, code) in [
+        ("authentication {\nauth_type PASS\nauth_pass a\n}", "E0054"),
+        ("state MASTER", "E0058"),
+        ("priority 255\nstate BACKUP", "E0058"),
+        ("preempt_delay 5", "E0057"),
+        ("accept", "E0058"),
+        ("lower_prio_no_advert false", "E0058"),
+        ("higher_prio_send_advert", "E0058"),
+        ("down_timer_adverts 5", "E0058"),
+        ("garp_lower_prio_repeat 3", "E0058"),
+    ] {
+        let (codes, strict) =
+            repaired(&format!("global_defs {{\nvrrp_strict\n}}\n{}", instance(lines)));
+        assert_eq!(codes, ["N0028", code], "{lines}");
+        assert_eq!((strict.down_timer_adverts, strict.garp.lower_prio_repeat), (3, 0));
+        assert!(strict.lower_prio_no_advert && !strict.higher_prio_send_advert);
+    }
+    let off = instance("strict_mode off\naccept");
+    assert_eq!(codes_of(&format!("global_defs {{\nvrrp_strict\n}}\n{off}")), ["N0028"]);
+}
+
+/// What would change the virtual router on the wire is not left away: the router is left out.
+#[test]
+fn left_out() {
+    for line in
+        ["unicast_peer {\n10.0.0.2\n}", "use_ipvlan", "vrf red", "auth_hmac {\nactive_key 1\n}"]
+    {
+        let loaded = parse(&instance(line));
+        assert_eq!(codes(&loaded), ["N0029"], "{line}");
+        assert_eq!(loaded.diagnostics[0].severity, Severity::NotYet);
+        assert!(loaded.config.unwrap().instances.is_empty(), "{line}");
+    }
+    for line in [
+        "use_vmac",
+        "notify_master /a/b",
+        "smtp_alert",
+        "virtual_routes {\n10.9.0.0/16 via 10.0.0.3\n}",
+    ] {
+        let loaded = parse(&instance(line));
+        assert_eq!(codes(&loaded), ["N0028"], "{line}");
+        assert_eq!(loaded.config.unwrap().instances.len(), 1, "{line}");
+    }
+}
+
+/// References between blocks, as far as the file tells.
+#[test]
+fn references() {
+    let script = "vrrp_script chk {\nscript /a/b\n}\n";
+    let track = instance("track_script {\nchk\n}");
+    assert_eq!(codes_of(&format!("{script}{track}")), ["N0028", "N0028"]);
+    assert_eq!(codes_of(&track), ["N0028", "E0070"]);
+    assert_eq!(codes_of(&instance("track_interface {\neth0\n}")), ["N0028", "E0071"]);
+    let group = |members: &str| {
+        format!("{}vrrp_sync_group G {{\ngroup {{\n{members}\n}}\n}}\n", instance(""))
+    };
+    assert_eq!(codes_of(&group("VI_1")), ["N0028", "E0073"]);
+    assert_eq!(codes_of(&group("")), ["N0028", "E0072"]);
+    assert_eq!(codes_of(&group("VI_1 VI_9")), ["N0028", "E0070"]);
+    assert_eq!(codes_of(&format!("vrrp_script chk {{\n}}\n{track}")), ["E0022", "N0028", "N0028"]);
+}
+
+/// keepalived runs no shell.
+#[test]
+fn shell_language() {
+    let script = |command: &str| format!("vrrp_script chk {{\nscript {command}\n}}\n");
+    assert_eq!(codes_of(&script("\"[[ -f /a ]] && exit 1\"")), ["N0028", "E0074"]);
+    assert_eq!(codes_of(&script("\"/a/b | grep x\"")), ["N0028", "W0075"]);
+    assert_eq!(codes_of(&script("\"/bin/sh -c 'a | b'\"")), ["N0028"]);
+    assert_eq!(codes_of(&script("\"/usr/bin/killall -0 nginx\"")), ["N0028"]);
+}

@@ -1,0 +1,55 @@
+//! Short cuts for the tests of the configuration.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses some of them")]
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
+
+use xvrrp::config::{self, Config, Instance, Loaded};
+
+/// A complete instance with more lines in it.
+pub fn instance(lines: &str) -> String {
+    named("VI_1", 51, lines)
+}
+
+/// The same with a name and a number.
+pub fn named(name: &str, vrid: u8, lines: &str) -> String {
+    format!(
+        "vrrp_instance {name} {{\ninterface eth0\nvirtual_router_id {vrid}\n{lines}\nvirtual_ipaddress {{\n10.0.0.{vrid}\n}}\n}}\n"
+    )
+}
+
+/// Lines of global_defs and an instance.
+pub fn global(lines: &str) -> String {
+    format!("global_defs {{\n{lines}\n}}\n{}", instance(""))
+}
+
+pub fn parse(text: &str) -> Loaded {
+    config::parse("test.conf", text.as_bytes())
+}
+
+/// Codes of all diagnostics, in the order of the file.
+pub fn codes(loaded: &Loaded) -> Vec<&'static str> {
+    loaded.diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
+}
+
+/// The configuration of a file about which there is nothing to say.
+pub fn clean(text: &str) -> Config {
+    let loaded = parse(text);
+    assert_eq!(codes(&loaded), [""; 0], "{}", loaded.render(false));
+    loaded.config.unwrap()
+}
+
+/// The only instance of a file about which there is nothing to say.
+pub fn one(text: &str) -> Instance {
+    let mut config = clean(text);
+    assert_eq!(config.instances.len(), 1);
+    config.instances.remove(0)
+}
+
+/// The only instance of a file that keepalived reports and repairs, and the codes.
+pub fn repaired(text: &str) -> (Vec<&'static str>, Instance) {
+    let loaded = parse(text);
+    assert_eq!(loaded.verdict().exit_code(), 5, "{}", loaded.render(false));
+    let codes = codes(&loaded);
+    let mut config = loaded.config.unwrap();
+    assert_eq!(config.instances.len(), 1);
+    (codes, config.instances.remove(0))
+}
