@@ -1,0 +1,94 @@
+//! Configuration files for the daemons of a lab.
+
+use std::{fmt, fs, net::Ipv4Addr, path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+
+use crate::{Lab, Node};
+
+/// A keepalived.conf with one virtual router; `to_string` is the file.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// 2 or 3.
+    pub version: u8,
+    /// 1 to 255.
+    pub priority: u8,
+    /// Whole seconds in version 2.
+    pub advert_int: Duration,
+    /// Password, version 2 only.
+    pub password: Option<&'static str>,
+    /// The address.
+    pub vip: Ipv4Addr,
+    /// More lines for the instance.
+    pub extra: &'static str,
+}
+
+impl Config {
+    /// Name of the instance.
+    pub const INSTANCE: &'static str = "VI_1";
+    /// Its virtual_router_id.
+    pub const VRID: u8 = 51;
+
+    /// When a backup with this configuration takes over, counted from the last advert.
+    pub fn active_down_interval(&self) -> Duration {
+        crate::active_down_interval(self.version, self.advert_int, self.priority)
+    }
+
+    /// When it takes over after an advert with priority 0.
+    pub fn skew_time(&self) -> Duration {
+        crate::skew_time(self.version, self.advert_int, self.priority)
+    }
+}
+
+/// Version 2 without password, priority 100, an advert each second, 192.0.2.129.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            version: 2,
+            priority: 100,
+            advert_int: Duration::from_secs(1),
+            password: None,
+            vip: Lab::address(129),
+            extra: "",
+        }
+    }
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "global_defs {{\n    router_id rig\n}}")?;
+        writeln!(f, "vrrp_instance {} {{", Self::INSTANCE)?;
+        writeln!(f, "    state BACKUP\n    interface {}", Node::INTERFACE)?;
+        writeln!(f, "    virtual_router_id {}", Self::VRID)?;
+        writeln!(f, "    version {}", self.version)?;
+        writeln!(f, "    priority {}", self.priority)?;
+        writeln!(f, "    advert_int {}", self.advert_int.as_secs_f64())?;
+        if let Some(password) = self.password {
+            writeln!(f, "    authentication {{\n        auth_type PASS")?;
+            writeln!(f, "        auth_pass {password}\n    }}")?;
+        }
+        if !self.extra.is_empty() {
+            writeln!(f, "    {}", self.extra)?;
+        }
+        writeln!(f, "    virtual_ipaddress {{\n        {}\n    }}\n}}", self.vip)
+    }
+}
+
+/// Networks and interfaces of the files in data/seeds, which a lab does not have.
+const SEED_PLACES: [(&str, &str); 4] = [
+    ("interface ens33", "interface eth0"),
+    ("172.16.60.", "192.0.2."),
+    ("192.168.20.", "192.0.2."),
+    ("192.168.248.", "192.0.2."),
+];
+
+/// A file of data/seeds, moved into the lab's network: the last octets stay.
+///
+/// # Errors
+/// There is no such file.
+pub fn seed(name: &str) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/seeds").join(name);
+    let text = fs::read_to_string(&path);
+    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(SEED_PLACES.iter().fold(text, |text, (theirs, ours)| text.replace(theirs, ours)))
+}

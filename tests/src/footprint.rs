@@ -1,0 +1,123 @@
+//! What a daemon changes on a host, so that a test can see whether it is all undone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{Node, command::run, output_of};
+
+/// Configuration of a node as seen from outside the daemon: each entry has the command or file it
+/// comes from and its contents. Two footprints are compared with [`Footprint::difference`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Footprint(BTreeMap<String, String>);
+
+/// Links with attached programs and flags, addresses, groups joined, routes, rules, MAC filters,
+/// traffic control.
+const COMMANDS: [&[&str]; 8] = [
+    &["ip", "-d", "-j", "link"],
+    &["ip", "-j", "addr"],
+    &["ip", "-j", "maddr"],
+    &["ip", "-j", "route", "show", "table", "all"],
+    &["ip", "-j", "rule"],
+    &["bridge", "-j", "fdb"],
+    &["tc", "-j", "qdisc"],
+    &["bpftool", "-j", "net"],
+];
+/// Every sysctl below these directories.
+const SYSCTLS: [&str; 2] = ["/proc/sys/net/ipv4/conf", "/proc/sys/net/ipv4/neigh"];
+
+impl Footprint {
+    /// Looks at everything in the node's namespace.
+    ///
+    /// # Errors
+    /// One of the commands failed.
+    pub fn of(node: &Node) -> Result<Self> {
+        let mut entries = BTreeMap::new();
+        for command in COMMANDS {
+            entries.insert(command.join(" "), node.run(command)?);
+        }
+        node.namespace().enter(|| {
+            for dir in SYSCTLS {
+                read_tree(Path::new(dir), &mut entries)?;
+            }
+            Ok(())
+        })?;
+        Ok(Self(entries))
+    }
+
+    /// What differs between this and `other`, one line each; empty when nothing does.
+    pub fn difference(&self, other: &Self) -> Vec<String> {
+        let names: BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
+        let differs = names.into_iter().filter(|name| self.0.get(*name) != other.0.get(*name));
+        differs
+            .map(|name| format!("{name}: {:?}, then {:?}", self.0.get(name), other.0.get(name)))
+            .collect()
+    }
+}
+
+/// Files that can be read below `dir`, with their contents. Some sysctls can only be written.
+fn read_tree(dir: &Path, entries: &mut BTreeMap<String, String>) -> Result<()> {
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_tree(&path, entries)?;
+        } else if let Ok(text) = fs::read_to_string(&path) {
+            entries.insert(path.display().to_string(), text);
+        }
+    }
+    Ok(())
+}
+
+/// Identifiers of BPF objects; the kernel never gives them out twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BpfObjects(BTreeSet<(&'static str, u32)>);
+
+/// bpftool's word for a kind of object, and the line of /proc/PID/fdinfo that has its identifier.
+const KINDS: [(&str, &str); 3] = [("prog", "prog_id:"), ("map", "map_id:"), ("link", "link_id:")];
+
+impl BpfObjects {
+    /// The programs, maps and links that the processes in the node's namespace hold.
+    ///
+    /// # Errors
+    /// `ip` failed.
+    pub fn held_in(node: &Node) -> Result<Self> {
+        let mut objects = BTreeSet::new();
+        for pid in run("ip", &["netns", "pids", node.namespace().name()])?.lines() {
+            // A process or descriptor that has gone meanwhile holds nothing.
+            let Ok(files) = fs::read_dir(format!("/proc/{pid}/fdinfo")) else { continue };
+            for file in files.flatten() {
+                let text = fs::read_to_string(file.path()).unwrap_or_default();
+                objects.extend(KINDS.iter().filter_map(|(kind, field)| {
+                    let line = text.lines().find_map(|line| line.strip_prefix(field))?;
+                    Some((*kind, line.trim().parse().ok()?))
+                }));
+            }
+        }
+        Ok(Self(objects))
+    }
+
+    /// No object at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those that the kernel still has, whoever holds them.
+    ///
+    /// # Errors
+    /// bpftool is missing or failed.
+    pub fn still_there(&self) -> Result<Self> {
+        let mut there = BTreeSet::new();
+        for (kind, _) in KINDS {
+            let json = output_of(Command::new("bpftool").args(["-j", kind]))?;
+            let known: Vec<serde_json::Value> = serde_json::from_str(&json)?;
+            let ids = known.iter().filter_map(|object| object["id"].as_u64());
+            there.extend(ids.filter_map(|id| Some((kind, u32::try_from(id).ok()?))));
+        }
+        Ok(Self(self.0.intersection(&there).copied().collect()))
+    }
+}

@@ -1,0 +1,139 @@
+//! A host of the lab.
+
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::{Lab, Mac, Namespace, Process, output_of};
+
+/// A host with one interface, `eth0`, on the lab's bridge. Dropping it changes nothing; the lab
+/// owns the namespace.
+#[derive(Clone, Debug)]
+pub struct Node {
+    namespace: Namespace,
+    switch: Namespace,
+    port: String,
+    host: u8,
+    dir: PathBuf,
+}
+
+impl Node {
+    /// Name of the interface inside every node.
+    pub const INTERFACE: &'static str = "eth0";
+
+    /// Connects `namespace` to the bridge.
+    pub(crate) fn plug(
+        namespace: Namespace,
+        switch: &Namespace,
+        bridge: &str,
+        host: u8,
+        dir: PathBuf,
+    ) -> Result<Self> {
+        let port = format!("port{host}");
+        let node = Self { namespace, switch: switch.clone(), port, host, dir };
+        let (port, inside) = (node.port.as_str(), node.namespace.name());
+        let (mac, address) = (node.mac().to_string(), format!("{}/24", node.address()));
+        let peer = ["name", Self::INTERFACE, "netns", inside, "address", &mac];
+        switch.ip(&[&["link", "add", port, "type", "veth", "peer"], &peer[..]].concat())?;
+        switch.ip(&["link", "set", port, "master", bridge, "up"])?;
+        node.namespace.ip(&["addr", "add", &address, "dev", Self::INTERFACE])?;
+        node.namespace.ip(&["link", "set", Self::INTERFACE, "up"])?;
+        Ok(node)
+    }
+
+    /// The node's network namespace.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The namespace of the bridge.
+    pub(crate) fn switch(&self) -> &Namespace {
+        &self.switch
+    }
+
+    /// The node's port at the bridge.
+    pub(crate) fn port(&self) -> &str {
+        &self.port
+    }
+
+    /// MAC of the interface.
+    pub const fn mac(&self) -> Mac {
+        Mac::local(self.host)
+    }
+
+    /// Primary address of the interface.
+    pub const fn address(&self) -> Ipv4Addr {
+        Lab::address(self.host)
+    }
+
+    /// A directory for files of this node, removed with the lab.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A command that will run inside the node. It keeps the host's mount namespace.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", self.namespace.path().display())).arg("--").arg(program);
+        command
+    }
+
+    /// Runs a command inside the node to its end and returns its standard output.
+    ///
+    /// # Errors
+    /// It cannot be run, or it failed; the error has its standard error.
+    pub fn run(&self, argv: &[&str]) -> Result<String> {
+        let (program, args) = argv.split_first().context("no command given")?;
+        output_of(self.command(program).args(args))
+    }
+
+    /// Starts a daemon from [`Node::command`], see [`Process::spawn`].
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn(&self, label: &str, command: Command) -> Result<Process> {
+        Process::spawn(label, command)
+    }
+
+    /// All IPv4 addresses of the interface, in the kernel's order.
+    ///
+    /// # Errors
+    /// `ip` failed or its output was not understood.
+    pub fn addresses(&self) -> Result<Vec<Ipv4Addr>> {
+        #[derive(Deserialize)]
+        struct Link {
+            addr_info: Vec<Info>,
+        }
+        #[derive(Deserialize)]
+        struct Info {
+            local: Ipv4Addr,
+        }
+        let json = self.namespace.ip(&["-j", "-4", "addr", "show", "dev", Self::INTERFACE])?;
+        // An interface without addresses is printed as `{}`.
+        let links: Vec<serde_json::Value> = serde_json::from_str(&json)?;
+        let links = links.into_iter().filter(|link| link.get("addr_info").is_some());
+        let links = links.map(serde_json::from_value).collect::<Result<Vec<Link>, _>>()?;
+        Ok(links.into_iter().flat_map(|link| link.addr_info).map(|info| info.local).collect())
+    }
+
+    /// Pulls the plug: the port at the bridge goes down, and the node loses its carrier.
+    ///
+    /// # Errors
+    /// `ip` failed.
+    pub fn cut(&self) -> Result<()> {
+        self.switch.ip(&["link", "set", &self.port, "down"]).map(drop)
+    }
+
+    /// Puts the plug back.
+    ///
+    /// # Errors
+    /// `ip` failed.
+    pub fn reconnect(&self) -> Result<()> {
+        self.switch.ip(&["link", "set", &self.port, "up"]).map(drop)
+    }
+}

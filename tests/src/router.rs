@@ -1,0 +1,230 @@
+//! VRRP daemons on the nodes: ours and keepalived.
+
+use std::{
+    collections::BTreeMap,
+    env, fmt, fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::{Line, Node, Process};
+
+/// How long a daemon may take to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Which program a [`Router`] runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Daemon {
+    /// This project's.
+    Xvrrp,
+    /// The peer for interoperation and comparison.
+    Keepalived,
+}
+
+impl FromStr for Daemon {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "xvrrp" => Ok(Self::Xvrrp),
+            "keepalived" => Ok(Self::Keepalived),
+            _ => bail!("no daemon `{name}`: xvrrp or keepalived"),
+        }
+    }
+}
+
+impl fmt::Display for Daemon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Xvrrp => "xvrrp",
+            Self::Keepalived => "keepalived",
+        })
+    }
+}
+
+impl Daemon {
+    /// The program: for xvrrp `$XVRRP_BIN`, else the file beside the running executable or one
+    /// directory above it (where cargo puts it); keepalived is searched in `$PATH`.
+    ///
+    /// # Errors
+    /// There is no xvrrp in any of these places.
+    pub fn program(self) -> Result<PathBuf> {
+        if self == Self::Keepalived {
+            return Ok("keepalived".into());
+        }
+        if let Some(path) = env::var_os("XVRRP_BIN") {
+            return Ok(path.into());
+        }
+        let here = env::current_exe()?;
+        let candidates = here.ancestors().skip(1).take(2).map(|dir| dir.join("xvrrp"));
+        candidates
+            .into_iter()
+            .find(|path| path.is_file())
+            .with_context(|| format!("no xvrrp near {}: build it or set XVRRP_BIN", here.display()))
+    }
+
+    /// The command that runs the daemon in the foreground on `node`, with its files in `dir`.
+    fn command(self, node: &Node, config: &Path, dir: &Path) -> Result<Command> {
+        let mut command = node.command(self.program()?);
+        match self {
+            Self::Xvrrp => {
+                command.arg("run").arg("-f").arg(config).arg("--runtime-dir").arg(dir);
+            }
+            // In the foreground, only VRRP, details to the terminal: with syslog (no -G) each line
+            // may block for milliseconds on the console.
+            Self::Keepalived => {
+                command.args(["-n", "-l", "-G", "-P", "-D", "-f"]).arg(config);
+                for (option, file) in [("-p", "pid"), ("-r", "vrrp.pid"), ("-c", "checkers.pid")] {
+                    command.arg(option).arg(dir.join(file));
+                }
+            }
+        }
+        Ok(command)
+    }
+}
+
+/// A daemon on a node. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Router {
+    node: Node,
+    daemon: Daemon,
+    dir: PathBuf,
+    process: Process,
+    started: SystemTime,
+}
+
+impl Router {
+    /// Writes `config` to the node's directory and starts the daemon with it. The runtime
+    /// directory is the same each time the same daemon is started on the same node.
+    ///
+    /// # Errors
+    /// The program is missing or the files cannot be written.
+    pub fn start(node: &Node, daemon: Daemon, config: &str) -> Result<Self> {
+        let dir = node.dir().join(daemon.to_string());
+        if daemon == Daemon::Keepalived && dir.exists() {
+            // It believes in the pid files of a killed predecessor as long as that is a zombie.
+            fs::remove_dir_all(&dir)?;
+        }
+        fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        let file = dir.with_extension("conf");
+        fs::write(&file, config).with_context(|| format!("cannot write {}", file.display()))?;
+        let started = SystemTime::now();
+        let label = format!("{daemon} on {}", node.address());
+        let process = node.spawn(&label, daemon.command(node, &file, &dir)?)?;
+        Ok(Self { node: node.clone(), daemon, dir, process, started })
+    }
+
+    /// The host it runs on.
+    pub const fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Which program it is.
+    pub const fn daemon(&self) -> Daemon {
+        self.daemon
+    }
+
+    /// When it was started.
+    pub const fn started(&self) -> SystemTime {
+        self.started
+    }
+
+    /// Its runtime directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The process itself, for its output and for signals.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Waits for `(INSTANCE) Entering STATE STATE` in the log, written at `since` or later.
+    ///
+    /// # Errors
+    /// It did not come within `timeout`.
+    pub fn wait_for_state(
+        &self,
+        since: SystemTime,
+        instance: &str,
+        state: &str,
+        timeout: Duration,
+    ) -> Result<Line> {
+        let transition = format!("({instance}) Entering {state} STATE");
+        self.process.wait_for_line(since, &transition, timeout)
+    }
+
+    /// All lines of the log so far.
+    pub fn log(&self) -> Vec<String> {
+        self.process.lines().into_iter().map(|line| line.text).collect()
+    }
+
+    /// Pulls the plug of a host that dies: SIGKILL to the process group and the link down.
+    ///
+    /// # Errors
+    /// The daemon had ended before.
+    pub fn crash(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.node.cut()
+    }
+
+    /// SIGTERM, and waits for the end.
+    ///
+    /// # Errors
+    /// It had ended before, or does not end.
+    pub fn stop(&mut self) -> Result<ExitStatus> {
+        self.process.stop(STOP_TIMEOUT)
+    }
+
+    /// `xvrrp status --json`.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or is not ours.
+    pub fn status(&self) -> Result<Vec<VirtualRouter>> {
+        let json = self.xvrrp(&["status", "--json"])?;
+        serde_json::from_str(&json).with_context(|| format!("`xvrrp status` printed {json}"))
+    }
+
+    /// Runs an `xvrrp` command that talks to this daemon, and returns its standard output.
+    ///
+    /// # Errors
+    /// It failed, or this daemon is not ours.
+    pub fn xvrrp(&self, args: &[&str]) -> Result<String> {
+        if self.daemon != Daemon::Xvrrp {
+            bail!("{} has no `xvrrp {}`", self.daemon, args.join(" "));
+        }
+        let mut command = self.node.command(self.daemon.program()?);
+        crate::output_of(command.args(args).arg("--runtime-dir").arg(&self.dir))
+    }
+}
+
+/// A row of `xvrrp status --json`, as far as tests look at it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct VirtualRouter {
+    /// Name of the instance.
+    pub name: String,
+    /// INIT, BACKUP, MASTER or FAULT.
+    pub state: String,
+    /// How frames are intercepted.
+    pub xdp_mode: String,
+    /// Number of events by name.
+    pub counters: BTreeMap<String, u64>,
+}
+
+impl VirtualRouter {
+    /// A counter; one that was never counted is 0.
+    pub fn counter(&self, name: &str) -> u64 {
+        self.counters.get(name).copied().unwrap_or(0)
+    }
+
+    /// The sum of the counters whose names start with `prefix`.
+    pub fn counters(&self, prefix: &str) -> u64 {
+        let matching = self.counters.iter().filter(|(name, _)| name.starts_with(prefix));
+        matching.map(|(_, count)| count).sum()
+    }
+}

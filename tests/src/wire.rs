@@ -1,0 +1,217 @@
+//! What the rig reads from frames and the frames that it sends.
+//!
+//! Deliberately not the codec of vrrp-common: what a test observes must not depend on the code
+//! under test.
+
+use std::{fmt, net::Ipv4Addr};
+
+/// An Ethernet address.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mac(pub [u8; 6]);
+
+impl Mac {
+    /// Everybody.
+    pub const BROADCAST: Self = Self([0xff; 6]);
+
+    /// The locally administered address 02:00:00:00:00:`last`.
+    pub const fn local(last: u8) -> Self {
+        Self([0x02, 0, 0, 0, 0, last])
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One side of an ARP message: hardware and protocol address.
+pub type ArpParty = (Mac, Ipv4Addr);
+
+/// What the rig understands of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// An IPv4 VRRP advert, valid or not.
+    Advert {
+        /// IP source.
+        source: Ipv4Addr,
+        /// High nibble of the first byte.
+        version: u8,
+        /// Virtual router.
+        vrid: u8,
+        /// 0 when the sender resigns.
+        priority: u8,
+    },
+    /// An ARP message in which sender and target protocol address are equal, request or reply
+    /// (RFC 5227 3).
+    GratuitousArp {
+        /// Whose address it is.
+        sender: ArpParty,
+    },
+    /// Any other ARP request.
+    ArpRequest {
+        /// Who asks.
+        sender: ArpParty,
+        /// Whom it asks for.
+        target: Ipv4Addr,
+    },
+    /// Any other ARP reply.
+    ArpReply {
+        /// Who answers.
+        sender: ArpParty,
+        /// Whom it answers.
+        target: ArpParty,
+    },
+    /// An ICMP echo reply.
+    EchoReply {
+        /// Who answers.
+        source: Ipv4Addr,
+    },
+}
+
+const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_ARP: u16 = 0x0806;
+const ETHERTYPE_VLAN: u16 = 0x8100;
+const ETHERNET_HEADER: usize = 14;
+const PROTOCOL_ICMP: u8 = 1;
+const PROTOCOL_VRRP: u8 = 112;
+const ARP_REQUEST: u16 = 1;
+const ARP_REPLY: u16 = 2;
+
+/// Reads an untagged Ethernet frame. `None` for everything that the rig has no use for, truncated
+/// frames included.
+pub fn decode(frame: &[u8]) -> Option<What> {
+    let (ethernet, payload) = frame.split_at_checked(ETHERNET_HEADER)?;
+    match u16::from_be_bytes(at(ethernet, 12)?) {
+        ETHERTYPE_ARP => decode_arp(payload),
+        ETHERTYPE_IPV4 => decode_ipv4(payload),
+        _ => None,
+    }
+}
+
+/// Source MAC of a frame.
+pub fn source_mac(frame: &[u8]) -> Option<Mac> {
+    at(frame, 6).map(Mac)
+}
+
+fn decode_arp(arp: &[u8]) -> Option<What> {
+    let sender = (Mac(at(arp, 8)?), at::<4>(arp, 14)?.into());
+    let target = (Mac(at(arp, 18)?), at::<4>(arp, 24)?.into());
+    if sender.1 == target.1 {
+        return Some(What::GratuitousArp { sender });
+    }
+    match u16::from_be_bytes(at(arp, 6)?) {
+        ARP_REQUEST => Some(What::ArpRequest { sender, target: target.1 }),
+        ARP_REPLY => Some(What::ArpReply { sender, target }),
+        _ => None,
+    }
+}
+
+fn decode_ipv4(ip: &[u8]) -> Option<What> {
+    let payload = ip.get(usize::from(ip.first()? & 0x0f) * 4..)?;
+    let source = Ipv4Addr::from(at::<4>(ip, 12)?);
+    match *ip.get(9)? {
+        PROTOCOL_VRRP => {
+            let [first, vrid, priority] = at(payload, 0)?;
+            Some(What::Advert { source, version: first >> 4, vrid, priority })
+        }
+        PROTOCOL_ICMP if payload.first() == Some(&0) => Some(What::EchoReply { source }),
+        _ => None,
+    }
+}
+
+/// `N` bytes from `offset` on.
+fn at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
+    bytes.get(offset..)?.first_chunk().copied()
+}
+
+/// An ARP request frame from `sender` for `target`, sent to the MAC `to`.
+pub fn arp_request(to: Mac, sender: ArpParty, target: Ipv4Addr) -> Vec<u8> {
+    let (mac, address) = sender;
+    let ethernet = [&to.0[..], &mac.0, &ETHERTYPE_ARP.to_be_bytes()].concat();
+    // Ethernet, IPv4, with 6 and 4 bytes of address (RFC 826).
+    let kind = [0, 1, 8, 0, 6, 4, 0, 1];
+    let parties = [&mac.0[..], &address.octets(), &[0; 6], &target.octets()].concat();
+    [&ethernet[..], &kind, &parties].concat()
+}
+
+/// `frame` with an 802.1Q tag in the frame itself, priority 0.
+pub fn tagged(frame: &[u8], vlan: u16) -> Vec<u8> {
+    let (addresses, rest) = frame.split_at(12);
+    [addresses, &ETHERTYPE_VLAN.to_be_bytes(), &vlan.to_be_bytes(), rest].concat()
+}
+
+/// An ICMP echo request message (RFC 792) with 24 bytes of padding.
+pub fn echo_request(identifier: u16, sequence: u16) -> Vec<u8> {
+    let mut message =
+        [&[8, 0, 0, 0][..], &identifier.to_be_bytes(), &sequence.to_be_bytes()].concat();
+    message.resize(message.len() + 24, 0);
+    let checksum = internet_checksum(&message);
+    message[2..4].copy_from_slice(&checksum.to_be_bytes());
+    message
+}
+
+/// The Internet checksum of an even number of bytes (RFC 1071).
+fn internet_checksum(bytes: &[u8]) -> u16 {
+    let words = bytes.as_chunks::<2>().0.iter().map(|word| u32::from(u16::from_be_bytes(*word)));
+    let mut sum: u32 = words.sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASKER: ArpParty = (Mac::local(1), Ipv4Addr::new(192, 0, 2, 1));
+    const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 129);
+
+    /// The rig's own probes are ARP requests as RFC 826 wants them (A-826-03).
+    #[test]
+    fn an_arp_request_reads_back() {
+        let frame = arp_request(Mac::BROADCAST, ASKER, VIP);
+        assert_eq!(frame.len(), 42);
+        assert_eq!(decode(&frame), Some(What::ArpRequest { sender: ASKER, target: VIP }));
+        assert_eq!(source_mac(&frame), Some(ASKER.0));
+    }
+
+    /// A request for one's own address is the announcement of RFC 5227 3 (A-5227-05).
+    #[test]
+    fn an_announcement_is_told_from_a_request() {
+        let frame = arp_request(Mac::BROADCAST, ASKER, ASKER.1);
+        assert_eq!(decode(&frame), Some(What::GratuitousArp { sender: ASKER }));
+    }
+
+    /// A tagged frame is no untagged one.
+    #[test]
+    fn a_tagged_frame_is_longer_and_not_decoded() {
+        let frame = tagged(&arp_request(Mac::BROADCAST, ASKER, VIP), 100);
+        assert_eq!(frame[12..16], [0x81, 0x00, 0x00, 0x64]);
+        assert_eq!((frame.len(), decode(&frame)), (46, None));
+    }
+
+    /// A message with its checksum in place sums to zero (RFC 1071).
+    #[test]
+    fn an_echo_request_carries_its_checksum() {
+        let message = echo_request(0x1234, 7);
+        assert_eq!(internet_checksum(&message), 0);
+    }
+
+    /// No prefix of a frame makes the decoder read beyond its end (A-826-06).
+    #[test]
+    fn truncated_frames_are_ignored() {
+        let frame = arp_request(Mac::BROADCAST, ASKER, VIP);
+        for length in 0..frame.len() {
+            assert_eq!(decode(&frame[..length]), None, "{length} bytes");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What comes from outside and is wrong: frames, files, a second daemon.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
+
+use std::{
+    fs,
+    net::Ipv4Addr,
+    time::{Duration, SystemTime},
+};
+
+use rig::{Capture, Config, Daemon, Lab, Node, PacketSocket, Process, Router, wait_until};
+
+const SETTLING: Duration = Duration::from_secs(15);
+/// Exit code of a configuration that cannot be run, as `keepalived -t` has it.
+const CANNOT_RUN: i32 = 4;
+
+/// A version 2 advert from 192.0.2.3 for virtual router 51, priority 100, one address, right in
+/// every bit; its checks are those of RFC 3768 7.1.
+const ADVERT: [u8; 54] = [
+    0x01, 0x00, 0x5e, 0x00, 0x00, 0x12, 0x00, 0x00, 0x5e, 0x00, 0x01, 0x33, 0x08,
+    0x00, // Ethernet
+    0x45, 0xc0, 0x00, 0x28, 0x00, 0x01, 0x00, 0x00, 0xff, 0x70, 0x18, 0x8f, // IPv4 …
+    0xc0, 0x00, 0x02, 0x03, 0xe0, 0x00, 0x00, 0x12, // … and its addresses
+    0x21, 0x33, 0x64, 0x01, 0x00, 0x01, 0xb7, 0xcb, // VRRP
+    0xc0, 0x00, 0x02, 0xfe, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+];
+/// The address in it.
+const ADVERTISED: Ipv4Addr = Lab::address(254);
+const ETHERNET_HEADER: usize = 14;
+const IPV4_HEADER: usize = 20;
+
+/// Bits of the virtual router's number: with one of them flipped the advert is another router's.
+const VRID_BITS: usize = 8;
+
+/// Each single bit of the message flipped, so that its checksum is wrong.
+fn flipped() -> Vec<Vec<u8>> {
+    let message = ETHERNET_HEADER + IPV4_HEADER;
+    let flip = |bit: usize| {
+        let mut frame = ADVERT.to_vec();
+        frame[bit / 8] ^= 1 << (bit % 8);
+        frame
+    };
+    (message * 8..ADVERT.len() * 8).map(flip).collect()
+}
+
+/// Each frame that ends before the message does.
+fn truncated() -> Vec<Vec<u8>> {
+    let message = ETHERNET_HEADER + IPV4_HEADER;
+    (message..ADVERT.len()).map(|length| ADVERT[..length].to_vec()).collect()
+}
+
+/// Issue 2, R-7.1-13, R-7.1-15, V-7.1-07: bursts of malformed adverts are counted and change
+/// nothing, and the log does not grow with them (R-7.1-14).
+#[test]
+fn malformed_adverts_are_counted_and_change_nothing() {
+    const ROUNDS: usize = 50;
+    let config = Config { priority: 50, vip: ADVERTISED, ..Config::default() };
+    let lab = Lab::new(1).unwrap();
+    let capture = Capture::start(lab.client()).unwrap();
+    let mut router = Router::start(lab.node(0), Daemon::Xvrrp, &config.to_string()).unwrap();
+    lab.wait_for_answerer(&capture, config.vip, 0, SETTLING).unwrap();
+    let rejected = |router: &Router| router.status().unwrap()[0].counters("rejected_");
+    assert_eq!(rejected(&router), 0);
+    let lines_before = router.log().len();
+
+    let start = SystemTime::now();
+    let socket = PacketSocket::open(lab.client()).unwrap();
+    let (flipped, truncated) = (flipped(), truncated());
+    for round in 1..=ROUNDS {
+        for frame in flipped.iter().chain(&truncated) {
+            socket.send(frame).unwrap();
+        }
+        // Whether a truncated frame is still recognised as ours is the daemon's business.
+        let least = (round * (flipped.len() - VRID_BITS)) as u64;
+        let most = (round * (flipped.len() + truncated.len())) as u64;
+        let counted = || Ok((least..=most).contains(&rejected(&router)));
+        wait_until("the rejects in the counters", SETTLING, counted).unwrap();
+    }
+
+    let own = |seen: &rig::Seen| seen.is_advert_of(lab.node(0));
+    let after = SystemTime::now();
+    capture.expect("an advert after the burst", after, SETTLING, own).unwrap();
+    assert_eq!(router.status().unwrap()[0].state, "MASTER");
+    assert_eq!(lab.answerers(&capture, config.vip).unwrap(), [0]);
+    let lines = router.log().len() - lines_before;
+    let seconds = start.elapsed().unwrap().as_secs() as usize + 1;
+    assert!(lines <= 10 * seconds, "{lines} lines of log in {seconds} s");
+    assert!(router.process().exit_status().is_none());
+}
+
+/// Issue 2, R-6.1: the frame that the malformed ones were made from is a good one; against a master
+/// with a lower priority it wins.
+#[test]
+fn the_advert_behind_the_malformed_ones_is_good() {
+    let config = Config { priority: 50, vip: ADVERTISED, ..Config::default() };
+    let lab = Lab::new(1).unwrap();
+    let capture = Capture::start(lab.client()).unwrap();
+    let router = Router::start(lab.node(0), Daemon::Xvrrp, &config.to_string()).unwrap();
+    lab.wait_for_answerer(&capture, config.vip, 0, SETTLING).unwrap();
+    let sent = SystemTime::now();
+    PacketSocket::open(lab.client()).unwrap().send(&ADVERT).unwrap();
+    router.wait_for_state(sent, Config::INSTANCE, "BACKUP", SETTLING).unwrap();
+}
+
+/// Runs `xvrrp run` with a file that is not to be started with; returns exit code and output.
+fn refused(node: &Node, text: &str) -> (Option<i32>, String) {
+    let file = node.dir().join("bad.conf");
+    fs::write(&file, text).unwrap();
+    let mut command = node.command(Daemon::Xvrrp.program().unwrap());
+    command.arg("run").arg("-f").arg(&file).arg("--runtime-dir").arg(node.dir().join("bad"));
+    let mut process = Process::spawn("xvrrp with a bad file", command).unwrap();
+    let code = process.wait_exit(SETTLING).unwrap().code();
+    (code, process.output())
+}
+
+/// Issue 2: a file with a brace missing is refused, and the message says where.
+#[test]
+fn a_missing_brace_is_refused_with_its_place() {
+    let lab = Lab::new(1).unwrap();
+    let text = Config::default().to_string();
+    let (without, _) = text.trim_end().rsplit_once('}').unwrap();
+    let opened = text.lines().position(|line| line.starts_with("vrrp_instance")).unwrap() + 1;
+    let (code, output) = refused(lab.node(0), without);
+    assert_eq!(code, Some(CANNOT_RUN), "{output}");
+    assert!(output.contains(&format!("bad.conf:{opened}:")), "{output}");
+    assert!(!lab.node(0).addresses().unwrap().contains(&Config::default().vip));
+}
+
+/// Issue 2: two daemons in one runtime directory would undo each other's work; the second is
+/// refused and the first does not notice.
+#[test]
+fn a_second_daemon_in_the_same_directory_is_refused() {
+    let config = Config { version: 3, advert_int: Duration::from_millis(100), ..Config::default() };
+    let lab = Lab::new(1).unwrap();
+    let capture = Capture::start(lab.client()).unwrap();
+    let mut first = Router::start(lab.node(0), Daemon::Xvrrp, &config.to_string()).unwrap();
+    lab.wait_for_answerer(&capture, config.vip, 0, SETTLING).unwrap();
+    let mut second = Router::start(lab.node(0), Daemon::Xvrrp, &config.to_string()).unwrap();
+    let status = second.process().wait_exit(SETTLING).unwrap();
+    assert!(!status.success());
+    let output = second.process().output();
+    assert!(output.contains(&first.dir().display().to_string()), "{output}");
+    assert_eq!(first.status().unwrap()[0].state, "MASTER");
+    assert_eq!(lab.answerers(&capture, config.vip).unwrap(), [0]);
+    assert!(first.process().exit_status().is_none());
+}
