@@ -60,7 +60,7 @@ pub struct Cut<'a> {
     dead: Node,
     heir: &'a Node,
     at: SystemTime,
-    /// From here on the dead node's kernel could not answer any more.
+    /// From here on nothing came from the dead node.
     silent: SystemTime,
     prober: Prober,
 }
@@ -104,22 +104,19 @@ impl<'a> Cut<'a> {
     /// The address is not announced or not answered for.
     pub fn observe(self, takeover: &Seen) -> Result<Failover> {
         let (capture, vip) = (self.capture, self.vip);
-        let first = |what: &str, since, fits: &dyn Fn(&Seen) -> bool| {
-            let found = capture.expect(what, since, PATIENCE, fits)?;
-            Ok::<_, anyhow::Error>(found.at)
+        // The dead node's kernel goes on answering until the link is down.
+        let first = |what: &str, fits: &dyn Fn(&Seen) -> bool| {
+            let from_heir = |seen: &Seen| seen.from != self.dead.mac() && fits(seen);
+            capture.expect(what, self.at, PATIENCE, from_heir).map(|seen| seen.at)
         };
+        let last_advert = capture.seen().into_iter().rfind(|seen| seen.is_advert_of(&self.dead));
         let failover = Failover {
-            last_advert: capture
-                .seen()
-                .iter()
-                .rfind(|seen| seen.is_advert_of(&self.dead))
-                .context("the master never sent an advert")?
-                .at,
+            last_advert: last_advert.context("the master never sent an advert")?.at,
             cut: self.at,
             takeover: takeover.at,
-            announced: first("a gratuitous ARP", self.at, &|seen| seen.announces(vip))?,
-            arp_answer: first("an ARP answer", self.silent, &|seen| seen.is_arp_answer(vip))?,
-            ping_answer: first("a ping answer", self.silent, &|seen| seen.is_ping_answer(vip))?,
+            announced: first("a gratuitous ARP", &|seen| seen.announces(vip))?,
+            arp_answer: first("an ARP answer", &|seen| seen.is_arp_answer(vip))?,
+            ping_answer: first("a ping answer", &|seen| seen.is_ping_answer(vip))?,
         };
         drop(self.prober);
         ensure!(failover.last_advert <= self.silent, "the dead master sent an advert");

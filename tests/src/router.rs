@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::{Line, Node, Process};
+use crate::{Line, Node, Process, Signal};
 
 /// How long a daemon may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
@@ -164,13 +164,15 @@ impl Router {
         self.process.lines().into_iter().map(|line| line.text).collect()
     }
 
-    /// Pulls the plug of a host that dies: SIGKILL to the process group and the link down.
+    /// A host that dies: SIGKILL to the process group, and the link down before the kernel has
+    /// taken the processes apart. Returns when they are gone.
     ///
     /// # Errors
-    /// The daemon had ended before.
+    /// The daemon had ended before, or does not end.
     pub fn crash(&mut self) -> Result<()> {
-        self.process.kill()?;
-        self.node.cut()
+        self.process.signal_group(Signal::KILL)?;
+        self.node.cut()?;
+        self.process.wait_exit(STOP_TIMEOUT).map(drop)
     }
 
     /// SIGTERM, and waits for the end.

@@ -54,6 +54,7 @@ fn truncated() -> Vec<Vec<u8>> {
 #[test]
 fn malformed_adverts_are_counted_and_change_nothing() {
     const ROUNDS: usize = 50;
+    const LOG_LINES: usize = 100;
     let config = Config { priority: 50, vip: ADVERTISED, ..Config::default() };
     let lab = Lab::new(1).unwrap();
     let capture = Capture::start(lab.client()).unwrap();
@@ -63,7 +64,6 @@ fn malformed_adverts_are_counted_and_change_nothing() {
     assert_eq!(rejected(&router), 0);
     let lines_before = router.log().len();
 
-    let start = SystemTime::now();
     let socket = PacketSocket::open(lab.client()).unwrap();
     let (flipped, truncated) = (flipped(), truncated());
     for round in 1..=ROUNDS {
@@ -83,8 +83,7 @@ fn malformed_adverts_are_counted_and_change_nothing() {
     assert_eq!(router.status().unwrap()[0].state, "MASTER");
     assert_eq!(lab.answerers(&capture, config.vip).unwrap(), [0]);
     let lines = router.log().len() - lines_before;
-    let seconds = start.elapsed().unwrap().as_secs() as usize + 1;
-    assert!(lines <= 10 * seconds, "{lines} lines of log in {seconds} s");
+    assert!(lines <= LOG_LINES, "{lines} lines of log");
     assert!(router.process().exit_status().is_none());
 }
 
@@ -113,17 +112,33 @@ fn refused(node: &Node, text: &str) -> (Option<i32>, String) {
     (code, process.output())
 }
 
-/// Issue 2: a file with a brace missing is refused, and the message says where.
+/// Issue 2: a file with which keepalived would not start is refused, and the message says where.
 #[test]
-fn a_missing_brace_is_refused_with_its_place() {
+fn what_cannot_run_is_refused_with_its_place() {
+    let lab = Lab::new(1).unwrap();
+    // keepalived 2.2.7 ends at a parameter that is missing.
+    let text =
+        Config::default().to_string().replace("virtual_ipaddress", "debug\n    virtual_ipaddress");
+    let line = text.lines().position(|line| line.trim() == "debug").unwrap() + 1;
+    let (code, output) = refused(lab.node(0), &text);
+    assert_eq!(code, Some(CANNOT_RUN), "{output}");
+    assert!(output.contains(&format!("bad.conf:{line}:")), "{output}");
+    assert!(!lab.node(0).addresses().unwrap().contains(&Config::default().vip));
+}
+
+/// Issue 2: with a brace missing keepalived runs (`keepalived -t` says 5), and so do we; the log
+/// names the block that is open.
+#[test]
+fn a_missing_brace_is_logged_with_its_place() {
     let lab = Lab::new(1).unwrap();
     let text = Config::default().to_string();
     let (without, _) = text.trim_end().rsplit_once('}').unwrap();
     let opened = text.lines().position(|line| line.starts_with("vrrp_instance")).unwrap() + 1;
-    let (code, output) = refused(lab.node(0), without);
-    assert_eq!(code, Some(CANNOT_RUN), "{output}");
-    assert!(output.contains(&format!("bad.conf:{opened}:")), "{output}");
-    assert!(!lab.node(0).addresses().unwrap().contains(&Config::default().vip));
+    let since = SystemTime::now();
+    let mut router = Router::start(lab.node(0), Daemon::Xvrrp, without).unwrap();
+    let place = format!(".conf:{opened}:");
+    router.process().wait_for_line(since, &place, SETTLING).unwrap();
+    router.wait_for_state(since, Config::INSTANCE, "MASTER", SETTLING).unwrap();
 }
 
 /// Issue 2: two daemons in one runtime directory would undo each other's work; the second is

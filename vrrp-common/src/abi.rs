@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Changes with every change of this file: a controller only adopts a program that says the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Slot 0 belongs to no virtual router: its counters are for what cannot be ascribed to one.
 pub const NO_SLOT: u32 = 0;
@@ -45,6 +45,12 @@ pub struct Slot<W> {
 }
 
 /// One piece of news: the latest advert of its kind that said something new.
+///
+/// Several processors may write at a time, so what is read counts only if the seal fits. The kernel
+/// rings unless a doorbell is under way: `rung` is neither 0 nor `answered`. Each of the two words
+/// has one side that writes it, so no doorbell is taken for under way when it is not. One case is
+/// left where news wait for the next advert of their kind: the processor reads `answered` before its
+/// news can be seen elsewhere. That is a lost packet's due, not more.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct News<W> {
@@ -54,8 +60,18 @@ pub struct News<W> {
     pub advert: W,
     /// [`Heard::digest`].
     pub digest: W,
-    /// 1 while a doorbell is under way. The controller clears it before it reads the news.
+    /// [`seal`] of the three.
+    pub seal: W,
+    /// The stamp of the news that the kernel last rang for; 0 when the ring was full.
     pub rung: W,
+    /// What `rung` was when the controller last answered. It reads the news after that.
+    pub answered: W,
+}
+
+/// What tells news that were read whole from a mixture of two.
+#[inline(always)]
+pub const fn seal(at: u64, advert: u64, digest: u64) -> u64 {
+    at.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ advert.rotate_left(7) ^ digest
 }
 
 /// How an advert compares with our own priority. Each kind has room of its own in the slot, so that
@@ -129,7 +145,8 @@ pub enum Counter {
     AddressListDiffers,
     /// ARP requests answered by the kernel program.
     ArpAnswered,
-    /// ARP requests for our addresses dropped, because the lease was not fresh.
+    /// ARP requests for our addresses dropped, because the lease was not fresh, or because nobody
+    /// must answer them.
     ArpDropped,
     /// Announcements of our addresses by somebody else.
     ArpConflict,
@@ -274,10 +291,22 @@ mod tests {
         assert!(beats(&heard(100, 1), own_word(100, [100, 64, 0, 2])));
     }
 
+    /// R-7.1-13: a mixture of two adverts passes for neither; an empty slot is sealed as it is.
+    #[test]
+    fn seal_of_mixtures() {
+        let (one, other) = ([10, 0x64_0064, 0xabc], [11, 0x65_0064, 0xdef]);
+        let sealed = seal(one[0], one[1], one[2]);
+        for mixture in 1..8 {
+            let pick = |word: usize| if mixture >> word & 1 == 1 { other[word] } else { one[word] };
+            assert_ne!(seal(pick(0), pick(1), pick(2)), sealed, "mixture {mixture:03b}");
+        }
+        assert_eq!(seal(0, 0, 0), 0);
+    }
+
     /// The layout that both sides rely on: words without gaps, a name for each counter.
     #[test]
     fn layout() {
-        assert_eq!(size_of::<Slot<u64>>(), (9 + 4 * Kind::COUNT) * 8);
+        assert_eq!(size_of::<Slot<u64>>(), (9 + 6 * Kind::COUNT) * 8);
         assert_eq!(Counter::AdvertsForeign as usize + 1, Counter::COUNT);
         assert_eq!(word_mac(mac_word([1, 2, 3, 4, 5, 6])), [1, 2, 3, 4, 5, 6]);
     }

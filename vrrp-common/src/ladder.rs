@@ -41,10 +41,10 @@ pub enum Reject {
     AuthType,
     /// v2: wrong password or digest (V-5.3.6.2-01).
     AuthData,
-    /// v2: another interval than ours (V-7.1-10).
-    Interval,
     /// v2: the address list is checked and differs, and the sender does not own it (V-7.1-09).
     AddressList,
+    /// v2: another interval than ours (V-7.1-10).
+    Interval,
 }
 
 impl Reject {
@@ -68,8 +68,8 @@ impl Reject {
         Self::LocalOwner,
         Self::AuthType,
         Self::AuthData,
-        Self::Interval,
         Self::AddressList,
+        Self::Interval,
     ];
 
     /// Name in counters (`rejected_<name>`) and events.
@@ -397,6 +397,8 @@ impl Envelope {
         if self.length < end + if rules.is_v3() { 0 } else { vrrp::AUTH_DATA } {
             return Err(Reject::Length);
         }
+        // Its end must have come in, even where nobody reads it.
+        frame.octets::<0>(self.message + self.length).ok_or(Reject::Length)?;
         let (mut sum, addresses) =
             read_addresses(frame, start, message.count()).ok_or(Reject::Length)?;
         sum = sum.plus(message.sum());
@@ -561,3 +563,6 @@ const fn mix(word: u64) -> u64 {
     let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ (word >> 31)
 }
+
+#[cfg(test)]
+mod tests;

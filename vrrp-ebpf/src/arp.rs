@@ -16,23 +16,30 @@ use crate::{
 };
 
 /// Answers a request for an address of ours while the lease is fresh; keeps the kernel from
-/// answering when it has lapsed.
+/// answering when it has lapsed, and what must not be answered at all.
 #[inline(always)]
 pub(crate) fn receive(packet: &mut Packet, link: &Link) -> Verdict {
     let Some(octets) = packet.octets::<LENGTH>(link.payload) else { return Verdict::Pass };
     let Some(request) = arp::Packet::parse(octets) else { return Verdict::Pass };
-    let key = abi::address_key(packet.ifindex, link.vlan, request.target_ip());
-    let Some((router, answer_mac, device_mac)) = Router::by_address(&key) else {
-        return Verdict::Pass;
-    };
     let sender = request.sender_mac();
-    if request.is_gratuitous() && sender != answer_mac {
+    let claimed = abi::address_key(packet.ifindex, link.vlan, request.sender_ip());
+    if let Some((router, answer_mac, _)) = Router::by_address(&claimed)
+        && sender != answer_mac
+        && router.is_open(maps::now())
+    {
         maps::count(router.slot, Counter::ArpConflict);
     }
     if !request.is_question() {
         return Verdict::Pass;
     }
-    if !router.is_open(maps::now()) {
+    let key = abi::address_key(packet.ifindex, link.vlan, request.target_ip());
+    let Some((router, answer_mac, device_mac)) = Router::by_address(&key) else {
+        return Verdict::Pass;
+    };
+    if !packet.is_for([device_mac, answer_mac]) {
+        return Verdict::Pass;
+    }
+    if !request.is_answerable() || !router.is_open(maps::now()) {
         if !router.is_installed() {
             return Verdict::Pass;
         }

@@ -18,8 +18,13 @@ use crate::{
 pub(crate) fn receive(packet: &Packet, link: &Link) -> Verdict {
     let Some(octets) = packet.octets(link.payload) else { return Verdict::Pass };
     let key = abi::address_key(packet.ifindex, link.vlan, ipv4::Header(octets).destination());
-    let Some((router, ..)) = Router::by_address(&key) else { return Verdict::Pass };
-    if !router.is_installed() || router.is_open(maps::now()) {
+    let Some((router, answer_mac, device_mac)) = Router::by_address(&key) else {
+        return Verdict::Pass;
+    };
+    if !router.is_installed()
+        || !packet.is_for([device_mac, answer_mac])
+        || router.is_open(maps::now())
+    {
         return Verdict::Pass;
     }
     maps::count(router.slot, Counter::TrafficDropped);

@@ -141,27 +141,30 @@ impl Router {
     #[inline(always)]
     pub(crate) fn tell(&self, kind: Kind, at: u64, advert: u64, digest: u64) {
         // SAFETY: as in `rules`; `kind` indexes within the array.
-        let rung = unsafe {
-            let news = (&raw mut (*self.shared).news).cast::<abi::News<u64>>().add(kind as usize);
+        let news =
+            unsafe { (&raw mut (*self.shared).news).cast::<abi::News<u64>>().add(kind as usize) };
+        // SAFETY: as in `rules`.
+        let (rung, answered) = unsafe {
             (&raw mut (*news).advert).write_volatile(advert);
             (&raw mut (*news).digest).write_volatile(digest);
+            (&raw mut (*news).seal).write_volatile(abi::seal(at, advert, digest));
             (&raw mut (*news).at).write_volatile(at);
-            let rung = &raw mut (*news).rung;
-            let before = rung.read_volatile();
-            rung.write_volatile(1);
-            before
+            (
+                (&raw const (*news).rung).read_volatile(),
+                (&raw const (*news).answered).read_volatile(),
+            )
         };
-        if rung == 0
-            && DOORBELLS
-                .output::<Doorbell>(Doorbell { slot: self.slot, kind: kind as u32 }, 0)
-                .is_err()
-        {
-            // SAFETY: as above. The next advert of this kind rings again.
-            unsafe {
-                let news =
-                    (&raw mut (*self.shared).news).cast::<abi::News<u64>>().add(kind as usize);
-                (&raw mut (*news).rung).write_volatile(0);
-            }
+        if rung != 0 && rung != answered {
+            return;
+        }
+        // Before the doorbell, so that its answer covers it.
+        // SAFETY: as in `rules`.
+        unsafe { (&raw mut (*news).rung).write_volatile(at) };
+        let bell = Doorbell { slot: self.slot, kind: kind as u32 };
+        if DOORBELLS.output::<Doorbell>(bell, 0).is_err() {
+            // The next advert of this kind rings again.
+            // SAFETY: as in `rules`.
+            unsafe { (&raw mut (*news).rung).write_volatile(0) };
             count(self.slot, Counter::DoorbellsLost);
         }
     }

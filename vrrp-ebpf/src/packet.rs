@@ -6,6 +6,7 @@ use aya_ebpf::programs::XdpContext;
 use vrrp_common::{
     Frame, FrameMut,
     wire::{
+        Mac,
         ethernet::{self, Link},
         ipv4,
     },
@@ -38,9 +39,17 @@ impl Packet {
         Some(ipv4::Header(self.octets(link.payload)?).protocol())
     }
 
+    /// True for a frame that the kernel would take as sent to this host: to one of these MACs, or to
+    /// a group. A switch that has forgotten a station floods what is meant for it.
+    #[inline(always)]
+    pub(crate) fn is_for(&self, macs: [Mac; 2]) -> bool {
+        self.octets::<6>(0)
+            .is_some_and(|to| ethernet::is_group(to) || *to == macs[0] || *to == macs[1])
+    }
+
     /// Turns the Ethernet addresses round: to `destination`, from `source`. Tags stay.
     #[inline(always)]
-    pub(crate) fn address(&mut self, destination: [u8; 6], source: [u8; 6]) {
+    pub(crate) fn address(&mut self, destination: Mac, source: Mac) {
         if let Some(header) = self.octets_mut::<{ ethernet::HEADER }>(0) {
             let [d0, d1, d2, d3, d4, d5] = destination;
             let [s0, s1, s2, s3, s4, s5] = source;

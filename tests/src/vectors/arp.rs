@@ -13,7 +13,7 @@ use xvrrp::{datapath::Address, pulse};
 
 use super::{
     Vector, addresses,
-    bench::{Bench, IFINDEX, PASS, TX},
+    bench::{Bench, DROP, IFINDEX, PASS, TX},
     mac, octets,
 };
 
@@ -48,8 +48,10 @@ pub(super) fn run(vector: &Vector) -> Result<()> {
     let action = vector.expect.get("action").and_then(Value::as_str).unwrap_or("none");
     let target = target(&frame).map(std::net::Ipv4Addr::from);
     if action != "reply" || target == own {
-        // The kernel's own business, or nobody's: the program neither answers nor touches it.
-        ensure!(effect.action == PASS, "action {}", effect.action);
+        // The kernel's own business, or nobody's: the program neither answers nor touches it. What
+        // the kernel would answer and must not, it drops.
+        let left_alone = effect.action == PASS || (effect.action == DROP && !vector.valid);
+        ensure!(left_alone, "action {}", effect.action);
         ensure!(effect.frame == frame, "the frame was changed");
         ensure!(!effect.moved.contains_key("arp_answered"), "counted as answered");
         return Ok(());

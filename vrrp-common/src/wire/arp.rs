@@ -13,6 +13,8 @@ const REQUEST: u16 = 1;
 const REPLY: u16 = 2;
 /// Hardware Ethernet, protocol IPv4, lengths 6 and 4: the only combination that we speak.
 const ETHERNET_IPV4: [u8; 6] = [0, 1, 8, 0, 6, 4];
+/// Hardware IEEE 802. Linux takes it for Ethernet; we only need to know it.
+const IEEE_802: u8 = 6;
 
 /// View on an ARP packet for IPv4 over Ethernet.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +25,8 @@ impl<'a> Packet<'a> {
     #[inline(always)]
     pub fn parse(octets: &'a [u8; LENGTH]) -> Option<Self> {
         let [h0, h1, p0, p1, hln, pln, ..] = *octets;
-        ([h0, h1, p0, p1, hln, pln] == ETHERNET_IPV4).then_some(Self(octets))
+        let hardware = if h1 == IEEE_802 { ETHERNET_IPV4[1] } else { h1 };
+        ([h0, hardware, p0, p1, hln, pln] == ETHERNET_IPV4).then_some(Self(octets))
     }
 
     /// True for opcode 1.
@@ -65,11 +68,17 @@ impl<'a> Packet<'a> {
         self.sender_ip() == self.target_ip()
     }
 
-    /// True for a request that may be answered: a question, not an announcement, from a station and
-    /// not from a group address, which would make the answer a broadcast (A-1812-01).
+    /// True for a question, not an announcement: the kernel would answer it.
     #[inline(always)]
     pub fn is_question(&self) -> bool {
-        self.is_request() && !is_group(&self.sender_mac()) && !self.is_gratuitous()
+        self.is_request() && !self.is_gratuitous()
+    }
+
+    /// True for a question that may be answered: on Ethernet (A-826-02), from a station and not from
+    /// a group address, which would make the answer a broadcast (A-1812-01).
+    #[inline(always)]
+    pub fn is_answerable(&self) -> bool {
+        self.0[1] != IEEE_802 && !is_group(&self.sender_mac())
     }
 }
 
@@ -169,13 +178,25 @@ mod tests {
         }
     }
 
-    /// A-826-06, A-1812-01, A-5227-02: what is not a question.
+    /// A-826-06, A-5227-02: what is not a question.
     #[test]
     fn not_questions() {
-        for (offset, value) in [(7, 2), (7, 0), (7, 3), (6, 1), (8, 0xff), (8, 0x01), (17, 254)] {
+        for (offset, value) in [(7, 2), (7, 0), (7, 3), (6, 1), (17, 254)] {
             let mut octets = REQUEST_OCTETS;
             octets[offset] = value;
             assert!(!Packet::parse(&octets).unwrap().is_question(), "octet {offset} = {value}");
+        }
+    }
+
+    /// A-1812-01, A-826-02: questions that the kernel would answer and we do not.
+    #[test]
+    fn not_answerable() {
+        assert!(Packet::parse(&REQUEST_OCTETS).unwrap().is_answerable());
+        for (offset, value) in [(8, 0xff), (8, 0x01), (1, 6)] {
+            let mut octets = REQUEST_OCTETS;
+            octets[offset] = value;
+            let packet = Packet::parse(&octets).unwrap();
+            assert!(packet.is_question() && !packet.is_answerable(), "octet {offset} = {value}");
         }
     }
 

@@ -37,11 +37,6 @@ fn row(router: &RouterStatus) -> [String; COLUMNS] {
     };
     let active_router =
         router.active_router.map_or_else(|| "-".to_owned(), |address| address.to_string());
-    let xdp = if router.xdp_reason.is_empty() {
-        router.xdp_mode.clone()
-    } else {
-        format!("{} ({})", router.xdp_mode, router.xdp_reason)
-    };
     [
         router.name.clone(),
         router.interface.clone(),
@@ -51,7 +46,7 @@ fn row(router: &RouterStatus) -> [String; COLUMNS] {
         priority,
         active_router,
         router.since.clone(),
-        xdp,
+        router.xdp_mode.clone(),
     ]
 }
 
@@ -71,14 +66,13 @@ mod tests {
             effective_priority: 90,
             active_router: None,
             xdp_mode: "none".to_owned(),
-            xdp_reason: String::new(),
             ..example()
         };
         assert_eq!(
             table(&[example(), backup]),
             "\
 NAME           INTERFACE  VRID  VERSION  STATE   PRIORITY   ACTIVE ROUTER  SINCE                     XDP
-VI_1           eth0       51    3        MASTER  150        192.0.2.2      1970-01-01T00:00:00.000Z  generic (veth)
+VI_1           eth0       51    3        MASTER  150        192.0.2.2      1970-01-01T00:00:00.000Z  generic
 a_longer_name  br0        7     3        BACKUP  90 of 150  -              1970-01-01T00:00:00.000Z  none
 "
         );

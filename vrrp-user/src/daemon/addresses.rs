@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use tracing::{debug, error, warn};
@@ -14,9 +15,13 @@ use crate::{
     announce::{self, Announcer, Target},
     datapath::Slots,
     election::{Announce, State},
-    host::{Host, Journal, Link, Owned, Placed},
+    host::{Change, Host, Journal, Link, Owned, Placed},
     pulse::{Board, Report, RouterId},
 };
+
+/// Addresses that somebody else removes are added again at most once in this time: who removes them
+/// may be a program that does so whenever it sees them.
+const MENDING: Duration = Duration::from_secs(1);
 
 pub(super) struct Addresses {
     plan: Arc<Plan>,
@@ -32,6 +37,8 @@ pub(super) struct Addresses {
     held: Vec<Vec<Owned>>,
     /// Routers whose addresses are to be there.
     wanted: Vec<bool>,
+    /// When addresses were last added again.
+    mended: Option<Instant>,
 }
 
 impl Addresses {
@@ -53,28 +60,129 @@ impl Addresses {
             others: BTreeSet::new(),
             held: vec![Vec::new(); routers],
             wanted: vec![false; routers],
+            mended: None,
         }
     }
 
-    /// Takes in the interfaces as they are now.
-    pub(super) fn set_interfaces(&mut self, links: &[Link]) {
-        self.interfaces = links
+    /// True when the change is about a virtual address and not our doing.
+    pub(super) fn is_concerned(&self, change: &Change) -> bool {
+        let is_virtual = |address: &IpAddr| {
+            self.plan.routers.iter().flat_map(all_addresses).any(|own| own.address == *address)
+        };
+        let is_held = |index: u32, address: IpAddr| {
+            self.held.iter().flatten().any(|own| (own.index, own.address) == (index, address))
+        };
+        match *change {
+            Change::AddressAdded { index, address } => {
+                is_virtual(&address) && !is_held(index, address)
+            }
+            Change::AddressRemoved { index, address } => {
+                is_held(index, address) || self.others.contains(&(index, address))
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes in the interfaces as they are now, and adds again what has gone from them without us,
+    /// for the routers that `may` have it. `false` if that is due again later.
+    pub(super) async fn follow(&mut self, links: &[Link], may: impl Fn(RouterId) -> bool) -> bool {
+        let interfaces: BTreeMap<_, _> = links
             .iter()
             .filter_map(|link| Some((link.name.clone(), (link.index, link.mac?))))
             .collect();
+        let former = std::mem::replace(&mut self.interfaces, interfaces);
+        self.compare(links);
+
+        // What could not be removed is tried again.
+        let unwanted: Vec<_> =
+            self.routers(|own, router| !own.wanted[router] && !own.held[router].is_empty());
+        self.remove(unwanted.clone()).await;
+        let mut all_done = unwanted.iter().all(|router| self.held[*router].is_empty());
+
+        let lacking =
+            self.routers(|own, router| own.wanted[router] && may(router) && own.lacks(router));
+        if !lacking.is_empty() {
+            if self.mended.is_some_and(|last| last.elapsed() < MENDING) {
+                all_done = false;
+            } else {
+                self.mended = Some(Instant::now());
+                self.mend(lacking).await;
+            }
+        }
+        // Another MAC has to be made known, too.
+        for router in self.routers(|own, router| {
+            own.wanted[router] && may(router) && own.has_moved(router, &former)
+        }) {
+            self.announce(router, Announce::TakeOver).await;
+        }
+        all_done
     }
 
-    /// Carries out reports in their order, but at most one change for each router: the last.
-    pub(super) async fn carry_out(&mut self, reports: &[Report]) {
+    /// Compares what is on the interfaces with what we know of.
+    fn compare(&mut self, links: &[Link]) {
+        let there: BTreeSet<_> = links
+            .iter()
+            .flat_map(|link| link.addresses.iter().map(|own| (link.index, own.address, own.prefix)))
+            .collect();
+        let mut gone = Vec::new();
+        for held in &mut self.held {
+            gone.extend(
+                held.extract_if(.., |own| !there.contains(&(own.index, own.address, own.prefix))),
+            );
+        }
+        let ours: BTreeSet<_> =
+            self.held.iter().flatten().map(|own| (own.index, own.address, own.prefix)).collect();
+        self.others =
+            there.difference(&ours).map(|(index, address, _)| (*index, *address)).collect();
+        if !gone.is_empty()
+            && let Err(reason) = self.journal.forget(&gone)
+        {
+            warn!("{reason}");
+        }
+        for router in 0..self.held.len() {
+            self.mark_installed(router);
+        }
+    }
+
+    async fn mend(&mut self, routers: Vec<RouterId>) {
+        for router in &routers {
+            let name = &self.plan.routers[*router].name;
+            warn!("({name}) addresses are missing on the interface; adding them again");
+        }
+        self.add(routers.clone()).await;
+        for router in routers {
+            self.announce(router, Announce::TakeOver).await;
+        }
+    }
+
+    /// True when an address is to be there and is not.
+    fn lacks(&self, router: RouterId) -> bool {
+        !self.missing(router).is_empty()
+    }
+
+    /// True when an interface of its addresses has another index or MAC than it had.
+    fn has_moved(&self, router: RouterId, former: &BTreeMap<String, (u32, [u8; 6])>) -> bool {
+        let instance = &self.plan.routers[router];
+        all_addresses(instance).map(|address| interface_of(instance, address)).any(|name| {
+            former.get(name).is_some_and(|known| {
+                self.interfaces.get(name).is_some_and(|present| present != known)
+            })
+        })
+    }
+
+    fn routers(&self, filter: impl Fn(&Self, RouterId) -> bool) -> Vec<RouterId> {
+        (0..self.wanted.len()).filter(|router| filter(self, *router)).collect()
+    }
+
+    /// Carries out reports. What they say of addresses is looked up on the board: what it shows is
+    /// at least as new, and right even where reports were lost.
+    pub(super) async fn carry_out(&mut self, reports: &[Report], board: &Board) {
         let mut changes = BTreeMap::new();
         let mut announcements = Vec::new();
         for report in reports {
             match *report {
-                Report::AddAddresses { router } => {
-                    changes.insert(router, true);
-                }
-                Report::RemoveAddresses { router } => {
-                    changes.insert(router, false);
+                Report::AddAddresses { router } | Report::RemoveAddresses { router } => {
+                    changes.insert(router, board.state(router) == State::Active);
                 }
                 Report::Announce { router, occasion } => announcements.push((router, occasion)),
                 Report::Transition { .. } | Report::Rejected { .. } => {}
@@ -131,7 +239,7 @@ impl Addresses {
         for router in routers {
             self.held[router].retain(|owned| left.contains(owned));
             // While one stays, what is sent to it is still ours to drop.
-            self.slots.get(slot_of(router)).set_installed(!self.held[router].is_empty());
+            self.mark_installed(router);
         }
         let gone: Vec<_> = owned.iter().filter(|owned| !left.contains(owned)).collect();
         if let Err(reason) = self.journal.forget(gone) {
@@ -142,11 +250,7 @@ impl Addresses {
     async fn add(&mut self, routers: Vec<RouterId>) {
         let mut placed = Vec::new();
         for router in &routers {
-            let missing = self.places(*router).into_iter().filter(|place| {
-                !self.held[*router].contains(&place.owned())
-                    && !self.others.contains(&(place.index, place.address.address))
-            });
-            let missing: Vec<_> = missing.collect();
+            let missing = self.missing(*router);
             self.held[*router].extend(missing.iter().map(Placed::owned));
             placed.extend(missing);
         }
@@ -160,6 +264,7 @@ impl Addresses {
         let mut not_ours = BTreeSet::new();
         for place in added.present {
             debug!("{} was on {} before", place.address.address, place.interface);
+            self.others.insert((place.index, place.address.address));
             not_ours.insert(place.owned());
         }
         for (place, reason) in added.failed {
@@ -181,9 +286,19 @@ impl Addresses {
     /// Tells the kernel program whether what is sent to the addresses is ours to drop. One address
     /// that was there before us must work without us, so then it drops nothing.
     fn mark_installed(&self, router: RouterId) {
-        let ours =
-            self.places(router).iter().all(|place| self.held[router].contains(&place.owned()));
-        self.slots.get(slot_of(router)).set_installed(ours);
+        let is_ours = |place: &Placed| !self.others.contains(&(place.index, place.address.address));
+        let installed = !self.held[router].is_empty() && self.places(router).iter().all(is_ours);
+        self.slots.get(slot_of(router)).set_installed(installed);
+    }
+
+    /// What is to be added for a router to have all its addresses.
+    fn missing(&self, router: RouterId) -> Vec<Placed> {
+        let mut places = self.places(router);
+        places.retain(|place| {
+            !self.held[router].contains(&place.owned())
+                && !self.others.contains(&(place.index, place.address.address))
+        });
+        places
     }
 
     /// Where the addresses of a router belong, as far as the interfaces exist.

@@ -28,6 +28,9 @@ pub(super) struct Devices {
     /// Why there is no kernel program, although one was wanted.
     refusal: Option<String>,
     present: BTreeMap<String, Device>,
+    /// Ports that were replaced. The pulse may still use them, and must not be the one who closes
+    /// them: that waits for locks of the kernel.
+    retired: Vec<Arc<Port>>,
     routers: Vec<Part>,
     borrowed: BTreeSet<Ipv4Addr>,
 }
@@ -59,7 +62,16 @@ impl Devices {
         let routers = vec![Part::Unknown; plan.routers.len()];
         let borrowed = plan.borrowed_addresses().into_iter().collect();
         let interfaces = plan.interfaces().into_iter().map(str::to_owned).collect();
-        Self { plan, interfaces, datapath, refusal, present: BTreeMap::new(), routers, borrowed }
+        Self {
+            plan,
+            interfaces,
+            datapath,
+            refusal,
+            present: BTreeMap::new(),
+            retired: Vec::new(),
+            routers,
+            borrowed,
+        }
     }
 
     /// True when the change may matter to a virtual router: not the coming and going of our own
@@ -71,7 +83,10 @@ impl Devices {
             IpAddr::V6(_) => false,
         };
         match change {
-            Change::LinkChanged { name, .. } => self.interfaces.contains(name),
+            // Under another name it is gone for us.
+            Change::LinkChanged { index, name, .. } => {
+                self.interfaces.contains(name) || known(index)
+            }
             Change::LinkGone(index) => known(index),
             Change::AddressAdded { index, address } | Change::AddressRemoved { index, address } => {
                 known(index) && !is_borrowed(address)
@@ -81,13 +96,16 @@ impl Devices {
     }
 
     /// Takes in the interfaces as they are now, and tells the pulse what it must know. `false` if
-    /// it did not take every command; those are due again at the next update.
+    /// it did not take every command, or a device has no sockets; the next update tries again.
     pub(super) fn update(&mut self, links: &[Link], mut tell: impl FnMut(Command) -> bool) -> bool {
         let plan = Arc::clone(&self.plan);
         for interface in &self.interfaces.clone() {
             self.update_device(interface, links.iter().find(|link| link.name == *interface));
         }
-        let mut all_said = true;
+        let mut all_said = self
+            .present
+            .iter()
+            .all(|(name, device)| device.port.is_some() || !self.needs_port(name));
         for (router, instance) in plan.routers.iter().enumerate() {
             let link = links.iter().find(|link| link.name == instance.interface);
             let part = self.judge(instance, link);
@@ -104,6 +122,7 @@ impl Devices {
                 }
             }
         }
+        self.retired.retain(|port| Arc::strong_count(port) > 1);
         all_said
     }
 
@@ -175,10 +194,15 @@ impl Devices {
         let Some((link, mac)) = link.and_then(|link| Some((link, link.mac?))) else {
             if let Some(device) = self.present.remove(interface) {
                 self.let_go(interface, device.ifindex);
+                self.retired.extend(device.port);
             }
             return;
         };
         if known == Some((link.index, mac)) {
+            if self.present.get(interface).is_some_and(|device| device.port.is_none()) {
+                let port = self.open_port(interface, link.index, mac);
+                self.present.entry(interface.to_owned()).and_modify(|device| device.port = port);
+            }
             return;
         }
         let attachment = match known {
@@ -193,8 +217,9 @@ impl Devices {
             self.fill_tables(interface, link.index, mac);
         }
         let port = self.open_port(interface, link.index, mac);
-        self.present
-            .insert(interface.to_owned(), Device { ifindex: link.index, mac, attachment, port });
+        let device = Device { ifindex: link.index, mac, attachment, port };
+        let former = self.present.insert(interface.to_owned(), device);
+        self.retired.extend(former.and_then(|device| device.port));
     }
 
     fn attach(&mut self, link: &Link) -> Attachment {
@@ -253,8 +278,14 @@ impl Devices {
         let _ = datapath.detach(ifindex);
     }
 
+    fn needs_port(&self, interface: &str) -> bool {
+        self.plan.routers_on(interface).next().is_some()
+    }
+
     fn open_port(&self, interface: &str, ifindex: u32, mac: Mac) -> Option<Arc<Port>> {
-        self.plan.routers_on(interface).next()?;
+        if !self.needs_port(interface) {
+            return None;
+        }
         match Port::open(interface, ifindex, mac, &self.plan.groups_on(interface)) {
             Ok(port) => Some(Arc::new(port)),
             Err(error) => {

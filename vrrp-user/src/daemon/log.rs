@@ -14,18 +14,19 @@ use crate::{
     sys::readiness::Readiness,
 };
 
-/// Logs a transition.
-pub(super) fn report(plan: &Plan, devices: &Devices, report: &Report) {
+/// Logs a transition. `stopping` says that the daemon wants it so.
+pub(super) fn report(plan: &Plan, devices: &Devices, stopping: bool, report: &Report) {
     match *report {
         Report::Transition { router, to, cause, .. } => {
             let name = &plan.routers[router].name;
             match (to, devices.fault(router)) {
                 (State::Active, _) => info!("({name}) Entering MASTER STATE ({})", describe(cause)),
                 (State::Backup, _) => info!("({name}) Entering BACKUP STATE ({})", describe(cause)),
-                (State::Initialize, Some(reason)) => {
+                (State::Initialize, _) if stopping => info!("({name}) stopped"),
+                (State::Initialize, reason) => {
+                    let reason = reason.unwrap_or("it is over already");
                     warn!("({name}) Entering FAULT STATE ({reason})");
                 }
-                (State::Initialize, None) => info!("({name}) stopped"),
             }
         }
         Report::Rejected { router, reject, source } => {

@@ -106,6 +106,7 @@ struct Daemon {
     slots: Arc<Slots>,
     rejects: Option<RejectLog>,
     lost_reports: u64,
+    stopping: bool,
 }
 
 /// Why the loop ended.
@@ -155,6 +156,7 @@ impl Daemon {
             slots,
             rejects,
             lost_reports: 0,
+            stopping: false,
         })
     }
 
@@ -178,10 +180,10 @@ impl Daemon {
                 },
                 change = changes.next() => {
                     let Some(change) = change else { break End::Failure(Error::Deaf) };
-                    let mut concerns_us = self.devices.is_concerned(&change);
+                    let mut concerns_us = self.is_concerned(&change);
                     // One look for all that has happened by now.
                     while let Some(Some(change)) = changes.next().now_or_never() {
-                        concerns_us |= self.devices.is_concerned(&change);
+                        concerns_us |= self.is_concerned(&change);
                     }
                     if concerns_us {
                         look_again = self.look_around().await;
@@ -222,9 +224,15 @@ impl Daemon {
                 return again;
             }
         };
-        self.addresses.set_interfaces(&links);
         let all_said = self.devices.update(&links, |command| self.pulse.send(command));
-        if all_said { None } else { again }
+        let devices = &self.devices;
+        let all_done =
+            self.addresses.follow(&links, |router| devices.fault(router).is_none()).await;
+        if all_said && all_done { None } else { again }
+    }
+
+    fn is_concerned(&self, change: &host::Change) -> bool {
+        self.devices.is_concerned(change) || self.addresses.is_concerned(change)
     }
 
     /// Carries out a report and all that wait behind it, so that many virtual routers that change
@@ -235,9 +243,9 @@ impl Daemon {
             reports.push(report);
         }
         for report in &reports {
-            log::report(&self.plan, &self.devices, report);
+            log::report(&self.plan, &self.devices, self.stopping, report);
         }
-        self.addresses.carry_out(&reports).await;
+        self.addresses.carry_out(&reports, self.pulse.board()).await;
         let lost = self.pulse.board().lost_reports();
         if lost != self.lost_reports {
             warn!(
@@ -266,6 +274,7 @@ impl Daemon {
             End::Request(_) => info!("asked to stop: stopping"),
             End::Failure(error) => error!("{error}"),
         }
+        self.stopping = true;
         // The pulse resigns for all routers and closes its end of the queue.
         let asked = self.pulse.send(Command::Stop);
         let in_time = asked && tokio::time::timeout(FAREWELL, self.hear_out()).await.is_ok();

@@ -1,7 +1,7 @@
 //! The slots: what each virtual router shares with the kernel program.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release, SeqCst};
 use std::sync::atomic::fence;
 
 use vrrp_common::{
@@ -10,6 +10,9 @@ use vrrp_common::{
 };
 
 use crate::{election::Instant, sys::memory::SlotMemory};
+
+/// How often news are read that somebody writes at the same time: each write takes nanoseconds.
+const READS: usize = 64;
 
 /// All slots. Where there is no kernel program they are ordinary memory, and everything that is
 /// written about them holds with nobody on the other side.
@@ -21,7 +24,7 @@ enum Memory {
 }
 
 /// News that the kernel program left in a slot.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct News {
     /// When the advert came in.
     pub at: Instant,
@@ -64,6 +67,15 @@ impl Slot<'_> {
         self.0.lease.store(until.as_nanos(), Release);
     }
 
+    /// Answers until `until` instead, unless the program has closed the slot meanwhile.
+    pub fn renew(&self, until: Instant) {
+        // An error means that it has.
+        let _ = self
+            .0
+            .lease
+            .fetch_update(AcqRel, Acquire, |lease| (lease != 0).then_some(until.as_nanos()));
+    }
+
     /// Stops answering.
     pub fn close(&self) {
         self.0.lease.store(0, Release);
@@ -92,10 +104,12 @@ impl Slot<'_> {
         self.0.last_seen.store(at.as_nanos(), Release);
     }
 
-    /// Says which advert is no news, and which loses without effect: digests, 0 for none.
+    /// Says which advert is no news, and which loses without effect: digests, 0 for none. What is
+    /// read from the slot after this, was written by a program that knew, or before.
     pub fn expect(&self, expected: u64, ignored: u64) {
         self.0.expected.store(expected, Release);
         self.0.ignored.store(ignored, Release);
+        fence(SeqCst);
     }
 
     /// The digests of [`Self::expect`].
@@ -122,29 +136,128 @@ impl Slot<'_> {
         }
     }
 
-    /// Takes the doorbell of `kind` off the hook, then reads its news. In this order: news that come
+    /// Says that the doorbell of `kind` was heard, then reads its news. In this order: news that come
     /// in between ring again.
     pub fn answer(&self, kind: Kind) -> News {
         let news = &self.0.news[kind as usize];
-        news.rung.store(0, SeqCst);
+        news.answered.store(news.rung.load(SeqCst), SeqCst);
         fence(SeqCst);
         self.news(kind)
     }
 
-    /// The news of `kind` as they are.
+    /// The news of `kind` as they are; of time 0 where there are none, or none that could be read
+    /// whole, because other processors write without end or have written over each other.
     pub fn news(&self, kind: Kind) -> News {
         let news = &self.0.news[kind as usize];
-        // Another processor may be writing: what is read twice alike was not torn. The writer's
-        // last word is `at`.
-        loop {
+        for _ in 0..READS {
             let at = news.at.load(Acquire);
             let (advert, digest) = (news.advert.load(Acquire), news.digest.load(Acquire));
-            if news.at.load(Acquire) == at && news.advert.load(Relaxed) == advert {
+            if news.seal.load(Acquire) == abi::seal(at, advert, digest) {
                 return News {
                     at: Instant::from_nanos(at),
                     heard: Heard::from_word(advert, digest),
                 };
             }
+            std::hint::spin_loop();
         }
+        News::default()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! The kernel program's side of a slot, step by step as in `vrrp-ebpf`.
+
+    use super::*;
+
+    impl Slot<'_> {
+        /// An advert that passed the ladder came in. True when it rang.
+        pub(crate) fn receive(&self, heard: &Heard, at: Instant) -> bool {
+            let (expected, ignored) = self.expected();
+            if heard.digest == expected {
+                self.stamp(at);
+                return false;
+            }
+            if heard.digest == ignored {
+                return false;
+            }
+            let own = self.rules().own;
+            if abi::beats(heard, own) {
+                self.close();
+            }
+            self.tell(abi::kind(heard, own), heard, at)
+        }
+
+        fn tell(&self, kind: Kind, heard: &Heard, at: Instant) -> bool {
+            let news = &self.0.news[kind as usize];
+            let (at, advert) = (at.as_nanos(), heard.to_word());
+            news.advert.store(advert, Release);
+            news.digest.store(heard.digest, Release);
+            news.seal.store(abi::seal(at, advert, heard.digest), Release);
+            news.at.store(at, Release);
+            let (rung, answered) = (news.rung.load(Acquire), news.answered.load(Acquire));
+            if rung != 0 && rung != answered {
+                return false;
+            }
+            news.rung.store(at, Release);
+            true
+        }
+    }
+
+    const fn heard(priority: u8) -> Heard {
+        Heard {
+            source: [192, 0, 2, 3],
+            priority,
+            interval: 100,
+            pseudo_header: false,
+            addresses_differ: false,
+            digest: priority as u64 | 1 << 32,
+        }
+    }
+
+    const fn second(second: u64) -> Instant {
+        Instant::from_nanos(second * 1_000_000_000)
+    }
+
+    /// Rule 3 of the design: one doorbell at a time, and a new one after each answer, also when the
+    /// kernel's stamp of the doorbell comes after the answer to another.
+    #[test]
+    fn doorbells() {
+        let slots = Slots::own(1);
+        let slot = slots.get(0);
+        let kind = Kind::Higher;
+        assert!(slot.tell(kind, &heard(200), second(1)));
+        assert!(!slot.tell(kind, &heard(201), second(2)));
+        assert_eq!(slot.answer(kind).heard, heard(201));
+        // A processor that saw no doorbell under way rings late, and is heard late.
+        slots.get(0).0.news[kind as usize].rung.store(second(1).as_nanos() + 1, Release);
+        assert!(!slot.tell(kind, &heard(202), second(3)));
+        assert_eq!(slot.answer(kind).at, second(3));
+        assert!(slot.tell(kind, &heard(203), second(4)));
+    }
+
+    /// R-7.1-13: news that two processors wrote over each other are no news.
+    #[test]
+    fn torn_news() {
+        let slots = Slots::own(1);
+        let slot = slots.get(0);
+        let kind = Kind::Higher;
+        slot.tell(kind, &heard(200), second(1));
+        assert_eq!(slot.news(kind), News { at: second(1), heard: heard(200) });
+        slots.get(0).0.news[kind as usize].advert.store(heard(201).to_word(), Release);
+        assert_eq!(slot.news(kind), News::default());
+    }
+
+    /// Rule 1 of the design: an advert of ours does not open what the program has closed.
+    #[test]
+    fn closed_stays_closed() {
+        let slots = Slots::own(1);
+        let slot = slots.get(0);
+        slot.open(second(1));
+        slot.renew(second(2));
+        assert_eq!(slot.lease(), Some(second(2)));
+        slot.close();
+        slot.renew(second(3));
+        assert_eq!(slot.lease(), None);
     }
 }

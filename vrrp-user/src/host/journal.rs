@@ -2,7 +2,8 @@
 //!
 //! After `kill -9` the addresses stay. The next start reads here which of them were the daemon's
 //! and removes them; all others are the administrator's. An address is written down before it is
-//! added and crossed out after it was removed, so the file may name too many, never too few.
+//! added and crossed out after it was removed, so the file may name too many, never too few. Where
+//! there is nothing to name there is no file.
 
 use std::{
     collections::BTreeSet,
@@ -47,8 +48,8 @@ impl Journal {
     /// thread, and tells what the last daemon left behind. That stays in the journal until it is
     /// [forgotten](Self::forget).
     ///
-    /// A file that cannot be understood, or that speaks of another namespace or an earlier boot,
-    /// is renamed to `owned.json.rejected` with a warning; then nothing is left behind.
+    /// A file that cannot be understood, or that names addresses of another namespace or an earlier
+    /// boot, is renamed to `owned.json.rejected` with a warning; then nothing is left behind.
     pub fn open(dir: &Path) -> Result<(Self, Vec<Owned>)> {
         let path = dir.join("owned.json");
         let place = Place::here()?;
@@ -60,7 +61,11 @@ impl Journal {
             }
         };
         let leftovers = addresses.iter().cloned().collect();
-        let journal = Self { path, contents: Contents { place, addresses }, written: true };
+        let mut journal = Self { path, contents: Contents { place, addresses }, written: true };
+        if journal.contents.addresses.is_empty() {
+            journal.written = false;
+            journal.write()?;
+        }
         Ok((journal, leftovers))
     }
 
@@ -85,7 +90,11 @@ impl Journal {
         if self.written {
             return Ok(());
         }
-        replace(&self.path, &self.contents).map_err(Error::file("write", &self.path))?;
+        if self.contents.addresses.is_empty() {
+            remove(&self.path).map_err(Error::file("remove", &self.path))?;
+        } else {
+            replace(&self.path, &self.contents).map_err(Error::file("write", &self.path))?;
+        }
         self.written = true;
         Ok(())
     }
@@ -111,6 +120,9 @@ fn read(path: &Path, place: &Place) -> std::result::Result<BTreeSet<Owned>, Stri
         Err(error) => return Err(error.to_string()),
     };
     let contents: Contents = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
+    if contents.addresses.is_empty() {
+        return Ok(BTreeSet::new());
+    }
     if contents.place.boot != place.boot {
         return Err("written before the machine restarted".to_owned());
     }
@@ -127,6 +139,13 @@ fn set_aside(path: &Path, reason: &str) {
         Err(error) => format!("cannot be renamed: {error}"),
     };
     tracing::warn!("ignoring {}: {reason}; {outcome}", path.display());
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Readers, and a crash of ours, see the old file or the new one. No fsync: a machine that loses
@@ -194,12 +213,30 @@ mod tests {
         let here = Place::here().unwrap();
         let elsewhere = Place { namespace: here.namespace + 1, ..here.clone() };
         let earlier = Place { boot: "earlier".to_owned(), ..here };
+        let aside = temp.path().join("owned.json.rejected");
         for place in [elsewhere, earlier] {
             let addresses = BTreeSet::from([owned(1)]);
-            replace(&path, &Contents { place, addresses }).unwrap();
+            replace(&path, &Contents { place: place.clone(), addresses }).unwrap();
             assert_eq!(reopen(temp.path()), []);
             assert!(!path.exists());
+            fs::remove_file(&aside).unwrap();
+
+            // One that names nothing is not worth a word.
+            replace(&path, &Contents { place, addresses: BTreeSet::new() }).unwrap();
+            assert_eq!(reopen(temp.path()), []);
+            assert!(!path.exists() && !aside.exists());
         }
+    }
+
+    /// issue 2: a clean stop leaves no file behind.
+    #[test]
+    fn nothing_to_name_is_no_file() {
+        let temp = TempDir::new("journal-empty");
+        let (mut journal, _) = Journal::open(temp.path()).unwrap();
+        journal.record([owned(1)]).unwrap();
+        assert!(temp.path().join("owned.json").exists());
+        journal.forget(&[owned(1)]).unwrap();
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
     }
 
     /// issue 2: a disk that takes no file is reported, and the next success writes everything.

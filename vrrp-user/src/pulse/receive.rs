@@ -33,6 +33,16 @@ pub(super) fn drain(
     }
 }
 
+/// Throws away what waits at a socket that nobody has listened to: it may be hours old.
+pub(super) fn discard(mut socket: &Socket) {
+    let mut buffer = [0; BUFFER];
+    for _ in 0..BATCH {
+        if socket.read(&mut buffer).is_err() {
+            return;
+        }
+    }
+}
+
 fn hear(packet: &[u8], ifindex: u32, routers: &mut [Router], outlet: &Outlet<'_>) {
     // What names no virtual router is nobody's to count here; with a kernel program it has been.
     let Ok(envelope) = Envelope::open(packet, 0) else { return };

@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -43,8 +43,9 @@ pub(super) struct Router {
     repeated: Instant,
     /// When a refused advert was last reported, by reason.
     refused: [Instant; Reject::COUNT],
-    /// What the last advert said, as the election saw it.
-    last_heard: Option<(Advert, u64)>,
+    /// The last advert that the election saw, and those that it calls accepted and discarded, each
+    /// with its digest.
+    heard: [Option<(Advert, u64)>; 3],
 }
 
 /// Where a router's actions go.
@@ -56,7 +57,7 @@ pub(super) struct Outlet<'a> {
 impl Router {
     pub(super) fn new(id: RouterId, spec: Spec, slots: Arc<Slots>) -> Self {
         let election = Election::new(spec.parameters);
-        Self {
+        let router = Self {
             id,
             spec,
             election,
@@ -67,8 +68,11 @@ impl Router {
             handled: [Instant::default(); Kind::COUNT],
             repeated: Instant::default(),
             refused: [Instant::default(); Reject::COUNT],
-            last_heard: None,
-        }
+            heard: [None; 3],
+        };
+        // Adverts come in before this router may take part; they are to be counted for what they are.
+        router.slot().set_rules(&router.demanded());
+        router
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
@@ -103,8 +107,9 @@ impl Router {
     /// Takes part on `port` from now on.
     pub(super) fn start(&mut self, port: Arc<Port>, source: Ipv4Addr, outlet: &Outlet<'_>) {
         self.port = Some(port);
+        // What was heard counts before what it is compared with changes.
+        self.catch_up(outlet);
         self.handle(Event::Source(IpAddr::V4(source)), now(), outlet);
-        self.slot().set_rules(&self.demanded());
         if self.election.state() == State::Initialize {
             self.skip_old_news();
             self.handle(Event::Startup, now(), outlet);
@@ -120,7 +125,7 @@ impl Router {
     /// The kernel program rang: there are news of `kind`.
     pub(super) fn answer_doorbell(&mut self, kind: Kind, outlet: &Outlet<'_>) {
         self.slot().answer(kind);
-        self.read_news(outlet);
+        self.catch_up(outlet);
     }
 
     /// An advert that a raw socket received passed the ladder. Returns what became of it.
@@ -132,6 +137,7 @@ impl Router {
         } else if heard.digest == ignored {
             Heeded::Ignored
         } else {
+            self.catch_up(outlet);
             self.handle_advert(heard, at, outlet);
             Heeded::News
         }
@@ -156,26 +162,51 @@ impl Router {
     /// The deadline has passed. What the kernel saw counts first: a thread that was late is not an
     /// Active router that was dead.
     pub(super) fn expire(&mut self, now: Instant, outlet: &Outlet<'_>) {
+        self.catch_up(outlet);
+        if !self.is_due(now) {
+            return;
+        }
+        // From here on nothing is absorbed: the very advert that comes in now is either seen by the
+        // second look or rings.
+        self.slot().expect(0, 0);
+        self.see_repetition(outlet);
+        if self.is_due(now) {
+            self.handle(Event::Timer, now, outlet);
+        }
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.next_deadline().is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Hands the election all that the kernel program has seen and the election has not.
+    fn catch_up(&mut self, outlet: &Outlet<'_>) {
+        self.see_repetition(outlet);
         self.read_news(outlet);
+    }
+
+    fn see_repetition(&mut self, outlet: &Outlet<'_>) {
         let seen = self.slot().last_seen();
         if seen > self.repeated {
             self.repeated = seen;
             self.handle(Event::Repeat, seen, outlet);
         }
-        if self.next_deadline().is_some_and(|deadline| deadline <= now) {
-            self.handle(Event::Timer, now, outlet);
-        }
     }
 
-    /// Hands the election all news that it has not seen, in the order in which they came.
+    /// News in the order in which they came. Stamps of two processors may come in the wrong order,
+    /// so a stamp that differs is new.
     fn read_news(&mut self, outlet: &Outlet<'_>) {
         let mut news = Kind::ALL.map(|kind| (kind, self.slot().news(kind)));
         news.sort_unstable_by_key(|(_, news)| news.at);
         for (kind, news) in news {
-            if news.at > self.handled[kind as usize] {
+            if news.at != Instant::default() && news.at != self.handled[kind as usize] {
                 self.handled[kind as usize] = news.at;
                 self.handle_advert(&news.heard, news.at, outlet);
             }
+        }
+        if self.election.state() == State::Active && self.slot().lease().is_none() {
+            // The program closed the slot because of an advert that did not win after all.
+            self.open();
         }
     }
 
@@ -199,7 +230,7 @@ impl Router {
         if advert.priority.is_resign() {
             outlet.board.count(self.id, Own::PriorityZeroReceived);
         }
-        self.last_heard = Some((advert, heard.digest));
+        self.heard[0] = Some((advert, heard.digest));
         self.handle(Event::Advert(advert), at, outlet);
     }
 
@@ -216,10 +247,6 @@ impl Router {
             self.act(action, outlet);
         }
         self.say_what_is_no_news();
-        if self.election.state() == State::Active && self.slot().lease().is_none() {
-            // The program closed the slot because of an advert that did not win after all.
-            self.open();
-        }
         outlet.board.show(self.id, &self.election);
     }
 
@@ -228,7 +255,11 @@ impl Router {
         match action {
             Action::Advertise { priority } => self.advertise(priority, outlet),
             Action::Open => self.open(),
-            Action::Close => self.slot().close(),
+            Action::Close => {
+                self.slot().close();
+                // The next period as Active has to pay for itself.
+                self.paid_until = None;
+            }
             Action::AddAddresses => outlet.report(Report::AddAddresses { router }),
             Action::RemoveAddresses => outlet.report(Report::RemoveAddresses { router }),
             Action::Announce(occasion) => outlet.report(Report::Announce { router, occasion }),
@@ -270,12 +301,12 @@ impl Router {
         outlet.board.count(self.id, Own::AdvertsSent);
         if priority.is_resign() {
             outlet.board.count(self.id, Own::PriorityZeroSent);
-            self.paid_until = None;
-        } else if port.carrier.load(std::sync::atomic::Ordering::Relaxed) {
-            self.paid_until =
-                Some(before + lease(parameters.interval.duration(), parameters.down_timer_adverts));
-            if self.election.state() == State::Active && self.slot().lease().is_some() {
-                self.open();
+        } else if self.election.state() == State::Active && port.carrier.load(Relaxed) {
+            let until =
+                before + lease(parameters.interval.duration(), parameters.down_timer_adverts);
+            match self.paid_until.replace(until) {
+                None => self.slot().open(until),
+                Some(_) => self.slot().renew(until),
             }
         }
     }
@@ -287,21 +318,17 @@ impl Router {
         }
     }
 
-    fn say_what_is_no_news(&self) {
-        let digest_of = |known: Option<Advert>| match (known, self.last_heard) {
-            (Some(known), Some((advert, digest))) if known == advert => Some(digest),
-            _ => None,
+    /// Tells the kernel program which adverts may be absorbed. A digest that is not known any more
+    /// is none: the next such advert is news.
+    fn say_what_is_no_news(&mut self) {
+        let heard = self.heard;
+        let find = |known: Option<Advert>| {
+            heard.into_iter().flatten().find(|(advert, _)| Some(*advert) == known)
         };
-        let (expected_before, ignored_before) = self.slot().expected();
-        let expected = match self.election.accepted() {
-            None => 0,
-            accepted => digest_of(accepted).unwrap_or(expected_before),
-        };
-        let ignored = match self.election.discarded() {
-            None => 0,
-            discarded => digest_of(discarded).unwrap_or(ignored_before),
-        };
-        if (expected, ignored) != (expected_before, ignored_before) {
+        let known = [self.election.accepted(), self.election.discarded()].map(find);
+        [self.heard[1], self.heard[2]] = known;
+        let [expected, ignored] = known.map(|known| known.map_or(0, |(_, digest)| digest));
+        if self.slot().expected() != (expected, ignored) {
             self.slot().expect(expected, ignored);
         }
     }
@@ -366,3 +393,7 @@ fn lease(interval: Duration, down_timer_adverts: u8) -> Duration {
 fn leaves(socket: &Socket, frame: &[u8]) -> bool {
     socket.send(frame).is_ok_and(|sent| sent == frame.len())
 }
+
+#[cfg(test)]
+#[path = "router_tests.rs"]
+mod tests;

@@ -252,6 +252,7 @@ impl Pulse {
             self.ports.push(None);
             self.ports.len() - 1
         });
+        receive::discard(&port.receiver);
         // Without room for one more descriptor the kernel program still hears for us.
         let _ = watch(&self.epoll, &port.receiver, PORTS + place as u64);
         self.ports[place] = Some(Arc::clone(port));

@@ -87,7 +87,7 @@ fn print_outlook(arguments: &Arguments) {
     let svg = arguments.svg.display().to_string();
     for (what, why) in [
         (svg.as_str(), "this timeline as a picture"),
-        ("README.md, \"Quick start\"", "the same on your own hosts"),
+        ("README.md, \"How it works\"", "why the new master answers so soon"),
         ("examples/", "the two configurations that ran here"),
         ("cargo xtask demo --runs 20", "how much it varies"),
         ("cargo xtask demo --version 3 --advert-int 0.01", "failover in 36 ms"),

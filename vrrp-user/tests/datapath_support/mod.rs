@@ -1,0 +1,253 @@
+//! The real kernel program without a network: a frame goes in; verdict, frame and counters come
+//! out.
+#![allow(dead_code, reason = "each test program uses a part")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod frames;
+
+use std::{fmt, net::Ipv4Addr, sync::Arc};
+
+use vrrp_common::{
+    Version, Vrid,
+    abi::{Doorbell, Kind, NO_SLOT},
+    ladder::{Believe, Rules, address_set},
+    wire::{
+        Mac,
+        ethernet::Vlan,
+        ipv4::VRRP_GROUP,
+        vrrp::{ADDRESS, Auth},
+    },
+};
+use xvrrp::{
+    datapath::{Address, Datapath, Doorbells, News, Sizes, Slot, Slots},
+    election::Instant,
+};
+
+pub(crate) use frames::*;
+
+/// The device that a test run says a frame came in on.
+pub(crate) const IFINDEX: u32 = 1;
+/// The virtual router under test.
+pub(crate) const SLOT: u32 = 1;
+/// Another one.
+pub(crate) const OTHER_SLOT: u32 = 2;
+
+pub(crate) const VRID: u8 = 51;
+pub(crate) const OTHER_VRID: u8 = 52;
+pub(crate) const OWN: [u8; 4] = [192, 0, 2, 2];
+pub(crate) const PEER: [u8; 4] = [192, 0, 2, 3];
+pub(crate) const VIP: [u8; 4] = [192, 0, 2, 254];
+pub(crate) const OTHER_VIP: [u8; 4] = [192, 0, 2, 253];
+pub(crate) const DEVICE_MAC: Mac = [2, 0, 0, 0, 0, 2];
+pub(crate) const VIRTUAL_MAC: Mac = [0, 0, 0x5e, 0, 1, VRID];
+
+/// What becomes of a frame: the XDP actions that the program uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Drop = 1,
+    Pass = 2,
+    Answer = 3,
+}
+
+/// Whether the host answers for the addresses of a slot, and whether it has put them there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Fresh,
+    FreshInstalled,
+    Closed,
+    ClosedInstalled,
+    Lapsed,
+    LapsedInstalled,
+}
+
+impl State {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Fresh,
+        Self::FreshInstalled,
+        Self::Closed,
+        Self::ClosedInstalled,
+        Self::Lapsed,
+        Self::LapsedInstalled,
+    ];
+
+    /// True while the host answers.
+    pub(crate) const fn is_open(self) -> bool {
+        matches!(self, Self::Fresh | Self::FreshInstalled)
+    }
+
+    pub(crate) const fn is_installed(self) -> bool {
+        matches!(self, Self::FreshInstalled | Self::ClosedInstalled | Self::LapsedInstalled)
+    }
+}
+
+/// The loaded program with two virtual routers, and whatever a test adds.
+pub(crate) struct Bench {
+    pub(crate) datapath: Datapath,
+    doorbells: Doorbells,
+    slots: Arc<Slots>,
+}
+
+/// What came out.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) verdict: Verdict,
+    pub(crate) frame: Vec<u8>,
+    /// Counters that moved: the name where that of [`SLOT`] moved by one, else `slot/name+by`.
+    pub(crate) moved: Vec<String>,
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?} {:02x?}", self.verdict, self.moved, self.frame)
+    }
+}
+
+impl Bench {
+    /// [`SLOT`] with [`VIP`] and [`OTHER_SLOT`] with [`OTHER_VIP`], both closed, both on the device
+    /// without VLAN.
+    ///
+    /// # Panics
+    ///
+    /// Without root's privileges, or when the kernel does not take the program.
+    pub(crate) fn new() -> Self {
+        Self::with(false)
+    }
+
+    /// The same, with `xdp_drop_foreign`.
+    pub(crate) fn dropping_foreign() -> Self {
+        Self::with(true)
+    }
+
+    fn with(drop_foreign: bool) -> Self {
+        let sizes = Sizes { routers: 4, addresses: 300 };
+        let mut datapath = Datapath::load(sizes, drop_foreign, false).unwrap_or_else(|error| {
+            panic!("this test loads the kernel program and must run as root: {error}")
+        });
+        let doorbells = datapath.doorbells().unwrap();
+        let slots = datapath.slots();
+        let mut bench = Self { datapath, doorbells, slots };
+        bench.add_router(VRID, Vlan::NONE, SLOT);
+        bench.add_router(OTHER_VRID, Vlan::NONE, OTHER_SLOT);
+        bench.add_address(VIP, Vlan::NONE, SLOT);
+        bench.add_address(OTHER_VIP, Vlan::NONE, OTHER_SLOT);
+        bench.slot().set_rules(&v3_rules());
+        bench
+    }
+
+    pub(crate) fn add_router(&mut self, vrid: u8, vlan: Vlan, slot: u32) {
+        self.datapath.add_router(IFINDEX, vlan, Vrid::new(vrid).unwrap(), slot).unwrap();
+    }
+
+    pub(crate) fn add_address(&mut self, address: [u8; ADDRESS], vlan: Vlan, slot: u32) {
+        let address = Address { vlan, ..self::address(address, IFINDEX) };
+        self.datapath.add_address(&address, slot).unwrap();
+    }
+
+    /// [`SLOT`].
+    pub(crate) fn slot(&self) -> Slot<'_> {
+        self.slots.get(SLOT)
+    }
+
+    /// Puts [`SLOT`] into a state.
+    pub(crate) fn put(&self, state: State) {
+        let slot = self.slot();
+        match state {
+            State::Fresh | State::FreshInstalled => slot.open(Instant::from_nanos(u64::MAX)),
+            State::Closed | State::ClosedInstalled => slot.close(),
+            State::Lapsed | State::LapsedInstalled => slot.open(Instant::from_nanos(1)),
+        }
+        slot.set_installed(state.is_installed());
+    }
+
+    /// News of every kind as they are.
+    pub(crate) fn news(&self) -> [News; Kind::COUNT] {
+        Kind::ALL.map(|kind| self.slot().news(kind))
+    }
+
+    /// The doorbells that rang since the last call.
+    pub(crate) fn doorbells(&mut self) -> Vec<(u32, u32)> {
+        std::iter::from_fn(|| self.doorbells.next())
+            .map(|Doorbell { slot, kind }| (slot, kind))
+            .collect()
+    }
+
+    /// Runs the program on `frame`.
+    pub(crate) fn run(&mut self, frame: &[u8]) -> Outcome {
+        let before = self.counters();
+        let mut out = vec![0xa5; 4096];
+        let (action, length) = self.datapath.test_run(frame, &mut out).unwrap();
+        let verdict = [Verdict::Drop, Verdict::Pass, Verdict::Answer]
+            .into_iter()
+            .find(|verdict| *verdict as u32 == action);
+        let moved = self
+            .counters()
+            .into_iter()
+            .zip(before)
+            .filter(|(after, before)| after != before)
+            .map(|((slot, name, after), (.., before))| match (slot, after - before) {
+                (SLOT, 1) => name,
+                (slot, 1) => format!("{slot}/{name}"),
+                (slot, by) => format!("{slot}/{name}+{by}"),
+            })
+            .collect();
+        out.truncate(length);
+        Outcome { verdict: verdict.expect("an action that the program uses"), frame: out, moved }
+    }
+
+    fn counters(&self) -> Vec<(u32, String, u64)> {
+        [NO_SLOT, SLOT, OTHER_SLOT]
+            .into_iter()
+            .flat_map(|slot| {
+                let counters = self.datapath.counters(slot).unwrap();
+                counters.into_iter().map(move |(name, count)| (slot, name, count))
+            })
+            .collect()
+    }
+
+    /// Runs the program on a frame that it must leave as it is, and that must move exactly these
+    /// counters.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, row: &str, frame: &[u8], verdict: Verdict, moved: &[&str]) {
+        let moved = moved.iter().map(|name| (*name).to_owned()).collect();
+        let expected = Outcome { verdict, frame: frame.to_vec(), moved };
+        assert_eq!(self.run(frame), expected, "{row}");
+    }
+
+    /// Runs the program on a frame that it must answer with `reply`.
+    #[track_caller]
+    pub(crate) fn expect_answer(&mut self, row: &str, frame: &[u8], reply: &[u8]) {
+        let expected = Outcome {
+            verdict: Verdict::Answer,
+            frame: reply.to_vec(),
+            moved: vec!["arp_answered".to_owned()],
+        };
+        assert_eq!(self.run(frame), expected, "{row}");
+    }
+}
+
+/// An address with a virtual MAC on a device, without VLAN.
+pub(crate) fn address(address: [u8; ADDRESS], ifindex: u32) -> Address {
+    Address {
+        ifindex,
+        vlan: Vlan::NONE,
+        address: Ipv4Addr::from(address),
+        answer_mac: VIRTUAL_MAC,
+        device_mac: DEVICE_MAC,
+    }
+}
+
+/// What [`SLOT`] demands unless a test says otherwise.
+pub(crate) fn v3_rules() -> Rules {
+    Rules {
+        version: Version::V3,
+        group: VRRP_GROUP,
+        own: OWN,
+        own_priority: 100,
+        auth: Auth::None,
+        adver_int: 1,
+        believe: Believe::Either,
+        addresses: address_set(&[VIP]),
+        check_addresses: false,
+        owner_ignores: false,
+    }
+}
