@@ -7,7 +7,8 @@
 #![allow(
     missing_docs,
     unreachable_pub,
-    reason = "the macros of aya-ebpf generate public items without documentation"
+    clippy::needless_pass_by_value,
+    reason = "the macros of aya-ebpf generate public items without documentation, and want the context by value"
 )]
 
 mod advert;

@@ -11,7 +11,7 @@ use vrrp_common::{
     ladder::{Heard, Reject},
 };
 
-use super::RouterId;
+use super::{RouterId, clock::now};
 use crate::election::{Election, Instant, State};
 
 /// One row for each virtual router, and the thread's own counters.
@@ -53,6 +53,12 @@ struct Row {
     rejects: [AtomicU64; Reject::COUNT],
 }
 
+impl Row {
+    fn since(now: Instant) -> Self {
+        Self { since: AtomicU64::new(now.as_nanos()), ..Self::default() }
+    }
+}
+
 /// A virtual router as it is now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
@@ -72,7 +78,7 @@ pub struct Snapshot {
 impl Board {
     pub(super) fn new(routers: usize) -> Self {
         Self {
-            rows: (0..routers).map(|_| Row::default()).collect(),
+            rows: (0..routers).map(|_| Row::since(now())).collect(),
             lost_reports: AtomicU64::new(0),
         }
     }

@@ -124,12 +124,14 @@ fn advert(priority: u8, last: u8) -> Heard {
     }
 }
 
-/// R-7.1-13: adverts that come in before the router may take part are not counted as wrong.
+/// R-7.1-13: adverts that come in before the router may take part are not counted as wrong;
+/// and it is in its first state since now, not since the machine started.
 #[test]
 fn rules_before_start() {
     let bench = Bench::new(|_| {});
     assert_eq!(bench.slot().rules(), bench.router.demanded().pack());
     assert_ne!(bench.slot().rules(), Slots::own(1).get(0).rules());
+    assert!(bench.board.snapshot(0).since > Instant::default());
 }
 
 /// R-6.4.2-11: what was absorbed counts before the source address, and with it the memory of the
