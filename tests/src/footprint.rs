@@ -113,11 +113,17 @@ impl BpfObjects {
     pub fn still_there(&self) -> Result<Self> {
         let mut there = BTreeSet::new();
         for (kind, _) in KINDS {
-            let json = output_of(Command::new("bpftool").args(["-j", kind]))?;
-            let known: Vec<serde_json::Value> = serde_json::from_str(&json)?;
+            let known: Vec<serde_json::Value> = serde_json::from_str(&list(kind)?)?;
             let ids = known.iter().filter_map(|object| object["id"].as_u64());
             there.extend(ids.filter_map(|id| Some((kind, u32::try_from(id).ok()?))));
         }
         Ok(Self(self.0.intersection(&there).copied().collect()))
     }
+}
+
+/// bpftool gives up when an object that it is about to show goes away, such as another lab's.
+fn list(kind: &str) -> Result<String> {
+    const ATTEMPTS: usize = 10;
+    let attempt = || output_of(Command::new("bpftool").args(["-j", kind]));
+    (1..ATTEMPTS).find_map(|_| attempt().ok()).map_or_else(attempt, Ok)
 }

@@ -77,7 +77,8 @@ impl Addresses {
                 is_virtual(&address) && !is_held(index, address)
             }
             Change::AddressRemoved { index, address } => {
-                is_held(index, address) || self.others.contains(&(index, address))
+                is_virtual(&address)
+                    && (is_held(index, address) || self.others.contains(&(index, address)))
             }
             _ => false,
         }
