@@ -205,9 +205,10 @@ impl Task {
     }
 }
 
-/// Never, for `None`.
+/// Never, for `None`. What is due is due now: tokio's timer would round up to the next millisecond.
 async fn sleep_until(wake: Option<Instant>) {
     match wake {
+        Some(wake) if wake <= Instant::now() => {}
         Some(wake) => tokio::time::sleep_until(wake.into()).await,
         None => std::future::pending().await,
     }
