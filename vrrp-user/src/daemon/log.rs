@@ -65,9 +65,12 @@ const fn describe(cause: Cause) -> &'static str {
     }
 }
 
+/// Under which target the kernel program logs: `RUST_LOG=info,xvrrp_ebpf=debug`.
+const PROGRAM: &str = "xvrrp_ebpf";
+
 /// True when the kernel program's own log is wanted. It costs time for each frame that it speaks of.
 pub(super) fn program_is_verbose() -> bool {
-    tracing::enabled!(Level::DEBUG)
+    tracing::enabled!(target: PROGRAM, Level::DEBUG)
 }
 
 /// Passes on what the kernel program logs, until the daemon ends.
