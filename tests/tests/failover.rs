@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use rig::{Capture, Config, Cut, Daemon, Failover, Lab, Router, ms_between, seed, wire::What};
 
-/// What a machine that is no real-time system may add to a limit, ms.
-const TOLERANCE_MS: f64 = 20.0;
+/// What two cores that run other tests may add to a limit, ms. It tells right from wrong; how good it is,
+/// the demo measures.
+const TOLERANCE_MS: f64 = 100.0;
 /// Timers never fire early; this is for the clocks of observer and observed, ms.
 const EARLY_MS: f64 = 1.0;
 const SETTLING: Duration = Duration::from_secs(15);

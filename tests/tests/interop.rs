@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use rig::{Capture, Config, Daemon, Lab, Router, Seen, ms_between, wire::What};
 
-/// What a machine that is no real-time system may add to a limit, ms.
-const TOLERANCE_MS: f64 = 20.0;
+/// What two cores that run other tests may add to a limit, ms. It tells right from wrong; how good it is,
+/// the demo measures.
+const TOLERANCE_MS: f64 = 100.0;
 const SETTLING: Duration = Duration::from_secs(15);
 /// What keepalived says about adverts that it does not like.
 const COMPLAINTS: [&str; 7] =
