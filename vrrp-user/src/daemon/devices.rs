@@ -8,9 +8,12 @@ use std::{
 };
 
 use tracing::{info, warn};
-use vrrp_common::wire::{Mac, ethernet::Vlan};
+use vrrp_common::{
+    Family,
+    wire::{Mac, ethernet::Vlan},
+};
 
-use super::plan::{Plan, slot_of};
+use super::plan::{Plan, ipv4, slot_of};
 use crate::{
     config::Instance,
     datapath::{Address, Attachment, Datapath, Mode, choose},
@@ -32,7 +35,7 @@ pub(super) struct Devices {
     /// them: that waits for locks of the kernel.
     retired: Vec<Arc<Port>>,
     routers: Vec<Part>,
-    borrowed: BTreeSet<Ipv4Addr>,
+    borrowed: BTreeSet<IpAddr>,
 }
 
 struct Device {
@@ -78,10 +81,7 @@ impl Devices {
     /// addresses.
     pub(super) fn is_concerned(&self, change: &Change) -> bool {
         let known = |index: &u32| self.present.values().any(|device| device.ifindex == *index);
-        let is_borrowed = |address: &IpAddr| match address {
-            IpAddr::V4(address) => self.borrowed.contains(address),
-            IpAddr::V6(_) => false,
-        };
+        let is_borrowed = |address: &IpAddr| self.borrowed.contains(address);
         match change {
             // Under another name it is gone for us.
             Change::LinkChanged { index, name, .. } => {
@@ -161,8 +161,9 @@ impl Devices {
         let Some(mac) = link.mac else {
             return Part::Fault(format!("interface {interface} has no MAC address"));
         };
-        let borrowed: Vec<_> = self.borrowed.iter().copied().collect();
-        let Some(source) = instance.source.or_else(|| link.primary_ipv4(&borrowed)) else {
+        let borrowed: Vec<_> = self.borrowed.iter().copied().filter_map(ipv4).collect();
+        let given = instance.source.and_then(ipv4);
+        let Some(source) = given.or_else(|| link.primary_ipv4(&borrowed)) else {
             return Part::Fault(format!("interface {interface} has no IPv4 address of its own"));
         };
         if self.present.get(interface).is_none_or(|device| device.port.is_none()) {
@@ -252,14 +253,19 @@ impl Devices {
         let Some(datapath) = &mut self.datapath else { return };
         for (router, instance) in self.plan.routers_on(interface) {
             if let Err(error) =
-                datapath.add_router(ifindex, Vlan::NONE, instance.vrid, slot_of(router))
+                datapath.add_router(ifindex, Vlan::NONE, Family::V4, instance.vrid, slot_of(router))
             {
                 warn!("({}) adverts go past the kernel program: {error}", instance.name);
             }
         }
         for (router, address) in self.plan.addresses_on(interface) {
-            let entry =
-                Address { ifindex, vlan: Vlan::NONE, address, answer_mac: mac, device_mac: mac };
+            let entry = Address {
+                ifindex,
+                vlan: Vlan::NONE,
+                address: address.into(),
+                answer_mac: mac,
+                device_mac: mac,
+            };
             if let Err(error) = datapath.add_address(&entry, slot_of(router)) {
                 warn!("{address}: the kernel answers for it, not the program: {error}");
             }
@@ -270,10 +276,10 @@ impl Devices {
     fn let_go(&mut self, interface: &str, ifindex: u32) {
         let Some(datapath) = &mut self.datapath else { return };
         for (_, instance) in self.plan.routers_on(interface) {
-            let _ = datapath.remove_router(ifindex, Vlan::NONE, instance.vrid);
+            let _ = datapath.remove_router(ifindex, Vlan::NONE, Family::V4, instance.vrid);
         }
         for (_, address) in self.plan.addresses_on(interface) {
-            let _ = datapath.remove_address(ifindex, Vlan::NONE, address);
+            let _ = datapath.remove_address(ifindex, Vlan::NONE, address.into());
         }
         let _ = datapath.detach(ifindex);
     }

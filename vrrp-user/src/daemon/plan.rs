@@ -6,7 +6,8 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use vrrp_common::wire::vrrp;
+use tracing::warn;
+use vrrp_common::{Family, wire::vrrp};
 
 use crate::{
     config::{Authentication, ChecksumForm, Config, Instance, VirtualAddress, XdpMode},
@@ -23,7 +24,12 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(config: Config) -> Self {
-        Self { routers: config.instances, drop_foreign: config.global.drop_foreign }
+        let (routers, ipv6): (Vec<_>, Vec<_>) =
+            config.instances.into_iter().partition(|router| router.family() == Family::V4);
+        for router in ipv6 {
+            warn!("({}) IPv6 is not implemented yet: the virtual router is left out", router.name);
+        }
+        Self { routers, drop_foreign: config.global.drop_foreign }
     }
 
     /// Slots that are needed; slot 0 belongs to nobody.
@@ -88,15 +94,12 @@ impl Plan {
 
     /// Virtual addresses that no interface of this host has by itself: those of routers that do not
     /// own them. A dead daemon may have left them behind; none is a source of adverts.
-    pub(super) fn borrowed_addresses(&self) -> Vec<Ipv4Addr> {
+    pub(super) fn borrowed_addresses(&self) -> Vec<IpAddr> {
         self.routers
             .iter()
             .filter(|router| !router.priority.is_owner())
             .flat_map(all_addresses)
-            .filter_map(|address| match address.address {
-                IpAddr::V4(ip) => Some(ip),
-                IpAddr::V6(_) => None,
-            })
+            .map(|address| address.address)
             .collect()
     }
 
@@ -117,7 +120,7 @@ impl Plan {
     /// Multicast groups of the routers on this interface.
     pub(super) fn groups_on(&self, interface: &str) -> Vec<Ipv4Addr> {
         let groups: BTreeSet<_> =
-            self.routers_on(interface).map(|(_, router)| router.group).collect();
+            self.routers_on(interface).filter_map(|(_, router)| ipv4(router.group)).collect();
         groups.into_iter().collect()
     }
 }
@@ -130,6 +133,14 @@ pub(super) fn all_addresses(router: &Instance) -> impl Iterator<Item = &VirtualA
 /// The interface that an address belongs on.
 pub(super) fn interface_of<'a>(router: &'a Instance, address: &'a VirtualAddress) -> &'a str {
     address.device.as_deref().unwrap_or(&router.interface)
+}
+
+/// An address of the only family that the pulse speaks.
+pub(super) const fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
+    match address {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    }
 }
 
 /// Slot of a router.
@@ -160,7 +171,7 @@ fn spec(id: RouterId, router: &Instance) -> Spec {
                 IpAddr::V6(_) => None,
             })
             .collect(),
-        group: router.group,
+        group: ipv4(router.group).unwrap_or(Ipv4Addr::UNSPECIFIED),
         auth: match router.authentication {
             None => vrrp::Auth::None,
             Some(Authentication::Pass(password)) => vrrp::Auth::Pass(password),
