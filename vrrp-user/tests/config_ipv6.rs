@@ -201,7 +201,7 @@ fn too_many_addresses() {
     assert_eq!((many.addresses.len(), many.excluded.len()), (89, 62));
 }
 
-/// R-2.4-01 and `virtual_router_id`: IPv4 and IPv6 have numbers of their own on one interface.
+/// R-6.4-01, keyword `virtual_router_id`: IPv4 and IPv6 have numbers of their own on one interface.
 #[test]
 fn numbers_per_family() {
     let second = |text: &str| text.replace("VI_1", "VI_2");
