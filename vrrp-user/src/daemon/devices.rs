@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -13,7 +13,7 @@ use vrrp_common::{
     wire::{Mac, ethernet::Vlan},
 };
 
-use super::plan::{Plan, ipv4, slot_of};
+use super::plan::{Plan, slot_of};
 use crate::{
     config::Instance,
     datapath::{Address, Attachment, Datapath, Mode, choose},
@@ -51,7 +51,7 @@ enum Part {
     /// Nothing was said yet.
     Unknown,
     /// It does, from this device and address.
-    Takes { ifindex: u32, mac: Mac, source: Ipv4Addr },
+    Takes { ifindex: u32, mac: Mac, source: IpAddr },
     /// It does not, for this reason: keepalived's FAULT.
     Fault(String),
 }
@@ -161,15 +161,32 @@ impl Devices {
         let Some(mac) = link.mac else {
             return Part::Fault(format!("interface {interface} has no MAC address"));
         };
-        let borrowed: Vec<_> = self.borrowed.iter().copied().filter_map(ipv4).collect();
-        let given = instance.source.and_then(ipv4);
-        let Some(source) = given.or_else(|| link.primary_ipv4(&borrowed)) else {
-            return Part::Fault(format!("interface {interface} has no IPv4 address of its own"));
+        let Some(source) = instance.source.or_else(|| self.primary(instance.family(), link)) else {
+            let address = match instance.family() {
+                Family::V4 => "IPv4 address",
+                Family::V6 => "link-local IPv6 address",
+            };
+            return Part::Fault(format!("interface {interface} has no {address} of its own"));
         };
         if self.present.get(interface).is_none_or(|device| device.port.is_none()) {
             return Part::Fault(format!("no socket could be opened on {interface}"));
         }
         Part::Takes { ifindex: link.index, mac, source }
+    }
+
+    /// The address of a link that adverts come from, leaving out those that are not its own.
+    fn primary(&self, family: Family, link: &Link) -> Option<IpAddr> {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for address in &self.borrowed {
+            match address {
+                IpAddr::V4(address) => v4.push(*address),
+                IpAddr::V6(address) => v6.push(*address),
+            }
+        }
+        match family {
+            Family::V4 => link.primary_ipv4(&v4).map(IpAddr::V4),
+            Family::V6 => link.primary_link_local(&v6).map(IpAddr::V6),
+        }
     }
 
     fn command(&self, router: RouterId, instance: &Instance, part: &Part) -> Option<Command> {
@@ -252,20 +269,19 @@ impl Devices {
     fn fill_tables(&mut self, interface: &str, ifindex: u32, mac: Mac) {
         let Some(datapath) = &mut self.datapath else { return };
         for (router, instance) in self.plan.routers_on(interface) {
-            if let Err(error) =
-                datapath.add_router(ifindex, Vlan::NONE, Family::V4, instance.vrid, slot_of(router))
-            {
+            if let Err(error) = datapath.add_router(
+                ifindex,
+                Vlan::NONE,
+                instance.family(),
+                instance.vrid,
+                slot_of(router),
+            ) {
                 warn!("({}) adverts go past the kernel program: {error}", instance.name);
             }
         }
         for (router, address) in self.plan.addresses_on(interface) {
-            let entry = Address {
-                ifindex,
-                vlan: Vlan::NONE,
-                address: address.into(),
-                answer_mac: mac,
-                device_mac: mac,
-            };
+            let entry =
+                Address { ifindex, vlan: Vlan::NONE, address, answer_mac: mac, device_mac: mac };
             if let Err(error) = datapath.add_address(&entry, slot_of(router)) {
                 warn!("{address}: the kernel answers for it, not the program: {error}");
             }
@@ -276,10 +292,10 @@ impl Devices {
     fn let_go(&mut self, interface: &str, ifindex: u32) {
         let Some(datapath) = &mut self.datapath else { return };
         for (_, instance) in self.plan.routers_on(interface) {
-            let _ = datapath.remove_router(ifindex, Vlan::NONE, Family::V4, instance.vrid);
+            let _ = datapath.remove_router(ifindex, Vlan::NONE, instance.family(), instance.vrid);
         }
         for (_, address) in self.plan.addresses_on(interface) {
-            let _ = datapath.remove_address(ifindex, Vlan::NONE, address.into());
+            let _ = datapath.remove_address(ifindex, Vlan::NONE, address);
         }
         let _ = datapath.detach(ifindex);
     }

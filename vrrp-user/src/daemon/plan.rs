@@ -3,17 +3,16 @@
 
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use tracing::warn;
 use vrrp_common::{Family, wire::vrrp};
 
 use crate::{
     config::{Authentication, ChecksumForm, Config, Instance, VirtualAddress, XdpMode},
     datapath::Sizes,
     election::Parameters,
-    pulse::{RouterId, Spec},
+    pulse::{Addresses, RouterId, Spec},
 };
 
 /// What is to run. A router's index here is its [`RouterId`]; its slot is that plus one.
@@ -24,12 +23,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(config: Config) -> Self {
-        let (routers, ipv6): (Vec<_>, Vec<_>) =
-            config.instances.into_iter().partition(|router| router.family() == Family::V4);
-        for router in ipv6 {
-            warn!("({}) IPv6 is not implemented yet: the virtual router is left out", router.name);
-        }
-        Self { routers, drop_foreign: config.global.drop_foreign }
+        Self { routers: config.instances, drop_foreign: config.global.drop_foreign }
     }
 
     /// Slots that are needed; slot 0 belongs to nobody.
@@ -79,16 +73,15 @@ impl Plan {
         self.routers.iter().enumerate().filter(move |(_, router)| router.interface == interface)
     }
 
-    /// IPv4 addresses that belong on this interface, each with its router.
+    /// Addresses that belong on this interface, each with its router.
     pub(super) fn addresses_on<'a>(
         &'a self,
         interface: &'a str,
-    ) -> impl Iterator<Item = (RouterId, Ipv4Addr)> + 'a {
+    ) -> impl Iterator<Item = (RouterId, IpAddr)> + 'a {
         self.routers.iter().enumerate().flat_map(move |(id, router)| {
-            all_addresses(router).filter_map(move |address| match address.address {
-                IpAddr::V4(ip) if interface_of(router, address) == interface => Some((id, ip)),
-                _ => None,
-            })
+            all_addresses(router)
+                .filter(move |address| interface_of(router, address) == interface)
+                .map(move |address| (id, address.address))
         })
     }
 
@@ -118,9 +111,9 @@ impl Plan {
     }
 
     /// Multicast groups of the routers on this interface.
-    pub(super) fn groups_on(&self, interface: &str) -> Vec<Ipv4Addr> {
+    pub(super) fn groups_on(&self, interface: &str) -> Vec<IpAddr> {
         let groups: BTreeSet<_> =
-            self.routers_on(interface).filter_map(|(_, router)| ipv4(router.group)).collect();
+            self.routers_on(interface).map(|(_, router)| router.group).collect();
         groups.into_iter().collect()
     }
 }
@@ -133,14 +126,6 @@ pub(super) fn all_addresses(router: &Instance) -> impl Iterator<Item = &VirtualA
 /// The interface that an address belongs on.
 pub(super) fn interface_of<'a>(router: &'a Instance, address: &'a VirtualAddress) -> &'a str {
     address.device.as_deref().unwrap_or(&router.interface)
-}
-
-/// An address of the only family that the pulse speaks.
-pub(super) const fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
-    match address {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
-    }
 }
 
 /// Slot of a router.
@@ -158,20 +143,16 @@ fn spec(id: RouterId, router: &Instance) -> Spec {
             preempt: router.preempt,
             preempt_delay: router.preempt_delay,
             down_timer_adverts: router.down_timer_adverts,
-            source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            source: match router.family() {
+                Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+                Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
+            },
             lower_prio_no_advert: router.lower_prio_no_advert,
             higher_prio_send_advert: router.higher_prio_send_advert,
         },
         vrid: router.vrid,
-        addresses: router
-            .addresses
-            .iter()
-            .filter_map(|address| match address.address {
-                IpAddr::V4(ip) => Some(ip.octets()),
-                IpAddr::V6(_) => None,
-            })
-            .collect(),
-        group: ipv4(router.group).unwrap_or(Ipv4Addr::UNSPECIFIED),
+        addresses: advertised(router),
+        group: router.group,
         auth: match router.authentication {
             None => vrrp::Auth::None,
             Some(Authentication::Pass(password)) => vrrp::Auth::Pass(password),
@@ -180,5 +161,28 @@ fn spec(id: RouterId, router: &Instance) -> Spec {
             ChecksumForm::PseudoHeader => vrrp::Coverage::PseudoHeader,
             ChecksumForm::MessageOnly => vrrp::Coverage::Message,
         },
+    }
+}
+
+/// The addresses that adverts carry. The configuration has let through those of one family only.
+fn advertised(router: &Instance) -> Addresses {
+    let addresses = router.addresses.iter().map(|address| address.address);
+    match router.family() {
+        Family::V4 => Addresses::V4(
+            addresses
+                .filter_map(|address| match address {
+                    IpAddr::V4(address) => Some(address.octets()),
+                    IpAddr::V6(_) => None,
+                })
+                .collect(),
+        ),
+        Family::V6 => Addresses::V6(
+            addresses
+                .filter_map(|address| match address {
+                    IpAddr::V4(_) => None,
+                    IpAddr::V6(address) => Some(address.octets()),
+                })
+                .collect(),
+        ),
     }
 }
