@@ -11,5 +11,5 @@ fn verifier_has_little_to_do() {
     let instructions = datapath.verified_instructions().expect("the program is loaded");
     let instructions = instructions.expect("the kernel counts since Linux 5.16");
     println!("{instructions} instructions verified");
-    assert!(instructions < 100_000, "{instructions} instructions verified");
+    assert!(instructions < 200_000, "{instructions} instructions verified");
 }

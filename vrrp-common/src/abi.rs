@@ -2,13 +2,16 @@
 //! side and read by the other: atomics in user space, volatile accesses in the kernel (Rust's
 //! atomics do not compile for bpfel). What must not be read torn fits one word.
 
+use core::net::IpAddr;
+
 use crate::{
-    ladder::{Heard, Reject},
+    Addr, Family,
+    ladder::{Heard, Rank, Reject},
     wire::{Mac, ethernet::Vlan},
 };
 
 /// Changes with every change of this file: a controller only adopts a program that says the same.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Slot 0 belongs to no virtual router: its counters are for what cannot be ascribed to one.
 pub const NO_SLOT: u32 = 0;
@@ -38,8 +41,11 @@ pub struct Slot<W> {
     pub addresses: W,
     /// Third word: secret.
     pub secret: W,
-    /// Fourth word: own priority and address, see [`crate::ladder::own_word`].
-    pub own: W,
+    /// Fourth and fifth word: own address, its high word first. Unlike the others it may be read
+    /// half changed; all that comes of it is a slot that is closed, or told of, once too often.
+    pub own: [W; 2],
+    /// Sixth and seventh word: group, its high word first.
+    pub group: [W; 2],
     /// The latest news of each [`Kind`].
     pub news: [News<W>; Kind::COUNT],
 }
@@ -58,9 +64,11 @@ pub struct News<W> {
     pub at: W,
     /// [`Heard::to_word`].
     pub advert: W,
+    /// Source address, its high word first.
+    pub source: [W; 2],
     /// [`Heard::digest`].
     pub digest: W,
-    /// [`seal`] of the three.
+    /// [`seal`] of them all.
     pub seal: W,
     /// The stamp of the news that the kernel last rang for; 0 when the ring was full.
     pub rung: W,
@@ -70,8 +78,12 @@ pub struct News<W> {
 
 /// What tells news that were read whole from a mixture of two.
 #[inline(always)]
-pub const fn seal(at: u64, advert: u64, digest: u64) -> u64 {
-    at.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ advert.rotate_left(7) ^ digest
+pub const fn seal(at: u64, advert: u64, source: Addr, digest: u64) -> u64 {
+    at.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        ^ advert.rotate_left(7)
+        ^ source.high.rotate_left(19)
+        ^ source.low.rotate_left(31)
+        ^ digest
 }
 
 /// How an advert compares with our own priority. Each kind has room of its own in the slot, so that
@@ -112,14 +124,24 @@ pub struct Doorbell {
 pub struct Rejected {
     /// When, in nanoseconds of CLOCK_MONOTONIC.
     pub at: u64,
+    /// Source address, [`Addr::UNSPECIFIED`] where there is none.
+    pub source: Addr,
+    /// [`Family::number`] of the packet.
+    pub family: u32,
     /// Index into the slots, or [`NO_SLOT`].
     pub slot: u32,
     /// [`Reject`] as a number.
     pub reason: u32,
-    /// Source address in network byte order, 0 where there is none.
-    pub source: [u8; 4],
     /// Device that received it.
     pub ifindex: u32,
+}
+
+impl Rejected {
+    /// Who sent the advert.
+    pub fn sender(&self) -> IpAddr {
+        let is_v6 = self.family == u32::from(Family::V6.number());
+        self.source.to_ip(if is_v6 { Family::V6 } else { Family::V4 })
+    }
 }
 
 /// Of each reject reason at most one record leaves per processor in this time, in nanoseconds.
@@ -158,11 +180,16 @@ pub enum Counter {
     DoorbellsLost,
     /// Adverts of virtual routers that are not ours; only counted in [`NO_SLOT`].
     AdvertsForeign,
+    /// Neighbor Solicitations answered by the kernel program.
+    NdAnswered,
+    /// Neighbor Solicitations for our addresses dropped, because the lease was not fresh, or because
+    /// nobody must answer them.
+    NdDropped,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 16;
 
     /// Their names in `xvrrp status`, in order.
     pub const NAMES: [&'static str; Self::COUNT] = [
@@ -180,6 +207,8 @@ impl Counter {
         "closed_by_program",
         "doorbells_lost",
         "adverts_foreign",
+        "nd_answered",
+        "nd_dropped",
     ];
 
     /// Where a reject is counted.
@@ -207,10 +236,10 @@ impl Setting {
     pub const COUNT: u32 = 2;
 }
 
-/// Key of the router table. Address family 4 or 6.
+/// Key of the router table.
 #[inline(always)]
-pub const fn router_key(ifindex: u32, vlan: Vlan, family: u8, vrid: u8) -> [u32; 3] {
-    [ifindex, vlan.number(), (family as u32) << 8 | vrid as u32]
+pub const fn router_key(ifindex: u32, vlan: Vlan, family: Family, vrid: u8) -> [u32; 3] {
+    [ifindex, vlan.number(), (family.number() as u32) << 8 | vrid as u32]
 }
 
 /// Key of the IPv4 address table.
@@ -219,7 +248,14 @@ pub const fn address_key(ifindex: u32, vlan: Vlan, address: [u8; 4]) -> [u32; 3]
     [ifindex, vlan.number(), u32::from_be_bytes(address)]
 }
 
-/// Value of the address table: the slot, the MAC that answers give for the address, and the MAC of
+/// Key of the IPv6 address table.
+#[inline(always)]
+pub const fn address_key_ipv6(ifindex: u32, vlan: Vlan, address: Addr) -> [u32; 6] {
+    let Addr { high, low } = address;
+    [ifindex, vlan.number(), (high >> 32) as u32, high as u32, (low >> 32) as u32, low as u32]
+}
+
+/// Value of the address tables: the slot, the MAC that answers give for the address, and the MAC of
 /// the device, which is the source of the frame. See [`place`].
 pub type Place = [u64; 3];
 
@@ -242,13 +278,12 @@ pub const fn word_mac(word: u64) -> Mac {
 
 /// How an accepted advert compares with our own priority.
 #[inline(always)]
-pub const fn kind(heard: &Heard, own: u64) -> Kind {
-    let own_priority = (own >> 32) as u8;
+pub const fn kind(heard: &Heard, own: Rank) -> Kind {
     if heard.priority == 0 {
         Kind::Zero
-    } else if heard.priority < own_priority {
+    } else if heard.priority < own.priority {
         Kind::Lower
-    } else if heard.priority == own_priority {
+    } else if heard.priority == own.priority {
         Kind::Equal
     } else {
         Kind::Higher
@@ -258,23 +293,26 @@ pub const fn kind(heard: &Heard, own: u64) -> Kind {
 /// True when an Active router with `own` must yield to this advert: higher priority, or the same
 /// and a higher address (RFC 9568 6.4.3; unsigned, network byte order).
 #[inline(always)]
-pub const fn beats(heard: &Heard, own: u64) -> bool {
-    (heard.priority as u64) << 32 | u32::from_be_bytes(heard.source) as u64 > own
+pub fn beats(heard: &Heard, own: Rank) -> bool {
+    heard.rank() > own
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ladder::own_word;
+
+    fn rank(priority: u8, address: &str) -> Rank {
+        Rank { priority, address: address.parse::<IpAddr>().unwrap().into() }
+    }
 
     fn heard(priority: u8, last: u8) -> Heard {
-        Heard { source: [192, 0, 2, last], priority, ..Heard::default() }
+        Heard { source: Addr::v4([192, 0, 2, last]), priority, ..Heard::default() }
     }
 
     /// R-6.4.3-13, R-6.4.3-12: who beats whom; the address decides only a tie, and as unsigned.
     #[test]
     fn comparison() {
-        let own = own_word(100, [192, 0, 2, 2]);
+        let own = rank(100, "192.0.2.2");
         for (priority, last, expected_kind, expected_beats) in [
             (0, 9, Kind::Zero, false),
             (99, 9, Kind::Lower, false),
@@ -288,26 +326,64 @@ mod tests {
             assert_eq!(kind(&heard, own), expected_kind, "{priority} from .{last}");
             assert_eq!(beats(&heard, own), expected_beats, "{priority} from .{last}");
         }
-        assert!(beats(&heard(100, 1), own_word(100, [100, 64, 0, 2])));
+        assert!(beats(&heard(100, 1), rank(100, "100.64.0.2")));
+    }
+
+    /// R-6.4.3-13: the same with IPv6, where an address that is higher in network byte order may be
+    /// lower in another.
+    #[test]
+    fn comparison_ipv6() {
+        let own = rank(100, "fe80::2");
+        for (priority, source, expected) in [
+            (99, "fe80::3", false),
+            (100, "fe80::1", false),
+            (100, "fe80::2", false),
+            (100, "fe80::3", true),
+            (100, "fe80::1:0:0:1", true),
+            (101, "fe80::1", true),
+        ] {
+            let Rank { address: source, .. } = rank(priority, source);
+            let heard = Heard { source, priority, ..Heard::default() };
+            assert_eq!(beats(&heard, own), expected, "{priority} from {source:?}");
+        }
     }
 
     /// R-7.1-13: a mixture of two adverts passes for neither; an empty slot is sealed as it is.
     #[test]
     fn seal_of_mixtures() {
-        let (one, other) = ([10, 0x64_0064, 0xabc], [11, 0x65_0064, 0xdef]);
-        let sealed = seal(one[0], one[1], one[2]);
-        for mixture in 1..8 {
-            let pick = |word: usize| if mixture >> word & 1 == 1 { other[word] } else { one[word] };
-            assert_ne!(seal(pick(0), pick(1), pick(2)), sealed, "mixture {mixture:03b}");
+        let sealed = |words: [u64; 5]| {
+            let [at, advert, high, low, digest] = words;
+            seal(at, advert, Addr { high, low }, digest)
+        };
+        let one = [10, 0x64_0064, 0xfe80 << 48, 2, 0xabc];
+        let other = [11, 0x65_0064, 0xfe80 << 48 | 1, 3, 0xdef];
+        for mixture in 1..32 {
+            let mut words = one;
+            for (word, of_other) in other.into_iter().enumerate() {
+                if mixture >> word & 1 == 1 {
+                    words[word] = of_other;
+                }
+            }
+            assert_ne!(sealed(words), sealed(one), "mixture {mixture:05b}");
         }
-        assert_eq!(seal(0, 0, 0), 0);
+        assert_eq!(sealed([0; 5]), 0);
+    }
+
+    /// R-6.4-01: no two virtual routers, no two addresses have the same key.
+    #[test]
+    fn keys() {
+        let key = |family| router_key(2, Vlan::NONE, family, 51);
+        assert_ne!(key(Family::V4), key(Family::V6));
+        let Rank { address, .. } = rank(0, "2001:db8:1:2:3:4:5:6");
+        let parts = [0x2001_0db8, 0x0001_0002, 0x0003_0004, 0x0005_0006];
+        assert_eq!(address_key_ipv6(2, Vlan::NONE, address)[2..], parts);
     }
 
     /// The layout that both sides rely on: words without gaps, a name for each counter.
     #[test]
     fn layout() {
-        assert_eq!(size_of::<Slot<u64>>(), (9 + 6 * Kind::COUNT) * 8);
-        assert_eq!(Counter::AdvertsForeign as usize + 1, Counter::COUNT);
+        assert_eq!(size_of::<Slot<u64>>(), (12 + 8 * Kind::COUNT) * 8);
+        assert_eq!(Counter::NdDropped as usize + 1, Counter::COUNT);
         assert_eq!(word_mac(mac_word([1, 2, 3, 4, 5, 6])), [1, 2, 3, 4, 5, 6]);
     }
 }

@@ -13,4 +13,4 @@ pub mod types;
 pub mod wire;
 
 pub use frame::{Frame, FrameMut};
-pub use types::{AdverInterval, Priority, Version, Vrid};
+pub use types::{Addr, AdverInterval, Family, Priority, Version, Vrid};

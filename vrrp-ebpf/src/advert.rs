@@ -3,10 +3,10 @@
 use aya_ebpf::programs::XdpContext;
 use aya_log_ebpf::debug;
 use vrrp_common::{
-    Frame,
+    Addr, Family, Frame,
     abi::{self, Counter, NO_SLOT, Setting},
-    ladder::{Envelope, Heard, Reject},
-    wire::{ethernet::Link, ipv4},
+    ladder::{Envelope, Heard, Rank, Reject},
+    wire::{ethernet::Link, ipv4, ipv6},
 };
 
 use crate::{
@@ -15,38 +15,71 @@ use crate::{
     packet::Packet,
 };
 
-/// Address family of the router table.
-const IPV4: u8 = 4;
-
 /// An IPv4 packet of protocol 112.
 #[inline(always)]
 pub(crate) fn receive(ctx: &XdpContext, packet: &Packet, link: &Link) -> Verdict {
-    let envelope = match Envelope::open(packet, link.payload) {
-        Ok(envelope) => envelope,
-        Err(reason) => return reject(ctx, packet, link, NO_SLOT, reason),
+    let outcome = match Envelope::open(packet, link.payload) {
+        Ok(envelope) => deliver(packet, link, Family::V4, &envelope),
+        Err(reason) => Err((NO_SLOT, reason)),
     };
-    let Some(router) =
-        Router::by_vrid(&abi::router_key(packet.ifindex, link.vlan, IPV4, envelope.vrid))
-    else {
+    outcome.unwrap_or_else(|(slot, reason)| {
+        let reason = packet.forget_how(reason as usize);
+        let octets = packet.octets(link.payload);
+        let source = octets.map_or([0; 4], |octets| ipv4::Header(octets).source());
+        if maps::reject(slot, reason, Family::V4, Addr::v4(source), packet.ifindex) {
+            debug!(ctx, "advert from {:i} dropped, reason {}", source, reason as u32);
+        }
+        Verdict::Drop
+    })
+}
+
+/// An IPv6 packet whose payload is of protocol 112.
+#[inline(always)]
+pub(crate) fn receive_ipv6(
+    ctx: &XdpContext,
+    packet: &Packet,
+    link: &Link,
+    payload: &ipv6::Payload,
+) -> Verdict {
+    let outcome = match Envelope::open_ipv6(packet, payload) {
+        Ok(envelope) => deliver(packet, link, Family::V6, &envelope),
+        Err(reason) => Err((NO_SLOT, reason)),
+    };
+    outcome.unwrap_or_else(|(slot, reason)| {
+        let reason = packet.forget_how(reason as usize);
+        let octets = packet.octets(link.payload);
+        let source = octets.map_or(Addr::UNSPECIFIED, |octets| ipv6::Header(octets).source());
+        if maps::reject(slot, reason, Family::V6, source, packet.ifindex) {
+            debug!(ctx, "advert from {:i} dropped, reason {}", source.octets_v6(), reason as u32);
+        }
+        Verdict::Drop
+    })
+}
+
+/// To the virtual router that it is for. An error is the reason and who counts it.
+#[inline(always)]
+fn deliver(
+    packet: &Packet,
+    link: &Link,
+    family: Family,
+    envelope: &Envelope,
+) -> Result<Verdict, (u32, Reject)> {
+    let key = abi::router_key(packet.ifindex, link.vlan, family, envelope.vrid);
+    let Some(router) = Router::by_vrid(&key) else {
         maps::count(NO_SLOT, Counter::AdvertsForeign);
-        return if maps::setting(Setting::DropForeign) == 0 {
-            Verdict::Pass
-        } else {
-            Verdict::Drop
-        };
+        let drop_foreign = maps::setting(Setting::DropForeign) != 0;
+        return Ok(if drop_foreign { Verdict::Drop } else { Verdict::Pass });
     };
     let rules = router.rules();
-    match envelope.judge(packet, &rules) {
-        Ok(heard) => accept(&router, &heard, rules.own),
-        Err(reason) => return reject(ctx, packet, link, router.slot, reason),
-    }
-    Verdict::Drop
+    let heard = envelope.judge(packet, &rules).map_err(|reason| (router.slot, reason))?;
+    accept(&router, &heard, rules.rank());
+    Ok(Verdict::Drop)
 }
 
 /// An advert without news is stamped and wakes nobody. A better router closes our slot at once; the
 /// controller confirms or opens it again.
 #[inline(always)]
-fn accept(router: &Router, heard: &Heard, own: u64) {
+fn accept(router: &Router, heard: &Heard, own: Rank) {
     let now = maps::now();
     maps::count(router.slot, Counter::AdvertsReceived);
     maps::count(
@@ -67,16 +100,7 @@ fn accept(router: &Router, heard: &Heard, own: u64) {
             router.close();
             maps::count(router.slot, Counter::ClosedByProgram);
         }
-        router.tell(abi::kind(heard, own), now, heard.to_word(), heard.digest);
+        router.tell(abi::kind(heard, own), now, heard);
         maps::count(router.slot, Counter::AdvertsNews);
     }
-}
-
-#[inline(always)]
-fn reject(ctx: &XdpContext, packet: &Packet, link: &Link, slot: u32, reason: Reject) -> Verdict {
-    let source = packet.octets(link.payload).map_or([0; 4], |octets| ipv4::Header(octets).source());
-    if maps::reject(slot, reason, source, packet.ifindex) {
-        debug!(ctx, "advert from {:i} dropped, reason {}", source, reason as u32);
-    }
-    Verdict::Drop
 }

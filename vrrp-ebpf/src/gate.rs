@@ -3,7 +3,7 @@
 use vrrp_common::{
     Frame,
     abi::{self, Counter},
-    wire::{ethernet::Link, ipv4},
+    wire::{Mac, ethernet::Link, ipv4, ipv6},
 };
 
 use crate::{
@@ -18,11 +18,22 @@ use crate::{
 pub(crate) fn receive(packet: &Packet, link: &Link) -> Verdict {
     let Some(octets) = packet.octets(link.payload) else { return Verdict::Pass };
     let key = abi::address_key(packet.ifindex, link.vlan, ipv4::Header(octets).destination());
-    let Some((router, answer_mac, device_mac)) = Router::by_address(&key) else {
-        return Verdict::Pass;
-    };
+    Router::by_address(&key).map_or(Verdict::Pass, |found| guard(packet, &found))
+}
+
+/// The same with IPv6.
+#[inline(always)]
+pub(crate) fn receive_ipv6(packet: &Packet, link: &Link) -> Verdict {
+    let Some(octets) = packet.octets(link.payload) else { return Verdict::Pass };
+    let destination = ipv6::Header(octets).destination();
+    let key = abi::address_key_ipv6(packet.ifindex, link.vlan, destination);
+    Router::by_address_ipv6(&key).map_or(Verdict::Pass, |found| guard(packet, &found))
+}
+
+#[inline(always)]
+fn guard(packet: &Packet, (router, answer_mac, device_mac): &(Router, Mac, Mac)) -> Verdict {
     if !router.is_installed()
-        || !packet.is_for([device_mac, answer_mac])
+        || !packet.is_for([*device_mac, *answer_mac])
         || router.is_open(maps::now())
     {
         return Verdict::Pass;

@@ -15,6 +15,7 @@ mod advert;
 mod arp;
 mod gate;
 mod maps;
+mod ndp;
 mod packet;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
@@ -22,6 +23,7 @@ use packet::Packet;
 use vrrp_common::wire::{
     ethernet::{self, Link},
     ipv4,
+    ipv6::{self, Payload},
 };
 
 /// What is to become of a frame, whichever hook it came through.
@@ -54,6 +56,14 @@ fn receive(ctx: &XdpContext, packet: &mut Packet) -> Verdict {
         ethernet::IPV4 => match packet.protocol(&link) {
             Some(ipv4::VRRP) => advert::receive(ctx, packet, &link),
             Some(_) => gate::receive(packet, &link),
+            None => Verdict::Pass,
+        },
+        ethernet::IPV6 => match Payload::find(packet, link.payload) {
+            Some(payload) => match payload.protocol {
+                ipv6::VRRP => advert::receive_ipv6(ctx, packet, &link, &payload),
+                ipv6::ICMP => ndp::receive(ctx, packet, &link, &payload),
+                _ => gate::receive_ipv6(packet, &link),
+            },
             None => Verdict::Pass,
         },
         _ => Verdict::Pass,

@@ -7,8 +7,9 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
 use vrrp_common::{
+    Addr, Family,
     abi::{self, Counter, Counters, Doorbell, Kind, Rejected, Setting},
-    ladder::{PackedRules, Reject},
+    ladder::{Heard, PackedRules, Reject},
     wire::Mac,
 };
 
@@ -24,6 +25,11 @@ static ROUTERS: HashMap<[u32; 3], u32> = HashMap::with_max_entries(1024, BPF_F_N
 /// device gets another MAC.
 #[map]
 static ADDRESSES: HashMap<[u32; 3], abi::Place> =
+    HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
+
+/// The same for IPv6 addresses.
+#[map]
+static ADDRESSES_IPV6: HashMap<[u32; 6], abi::Place> =
     HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
 
 /// Counters of each slot.
@@ -73,8 +79,19 @@ impl Router {
     #[inline(always)]
     pub(crate) fn by_address(key: &[u32; 3]) -> Option<(Self, Mac, Mac)> {
         // SAFETY: an entry that is replaced is read as old or new, for it is replaced as a whole.
-        let [slot, answer, device] = *unsafe { ADDRESSES.get(key) }?;
-        Some((Self::at(slot as u32)?, abi::word_mac(answer), abi::word_mac(device)))
+        Self::in_place(unsafe { ADDRESSES.get(key) }?)
+    }
+
+    /// The same for a key of [`abi::address_key_ipv6`].
+    #[inline(always)]
+    pub(crate) fn by_address_ipv6(key: &[u32; 6]) -> Option<(Self, Mac, Mac)> {
+        // SAFETY: as in `by_address`.
+        Self::in_place(unsafe { ADDRESSES_IPV6.get(key) }?)
+    }
+
+    #[inline(always)]
+    fn in_place([slot, answer, device]: &abi::Place) -> Option<(Self, Mac, Mac)> {
+        Some((Self::at(*slot as u32)?, abi::word_mac(*answer), abi::word_mac(*device)))
     }
 
     #[inline(always)]
@@ -92,7 +109,14 @@ impl Router {
                 rules: (&raw const (*shared).rules).read_volatile(),
                 addresses: (&raw const (*shared).addresses).read_volatile(),
                 secret: (&raw const (*shared).secret).read_volatile(),
-                own: (&raw const (*shared).own).read_volatile(),
+                own: Addr {
+                    high: (&raw const (*shared).own[0]).read_volatile(),
+                    low: (&raw const (*shared).own[1]).read_volatile(),
+                },
+                group: Addr {
+                    high: (&raw const (*shared).group[0]).read_volatile(),
+                    low: (&raw const (*shared).group[1]).read_volatile(),
+                },
             }
         }
     }
@@ -139,15 +163,18 @@ impl Router {
 
     /// Leaves news and rings, unless a doorbell of this kind is still under way.
     #[inline(always)]
-    pub(crate) fn tell(&self, kind: Kind, at: u64, advert: u64, digest: u64) {
+    pub(crate) fn tell(&self, kind: Kind, at: u64, heard: &Heard) {
+        let (advert, source, digest) = (heard.to_word(), heard.source, heard.digest);
         // SAFETY: as in `rules`; `kind` indexes within the array.
         let news =
             unsafe { (&raw mut (*self.shared).news).cast::<abi::News<u64>>().add(kind as usize) };
         // SAFETY: as in `rules`.
         let (rung, answered) = unsafe {
             (&raw mut (*news).advert).write_volatile(advert);
+            (&raw mut (*news).source[0]).write_volatile(source.high);
+            (&raw mut (*news).source[1]).write_volatile(source.low);
             (&raw mut (*news).digest).write_volatile(digest);
-            (&raw mut (*news).seal).write_volatile(abi::seal(at, advert, digest));
+            (&raw mut (*news).seal).write_volatile(abi::seal(at, advert, source, digest));
             (&raw mut (*news).at).write_volatile(at);
             (
                 (&raw const (*news).rung).read_volatile(),
@@ -188,21 +215,21 @@ fn count_at(slot: u32, index: usize) {
 
 /// Counts a rejected advert and leaves a record, unless the same reason left one just now.
 #[inline(always)]
-pub(crate) fn reject(slot: u32, reason: Reject, source: [u8; 4], ifindex: u32) -> bool {
-    count_at(slot, Counter::of_reject(reason));
+pub(crate) fn reject(slot: u32, reason: usize, family: Family, source: Addr, ifindex: u32) -> bool {
+    count_at(slot, Counter::COUNT + reason);
     let Some(times) = REJECT_TIMES.get_ptr_mut(0) else { return false };
-    let index = reason as usize;
-    if index >= Reject::COUNT {
+    if reason >= Reject::COUNT {
         return false;
     }
     let at = now();
     // SAFETY: this processor's own copy, and the index is within the array.
-    let last = unsafe { &mut *times.cast::<u64>().add(index) };
+    let last = unsafe { &mut *times.cast::<u64>().add(reason) };
     if at - *last < abi::REJECT_RECORD_INTERVAL {
         return false;
     }
     *last = at;
-    let record = Rejected { at, slot, reason: reason as u32, source, ifindex };
+    let family = u32::from(family.number());
+    let record = Rejected { at, source, family, slot, reason: reason as u32, ifindex };
     // A full ring loses the record; the counter has it.
     REJECTS.output::<Rejected>(record, 0).is_ok()
 }

@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use aya_ebpf::programs::XdpContext;
+use aya_ebpf::{helpers::generated::bpf_xdp_adjust_tail, programs::XdpContext};
 use vrrp_common::{
     Frame, FrameMut,
     wire::{
@@ -12,7 +12,7 @@ use vrrp_common::{
     },
 };
 
-/// A frame in the kernel's memory. Valid while the program runs and does not resize it.
+/// A frame in the kernel's memory. Valid while the program runs.
 pub(crate) struct Packet {
     data: usize,
     end: usize,
@@ -31,6 +31,28 @@ impl Packet {
             ifindex: ctx.ingress_ifindex() as u32,
             unknown: ctx.rx_queue_index() as usize,
         }
+    }
+
+    /// Makes the frame `length` octets long. What it gains is not defined. False, and nothing is
+    /// changed, where there is no room.
+    #[inline(always)]
+    pub(crate) fn resize(&mut self, ctx: &XdpContext, length: usize) -> bool {
+        let longer = length as i32 - (self.end - self.data) as i32;
+        if longer == 0 {
+            return true;
+        }
+        // SAFETY: the context is the one that the program was called with.
+        let outcome = unsafe { bpf_xdp_adjust_tail(ctx.ctx, longer) };
+        // The pointers are invalid whether it went well or not.
+        self.data = ctx.data();
+        self.end = ctx.data_end();
+        outcome == 0
+    }
+
+    /// Source of the frame.
+    #[inline(always)]
+    pub(crate) fn sender(&self) -> Option<Mac> {
+        self.octets::<6>(6).copied()
     }
 
     /// Protocol of the IPv4 packet behind `link`.

@@ -248,8 +248,7 @@ fn address_mistakes() {
 /// Other words of an address line are known and said to be missing.
 #[test]
 fn address_words_not_yet() {
-    for words in ["peer 10.2.0.1", "home", "-nodad", "noprefixroute", "no_track", "preferred_lft 0"]
-    {
+    for words in ["peer 10.2.0.1", "home", "noprefixroute", "no_track", "preferred_lft 0"] {
         let loaded =
             parse(&instance(&format!("virtual_ipaddress_excluded {{\n10.1.0.1 {words}\n}}")));
         assert_eq!(codes(&loaded), ["N0028"], "{words}");
@@ -266,23 +265,6 @@ fn too_many_addresses() {
     assert_eq!((many.addresses.len(), many.excluded.len()), (255, 46));
     let twice = instance("virtual_ipaddress_excluded {\n10.0.0.51\n}");
     assert_eq!(codes_of(&twice), ["W0046"]);
-}
-
-/// The first address fixes the family; IPv6 waits, and says so.
-#[test]
-fn families() {
-    let (codes, mixed) =
-        repaired(&instance("virtual_ipaddress {\n10.0.0.1\n}").replace("10.0.0.51", "fe80::1"));
-    assert_eq!((codes, mixed.addresses.len()), (vec!["E0043"], 1));
-    let ipv6 = parse(&instance("").replace("10.0.0.51", "fe80::1"));
-    assert_eq!(self::codes(&ipv6), ["N0029"]);
-    assert_eq!(ipv6.verdict(), Verdict::Clean);
-    assert!(ipv6.config.unwrap().instances.is_empty());
-    assert_eq!(
-        codes_of(&instance("version 2").replace("10.0.0.51", "fe80::1")),
-        ["N0029", "E0059"]
-    );
-    assert_eq!(repaired(&instance("mcast_src_ip fe80::2")).0, ["E0043"]);
 }
 
 /// No virtual address: version 2 runs, version 3 does not.

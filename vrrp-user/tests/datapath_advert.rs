@@ -244,7 +244,9 @@ fn rejects() {
     }
     reasons.sort_unstable();
     reasons.dedup();
-    assert_eq!(reasons, Reject::ALL, "a row for each reason");
+    let of_ipv4: Vec<Reject> =
+        Reject::ALL.into_iter().filter(|reason| *reason != Reject::FirstNotLinkLocal).collect();
+    assert_eq!(reasons, of_ipv4, "a row for each reason");
 }
 
 /// R-7.1-04: what cannot be ascribed to a virtual router belongs to none.
@@ -304,7 +306,8 @@ fn reject_records() {
             at: record.at,
             slot: SLOT,
             reason: Reject::Ttl as u32,
-            source: PEER,
+            source: PEER.into(),
+            family: 4,
             ifindex: IFINDEX,
         }
     );
@@ -346,7 +349,7 @@ fn news() {
         assert!(before <= news.at && news.at <= after, "{row}");
         let heard = judge(&advert.frame(), &v3_rules()).unwrap();
         assert_eq!(news.heard, heard, "{row}");
-        assert_eq!((heard.priority, heard.interval, heard.source), (priority, 321, PEER));
+        assert_eq!((heard.priority, heard.interval, heard.source), (priority, 321, PEER.into()));
         for other in Kind::ALL.into_iter().filter(|other| *other != kind) {
             assert_eq!(bench.slot().news(other), others[other as usize], "{row}, {other:?}");
         }
@@ -450,7 +453,7 @@ fn full_ring() {
     }
     let lost = ["adverts_received", "adverts_news", "checksum_message", "doorbells_lost"];
     bench.expect("full", &frame, Verdict::Drop, &lost);
-    assert_eq!(bench.slot().news(Kind::Equal).heard.source, PEER);
+    assert_eq!(bench.slot().news(Kind::Equal).heard.source, PEER.into());
     assert_eq!(bench.doorbells().len(), rung);
     bench.expect("room again", &frame, Verdict::Drop, &NEWS);
     assert_eq!(bench.doorbells(), [(SLOT, Kind::Equal as u32)]);

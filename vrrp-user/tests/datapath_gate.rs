@@ -82,12 +82,12 @@ fn unrelated() {
     };
     let vip = ip(UDP, VIP, &[0xa5; 40]);
     let ipv6 = {
-        let mut payload = vec![0x60, 0, 0, 0, 0, 8, 112, 255];
+        let mut payload = vec![0x60, 0, 0, 0, 0, 8, 6, 255];
         payload.extend([0xfe; 40]);
         frame_of(0x86dd, &payload)
     };
     let mut rows: Vec<(&str, Vec<u8>)> = vec![
-        ("IPv6 with protocol 112", ipv6.clone()),
+        ("IPv6", ipv6.clone()),
         ("tagged IPv6", tagged(&ipv6, &[(0x8100, 100)])),
         ("LLDP", frame_of(0x88cc, &[2; 50])),
         ("length instead of an EtherType", frame_of(38, &[0x42; 46])),

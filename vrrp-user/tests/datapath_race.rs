@@ -9,7 +9,7 @@ use std::{
 };
 
 use vrrp_common::{
-    AdverInterval, Priority, Version, Vrid,
+    AdverInterval, Family, Priority, Version, Vrid,
     abi::Kind,
     ladder::{Believe, Rules, address_set},
     wire::{
@@ -55,12 +55,12 @@ fn advert(priority: u8) -> Vec<u8> {
 fn doorbells_never_fall_silent() {
     let mut datapath = Datapath::load(Sizes { routers: 1, addresses: 1 }, false, false)
         .unwrap_or_else(|error| panic!("this test must run as root: {error}"));
-    datapath.add_router(IFINDEX, Vlan::NONE, Vrid::new(VRID).unwrap(), SLOT).unwrap();
+    datapath.add_router(IFINDEX, Vlan::NONE, Family::V4, Vrid::new(VRID).unwrap(), SLOT).unwrap();
     let slots = datapath.slots();
     slots.get(SLOT).set_rules(&Rules {
         version: Version::V3,
-        group: VRRP_GROUP,
-        own: OWN,
+        group: VRRP_GROUP.into(),
+        own: OWN.into(),
         own_priority: 100,
         auth: Auth::None,
         adver_int: 1,

@@ -1,14 +1,14 @@
-//! Gratuitous ARP as it arrives at the other end of a wire. Needs root and iproute2.
+//! Gratuitous ARP and unsolicited Neighbor Advertisements as they arrive at the other end of a wire. Needs root and iproute2.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod host_support;
 
-use std::{io::Read, sync::Arc, time::Duration};
+use std::{io::Read, net::Ipv6Addr, sync::Arc, time::Duration};
 
 use host_support::{in_namespace, ip, running};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::task::spawn_blocking;
-use vrrp_common::wire::arp;
+use vrrp_common::wire::{arp, ndp};
 use xvrrp::{
     announce::{Announcer, Counts, RouterId, Target},
     config::Garp,
@@ -27,6 +27,7 @@ const QUIET: Garp = Garp {
     lower_prio_repeat: 1,
     lower_prio_delay: Duration::ZERO,
     interval: Duration::ZERO,
+    gna_interval: Duration::ZERO,
 };
 
 /// How long a test waits for a frame before it fails.
@@ -118,6 +119,49 @@ fn nothing_after_cancel() {
         listener.expect(&vec![1; sent as usize - 1]).await;
         listener.expect(&[2]).await;
         assert_eq!(announcer.counts(A).sent, sent);
+    });
+}
+
+/// Hears the Neighbor Advertisements that arrive in the namespace, as whole frames. The kernel's own
+/// Neighbor Discovery may come between.
+fn advertisement_after(mut socket: &Socket) -> [u8; 86] {
+    const NEIGHBOR_ADVERTISEMENT: u8 = 136;
+    loop {
+        let mut frame = [0; 1500];
+        let length = socket.read(&mut frame).expect("a frame arrives");
+        if length == 86 && frame[54] == NEIGHBOR_ADVERTISEMENT {
+            return *frame.first_chunk().unwrap();
+        }
+    }
+}
+
+/// R-6.4.2-08, R-8.2.2-06, keyword `vrrp_gna_interval`: IPv6 addresses are announced as IPv4 ones are, in
+/// the same rounds: to all nodes, from the address itself, with the MAC to use from now on.
+#[test]
+fn neighbor_advertisements() {
+    in_namespace(async || {
+        let protocol = Protocol::from(i32::from((libc::ETH_P_IPV6 as u16).to_be()));
+        let listener = Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap();
+        listener.set_read_timeout(Some(PATIENCE)).unwrap();
+        let arp = Listener::new();
+        let a = running("a").await.index;
+        let announcer = Announcer::spawn();
+        let address = |last: u16| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last);
+        let ipv6 = |last| Target { interface: a, mac: MAC, address: address(last).into() };
+        let plan = Garp { repeat: 2, gna_interval: Duration::from_millis(5), ..QUIET };
+        announcer.start(A, vec![ipv6(1), target(a, 9), ipv6(2)], plan).await;
+        arp.expect(&[9, 9]).await;
+        let frames = spawn_blocking(move || [(); 4].map(|()| advertisement_after(&listener)));
+        let frames = frames.await.unwrap();
+        for (frame, last) in frames.iter().zip([1, 2, 1, 2]) {
+            assert_eq!(*frame, ndp::unsolicited(MAC, address(last).octets()));
+            // To all nodes; router and override, not solicited (RFC 4861 4.4).
+            assert_eq!(frame[..6], [0x33, 0x33, 0, 0, 0, 1]);
+            assert_eq!((frame[21], frame[58]), (255, 0xa0));
+            assert_eq!(frame[22..38], address(last).octets());
+            assert_eq!(frame[80..], MAC);
+        }
+        assert_eq!(announcer.counts(A), Counts { sent: 6, failed: 0 });
     });
 }
 

@@ -3,10 +3,14 @@
 
 mod host_support;
 
-use std::{net::IpAddr, path::PathBuf, time::Instant};
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    path::PathBuf,
+    time::Instant,
+};
 
 use futures_util::{Stream, StreamExt};
-use host_support::{in_namespace, ip, running};
+use host_support::{expect_line, in_namespace, ip, running};
 use xvrrp::{
     config::{Broadcast, VirtualAddress},
     host::{Change, Error, Host, Journal, Link, LinkKind, Owned, Placed, RuntimeDir, watch},
@@ -23,6 +27,7 @@ fn placed(link: &Link, address: &str, prefix: u8) -> Placed {
             broadcast: None,
             scope: 0,
             label: None,
+            detect_duplicates: false,
             span: Default::default(),
         },
     }
@@ -143,9 +148,8 @@ fn outcomes() {
         let a = link(&host, "a").await;
         let present = placed(&a, "192.0.2.254", 24);
         let new = placed(&a, "192.0.2.253", 24);
-        let ipv6 = placed(&a, "2001:db8::1", 64);
         let nowhere = Placed { index: 4711, interface: "gone0".to_owned(), ..new.clone() };
-        let batch = [&nowhere, &present, &ipv6, &new].map(Clone::clone);
+        let batch = [&nowhere, &present, &new].map(Clone::clone);
 
         let added = host.add_addresses(&batch).await;
         assert_eq!(added.present, std::slice::from_ref(&present));
@@ -156,15 +160,78 @@ fn outcomes() {
             interface: "gone0".to_owned(),
             errno: rustix::io::Errno::NODEV,
         };
-        let unsupported = Error::Ipv6Unsupported(ipv6.address.address);
-        let expected = [(ipv6, unsupported), (nowhere.clone(), refused)];
-        assert_eq!(added.failed, expected);
+        assert_eq!(added.failed, [(nowhere.clone(), refused)]);
         assert_eq!(addresses(&host, "a").await.len(), 2);
 
         let gone = placed(&a, "192.0.2.99", 24);
         let removed = host.remove_addresses(&owned(&[nowhere, gone, new])).await;
         assert_eq!(removed, []);
         assert_eq!(addresses(&host, "a").await, [([192, 0, 2, 254].into(), 24)]);
+    });
+}
+
+/// keywords `virtual_ipaddress`, `-nodad`, `virtual_ipaddress_excluded`: IPv6 addresses go in the same
+/// batch as IPv4 ones. They can be used at once, unless duplicate address detection is asked for; one
+/// without a prefix is no source address; and one that was there before us is told apart.
+#[test]
+fn ipv6_addresses() {
+    in_namespace(async || {
+        ip(&["address add 2001:db8::99/64 dev a nodad"]);
+        let host = Host::new().unwrap();
+        let a = running("a").await;
+        let mut batch: Vec<_> = (1..=100)
+            .flat_map(|n| {
+                let ipv6 = format!("2001:db8:1::{n}");
+                [placed(&a, &format!("198.51.100.{n}"), 32), placed(&a, &ipv6, 64)]
+            })
+            .collect();
+        batch.push(placed(&a, "fe80::51", 64));
+        batch.push(placed(&a, "2001:db8:2::1", 128));
+        let present = placed(&a, "2001:db8::99", 128);
+        let mut checked = placed(&a, "2001:db8:2::2", 64);
+        checked.address.detect_duplicates = true;
+
+        let all = [&batch[..], &[present.clone(), checked.clone()]].concat();
+        let added = host.add_addresses(&all).await;
+        assert_eq!((added.present, added.failed), (vec![present], vec![]));
+        let link = link(&host, "a").await;
+        let tentative = |placed: &Placed| {
+            let address = placed.address.address;
+            link.addresses.iter().find(|own| own.address == address).map(|own| own.tentative)
+        };
+        assert!(batch.iter().all(|placed| tentative(placed) == Some(false)));
+        assert_eq!(tentative(&checked), Some(true));
+        // `ip` fails unless it finds exactly these.
+        expect_line("address show dev a to 2001:db8:2::1/128 deprecated", "preferred_lft 0sec");
+        expect_line("address show dev a to 2001:db8:1::1/128 -deprecated", "valid_lft forever");
+
+        let virtual_one: Ipv6Addr = "fe80::51".parse().unwrap();
+        let source = link.primary_link_local(&[virtual_one]);
+        assert!(source.is_none_or(|own| own != virtual_one));
+
+        batch.push(checked);
+        batch.push(placed(&a, "2001:db8:3::3", 64));
+        assert_eq!(host.remove_addresses(&owned(&batch)).await, []);
+        let left = self::link(&host, "a").await.addresses;
+        let left: Vec<_> = left.iter().filter(|own| own.scope == 0).collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert_eq!(left[0].address.to_string(), "2001:db8::99");
+    });
+}
+
+/// R-5.1.2.1-01: a link-local address becomes the source of adverts when the kernel has found it
+/// free, and that is noticed.
+#[test]
+fn link_local_becomes_usable() {
+    in_namespace(async || {
+        let mut changes = watch().unwrap();
+        let host = Host::new().unwrap();
+        loop {
+            if link(&host, "a").await.primary_link_local(&[]).is_some() {
+                break;
+            }
+            until(&mut changes, |change| matches!(change, Change::AddressAdded { .. })).await;
+        }
     });
 }
 
@@ -192,6 +259,11 @@ fn changes() {
         ip(&["address add 192.0.2.1/24 dev a"]);
         until(&mut changes, |c| *c == Change::AddressAdded { index, address }).await;
         ip(&["address del 192.0.2.1/24 dev a"]);
+        until(&mut changes, |c| *c == Change::AddressRemoved { index, address }).await;
+        let address = "2001:db8::1".parse().unwrap();
+        ip(&["address add 2001:db8::1/64 dev a nodad"]);
+        until(&mut changes, |c| *c == Change::AddressAdded { index, address }).await;
+        ip(&["address del 2001:db8::1/64 dev a"]);
         until(&mut changes, |c| *c == Change::AddressRemoved { index, address }).await;
         ip(&["link del dev a"]);
         until(&mut changes, |c| *c == Change::LinkGone(index)).await;
@@ -227,6 +299,7 @@ fn leftovers() {
         ]);
         let ours = [
             placed(&link(&host, "a").await, "192.0.2.254", 24),
+            placed(&link(&host, "a").await, "2001:db8::254", 64),
             placed(&link(&host, "c").await, "203.0.113.1", 32),
         ];
         let (mut journal, _) = Journal::open(run.path()).unwrap();

@@ -1,14 +1,14 @@
-//! IPv4 adverts: accepted, rejected for a reason, or foreign; by the codec and by the kernel
+//! Adverts: accepted, rejected for a reason, or foreign; by the codec and by the kernel
 //! program.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use vrrp_common::{
-    Version, Vrid,
+    Family, Version, Vrid,
     abi::{self, Kind},
     ladder::{Believe, Envelope, Heard, Reject, Rules, address_set},
     wire::{
         ethernet::{self, Link, Vlan},
-        ipv4, vrrp,
+        ipv4, ipv6, vrrp,
     },
 };
 use xvrrp::ah;
@@ -61,6 +61,7 @@ fn demanded(vector: &Vector) -> Result<Option<Verdict>> {
         "length" => Reject::Length,
         "checksum" => Reject::Checksum,
         "count-zero" => Reject::CountZero,
+        "first-not-link-local" => Reject::FirstNotLinkLocal,
         "interval-zero" => Reject::IntervalZero,
         "local-owner" => Reject::LocalOwner,
         "auth-type" => Reject::AuthType,
@@ -74,6 +75,7 @@ fn demanded(vector: &Vector) -> Result<Option<Verdict>> {
 
 /// The virtual router of a vector's context.
 struct Setting {
+    family: Family,
     vrid: Vrid,
     vlan: Vlan,
     rules: Rules,
@@ -87,7 +89,7 @@ impl Setting {
             vector.context.get("vrids").and_then(|vrids| vrids.as_array()).context("no vrids")?;
         let vrid =
             vrids.first().and_then(|vrid| Vrid::new(vrid.as_u64()? as u8)).context("no VRID")?;
-        let local_ip: std::net::Ipv4Addr =
+        let local_ip: std::net::IpAddr =
             vector.string("local_ip").and_then(|ip| ip.parse().ok()).context("no local_ip")?;
         let own_priority = vector.number("local_priority").context("no local_priority")? as u8;
         let key = octets(vector.string("auth_data").unwrap_or_default())?;
@@ -96,8 +98,9 @@ impl Setting {
             *to = *from;
         }
         let vips = vector.context.get("vips").map(addresses).unwrap_or_default();
-        let vips: Vec<_> = vips.iter().map(std::net::Ipv4Addr::octets).collect();
+        let family = Family::from(local_ip);
         Ok(Self {
+            family,
             vrid,
             vlan: Vlan::from_tags(vector.number("vlan").unwrap_or(0) as u16, 0),
             rules: Rules {
@@ -106,8 +109,11 @@ impl Setting {
                     Some(3) => Version::V3,
                     other => bail!("configured_version is {other:?}"),
                 },
-                group: ipv4::VRRP_GROUP,
-                own: local_ip.octets(),
+                group: match family {
+                    Family::V4 => ipv4::VRRP_GROUP.into(),
+                    Family::V6 => ipv6::VRRP_GROUP.into(),
+                },
+                own: local_ip.into(),
                 own_priority,
                 auth: match vector.number("auth_type").unwrap_or(0) {
                     0 => vrrp::Auth::None,
@@ -121,7 +127,7 @@ impl Setting {
                     Some("rfc5798") => Believe::PseudoHeader,
                     _ => Believe::Either,
                 },
-                addresses: address_set(&vips),
+                addresses: address_set_of(&vips),
                 check_addresses: vector.flag("addr_list_check"),
                 owner_ignores: own_priority == 255
                     && vector.string("owner_rule") != Some("erratum-8298"),
@@ -136,18 +142,16 @@ impl Setting {
 
     /// The codec's verdict, as the raw sockets of the controller come to it.
     fn judge(&self, frame: &[u8]) -> Verdict {
-        let Some(link) = Link::parse(frame).filter(|link| link.ethertype == ethernet::IPV4) else {
-            return Verdict::Foreign;
-        };
+        let Some(link) = Link::parse(frame) else { return Verdict::Foreign };
         let packet = &frame[link.payload..];
-        let protocol = packet.first_chunk().map(|header| ipv4::Header(header).protocol());
-        let outcome = match protocol {
-            Some(ipv4::VRRP) => Envelope::open(packet, 0),
-            Some(ipv4::AH) => {
-                ah::open(packet, &self.ah_key, self.ah_dialect).map(|opened| opened.envelope)
-            }
-            _ => return Verdict::Foreign,
+        let outcome = match (self.family, link.ethertype) {
+            (Family::V4, ethernet::IPV4) => self.open_ipv4(packet),
+            (Family::V6, ethernet::IPV6) => ipv6::Payload::find(packet, 0)
+                .filter(|payload| payload.protocol == ipv6::VRRP)
+                .map(|payload| Envelope::open_ipv6(packet, &payload)),
+            _ => None,
         };
+        let Some(outcome) = outcome else { return Verdict::Foreign };
         match outcome {
             Ok(envelope) if envelope.vrid != self.vrid.get() || link.vlan != self.vlan => {
                 Verdict::Foreign
@@ -160,16 +164,27 @@ impl Setting {
         }
     }
 
+    fn open_ipv4(&self, packet: &[u8]) -> Option<Result<Envelope, Reject>> {
+        match ipv4::Header(packet.first_chunk()?).protocol() {
+            ipv4::VRRP => Some(Envelope::open(packet, 0)),
+            ipv4::AH => {
+                Some(ah::open(packet, &self.ah_key, self.ah_dialect).map(|opened| opened.envelope))
+            }
+            _ => None,
+        }
+    }
+
     /// The kernel program must come to the same verdict, and act on it.
     fn run_program(&self, frame: &[u8], judged: &Verdict) -> Result<()> {
         let mut bench = Bench::new(1, 1)?;
-        bench.datapath.add_router(IFINDEX, self.vlan, self.vrid, SLOT)?;
+        bench.datapath.add_router(IFINDEX, self.vlan, self.family, self.vrid, SLOT)?;
         bench.slot(SLOT).set_rules(&self.rules);
         let untouched = bench.news();
 
         let effect = bench.run(frame)?;
         ensure!(effect.frame == frame, "the frame was changed");
         let is_authenticated = Link::parse(frame)
+            .filter(|link| link.ethertype == ethernet::IPV4)
             .and_then(|link| frame.get(link.payload..)?.first_chunk())
             .is_some_and(|header| ipv4::Header(header).protocol() == ipv4::AH);
         match judged {
@@ -203,6 +218,16 @@ impl Setting {
     }
 }
 
+/// [`address_set`] of addresses whose family is only known here: sets add up.
+fn address_set_of(addresses: &[std::net::IpAddr]) -> u64 {
+    addresses.iter().fold(0_u64, |set, address| {
+        set.wrapping_add(match address {
+            std::net::IpAddr::V4(address) => address_set(&[address.octets()]),
+            std::net::IpAddr::V6(address) => address_set(&[address.octets()]),
+        })
+    })
+}
+
 /// News of the right kind were stored, no reject counter moved, and once the advert is known its
 /// repetition is stamped and no news.
 fn accepted(
@@ -214,12 +239,12 @@ fn accepted(
     let rejects = moved.keys().find(|name| name.starts_with("rejected_"));
     ensure!(rejects.is_none(), "counters moved: {moved:?}");
     ensure!(moved.contains_key("adverts_news"), "counters moved: {moved:?}");
-    let own = bench.slot(SLOT).rules().own;
+    let own = bench.slot(SLOT).rules().rank();
     let kind = abi::kind(heard, own);
     for (other, news) in Kind::ALL.into_iter().zip(bench.news()) {
         if other == kind {
             ensure!(
-                news.heard == Heard::from_word(heard.to_word(), heard.digest),
+                news.heard == Heard::from_word(heard.to_word(), heard.source, heard.digest),
                 "news are {news:?}"
             );
             ensure!(news.at > Default::default(), "news have no time");

@@ -31,7 +31,7 @@ pub(super) fn run(vector: &Vector) -> Result<()> {
     let mut bench = Bench::new(routers.len() as u32, 64)?;
     for (slot, (vrid, list)) in (1..).zip(routers) {
         let vrid = vrid.parse().ok().and_then(Vrid::new).context("a VRID is 1-255")?;
-        for address in addresses(list) {
+        for address in addresses(list).into_iter().filter(std::net::IpAddr::is_ipv4) {
             let answer_mac = vrid.mac_ipv4();
             let entry = Address { ifindex: IFINDEX, vlan, address, answer_mac, device_mac };
             bench.datapath.add_address(&entry, slot)?;

@@ -9,8 +9,9 @@
 mod advert;
 mod arp;
 mod bench;
+mod ndp;
 
-use std::{fs, net::Ipv4Addr, path::Path};
+use std::{fs, net::IpAddr, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
@@ -64,14 +65,13 @@ impl Vector {
     /// Runs the vector. Needs root, for the kernel program.
     pub fn run(&self) -> Outcome {
         let outcome = match (self.kind.as_str(), self.family.as_str()) {
-            ("vrrp-advert", "ipv4") => advert::run(self),
+            ("vrrp-advert", "ipv4" | "ipv6") => advert::run(self),
             ("arp", "ipv4") => arp::run(self),
+            ("ndp", "ipv6") => ndp::run(self),
             ("emit", "ipv4") => self.run_emit(),
+            ("emit", "ipv6") => ndp::run_emit(self),
             ("accept", _) => {
                 return Outcome::Skipped("needs a host's network stack, not only a program");
-            }
-            ("vrrp-advert" | "ndp" | "emit", "ipv6") => {
-                return Outcome::Skipped("IPv6 is not there yet");
             }
             (kind, family) => Err(anyhow::anyhow!("unknown kind {kind}/{family}")),
         };
@@ -129,8 +129,8 @@ fn octets(hex: &str) -> Result<Vec<u8>> {
         .collect()
 }
 
-/// The IPv4 addresses of a JSON list; those of the other family are left out.
-fn addresses(list: &Value) -> Vec<Ipv4Addr> {
+/// The addresses of a JSON list.
+fn addresses(list: &Value) -> Vec<IpAddr> {
     let strings = list.as_array().into_iter().flatten().filter_map(Value::as_str);
     strings.filter_map(|address| address.parse().ok()).collect()
 }

@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod digest;
+mod ipv6;
 mod order;
 mod random;
 mod rungs;
@@ -65,8 +66,8 @@ impl Advert {
         packet.extend(message);
         let rules = Rules {
             version,
-            group: VRRP_GROUP,
-            own: OWN,
+            group: VRRP_GROUP.into(),
+            own: OWN.into(),
             own_priority: 100,
             auth,
             adver_int: 1,
@@ -142,7 +143,7 @@ fn addresses(count: u8) -> Vec<[u8; 4]> {
 #[test]
 fn accepted() {
     let heard = |interval, pseudo_header| Heard {
-        source: PEER,
+        source: PEER.into(),
         priority: 100,
         interval,
         pseudo_header,
@@ -247,14 +248,15 @@ fn options_and_padding() {
     }
 }
 
-/// R-6.4.3-13: what a slot's word says of an advert, and what it leaves out.
+/// R-6.4.3-13: what a slot's words say of an advert, and what they leave out.
 #[test]
 fn heard_word() {
     for priority in [0, 1, 100, 255] {
         for interval in [1, 100, 4095, 25_500] {
-            for source in [PEER, [255; 4], [0, 0, 0, 1]] {
+            for source in [Addr::v4(PEER), Addr::v6([255; 16]), Addr::v4([0, 0, 0, 1])] {
                 let heard = Heard { source, priority, interval, digest: 7, ..Heard::default() };
-                assert_eq!(Heard::from_word(heard.to_word(), 7), heard);
+                assert_eq!(Heard::from_word(heard.to_word(), source, 7), heard);
+                assert_eq!(heard.rank(), Rank { priority, address: source });
             }
         }
     }
@@ -271,6 +273,7 @@ fn packed_rules() {
                 for (own, own_priority, group) in
                     [(OWN, 100, VRRP_GROUP), ([255; 4], 254, VRRP_GROUP), ([0; 4], 1, [255; 4])]
                 {
+                    let (own, group) = (Addr::v4(own), Addr::v4(group));
                     for (flags, adver_int) in [(0, 1), (1, 1), (2, 255), (3, 255)] {
                         let check_addresses = flags & 1 != 0;
                         let owner_ignores = flags & 2 != 0;
@@ -294,8 +297,8 @@ fn packed_rules() {
             }
         }
     }
-    let mut words: Vec<[u64; 4]> =
-        packed.iter().map(|it| [it.rules, it.addresses, it.secret, it.own]).collect();
+    let mut words: Vec<_> =
+        packed.iter().map(|it| (it.rules, it.addresses, it.secret, it.own, it.group)).collect();
     words.sort_unstable();
     words.dedup();
     assert_eq!(words.len(), packed.len());

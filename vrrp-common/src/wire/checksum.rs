@@ -1,17 +1,26 @@
 //! The Internet checksum (RFC 1071): the one's complement of the one's-complement sum of 16-bit
 //! words.
 
-/// A running sum. The words may be added in any order.
+use crate::Addr;
+
+/// A running sum. The words may be added in any order, also two or four at a time as one: their
+/// carries come back when the sum is folded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum(u32);
+pub struct Sum(u64);
 
 impl Sum {
+    /// The sum of nothing.
+    #[inline(always)]
+    pub const fn new() -> Self {
+        Self(0)
+    }
+
     /// Adds one 16-bit word.
     #[inline(always)]
     #[must_use]
     pub const fn word(self, word: u16) -> Self {
-        // 65,536 additions fit before the carries need folding; an IP packet has 32,768 words.
-        Self(self.0 + word as u32)
+        // 2^32 additions of up to 32 bits fit before the carries need folding.
+        Self(self.0 + word as u64)
     }
 
     /// Adds what another sum has gathered.
@@ -25,8 +34,21 @@ impl Sum {
     #[inline(always)]
     #[must_use]
     pub const fn quad(self, octets: [u8; 4]) -> Self {
-        self.word(u16::from_be_bytes([octets[0], octets[1]]))
-            .word(u16::from_be_bytes([octets[2], octets[3]]))
+        Self(self.0 + u32::from_be_bytes(octets) as u64)
+    }
+
+    /// Adds eight octets, the first highest.
+    #[inline(always)]
+    #[must_use]
+    pub const fn long(self, octets: u64) -> Self {
+        Self(self.0 + (octets >> 32) + (octets & 0xffff_ffff))
+    }
+
+    /// Adds an address of either family.
+    #[inline(always)]
+    #[must_use]
+    pub const fn address(self, address: Addr) -> Self {
+        self.long(address.high).long(address.low)
     }
 
     /// Adds a run of octets; a last odd one counts as the high half of a word.
@@ -43,9 +65,11 @@ impl Sum {
     /// The sum with its carries folded in.
     #[inline(always)]
     pub const fn fold(self) -> u16 {
-        let once = (self.0 & 0xffff) + (self.0 >> 16);
-        let twice = (once & 0xffff) + (once >> 16);
-        twice as u16
+        let sum = (self.0 & 0xffff_ffff) + (self.0 >> 32);
+        let sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+        let sum = (sum & 0xffff) + (sum >> 16);
+        let sum = (sum & 0xffff) + (sum >> 16);
+        sum as u16
     }
 
     /// The checksum to send, when the field itself was summed as zero.
@@ -72,6 +96,19 @@ mod tests {
         assert_eq!(sum.fold(), 0xddf2);
         assert_eq!(sum.complement(), 0x220d);
         assert!(sum.word(0x220d).is_intact());
+    }
+
+    /// R-5.2.8-01, R-5.2.8-04: words added two and four at a time give the same sum.
+    #[test]
+    fn wide_words() {
+        let octets = [0xff, 0xfe, 0x80, 0x01, 0xab, 0xcd, 0xff, 0xff];
+        let words = Sum::default().octets(&octets);
+        let (one, other) = octets.split_at(4);
+        let quads = Sum::default().quad(one.try_into().unwrap()).quad(other.try_into().unwrap());
+        let long = Sum::default().long(u64::from_be_bytes(octets));
+        assert_eq!([quads.fold(), long.fold()], [words.fold(); 2]);
+        let all = Sum::default().long(u64::MAX).long(u64::MAX).word(1);
+        assert_eq!(all.fold(), 1);
     }
 
     /// R-5.2.8-01: an odd octet is padded on the right.

@@ -14,6 +14,8 @@ pub const BROADCAST: Mac = [0xff; 6];
 pub const IPV4: u16 = 0x0800;
 /// EtherType of ARP.
 pub const ARP: u16 = 0x0806;
+/// EtherType of IPv6.
+pub const IPV6: u16 = 0x86dd;
 /// EtherType of an 802.1Q customer tag.
 const CUSTOMER_TAG: u16 = 0x8100;
 /// EtherType of an 802.1ad service tag.
@@ -75,7 +77,7 @@ impl Link {
             return Some(Self {
                 ethertype,
                 vlan: Vlan::from_tags(outer_tag, 0),
-                payload: HEADER + TAG,
+                payload: frame.forget_how(HEADER + TAG),
             });
         }
         let inner: &[u8; TAG] = frame.octets(HEADER + TAG)?;

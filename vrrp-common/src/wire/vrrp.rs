@@ -1,8 +1,8 @@
 //! The VRRP advertisement: VRRPv2 (RFC 3768 5.1, RFC 2338 5.3 for authentication) and VRRPv3
-//! (RFC 9568 5.1), with IPv4 addresses.
+//! (RFC 9568 5.1), with addresses of either family.
 
-use super::{be16, checksum::Sum, ipv4};
-use crate::{AdverInterval, Priority, Version, Vrid};
+use super::{be16, checksum::Sum, ipv6};
+use crate::{Addr, AdverInterval, Priority, Version, Vrid};
 
 /// Octets in front of the addresses.
 pub const HEADER: usize = 8;
@@ -10,8 +10,10 @@ pub const HEADER: usize = 8;
 pub const ADDRESS: usize = 4;
 /// Octets of the authentication data behind the addresses of a v2 message, always there.
 pub const AUTH_DATA: usize = 8;
-/// The largest message: 255 addresses and authentication data.
-pub const MAX_MESSAGE: usize = HEADER + 255 * ADDRESS + AUTH_DATA;
+/// Octets of one IPv6 address.
+pub const ADDRESS_V6: usize = 16;
+/// The largest message: 255 IPv6 addresses.
+pub const MAX_MESSAGE: usize = HEADER + 255 * ADDRESS_V6;
 /// The only type that there is.
 pub const ADVERTISEMENT: u8 = 1;
 
@@ -79,11 +81,12 @@ impl Header<'_> {
     }
 }
 
-/// The sum over the IPv4 pseudo-header that RFC 5798 implementations add to a v3 message.
+/// The sum over the pseudo-header of a message of `message` octets: with IPv6 always part of the
+/// checksum (RFC 9568 5.2.8), with IPv4 in what RFC 5798 implementations send. Both families have
+/// the same fields in it.
 #[inline(always)]
-pub fn pseudo_header(source: [u8; 4], destination: [u8; 4], message: usize) -> Sum {
-    let protocol = u16::from(ipv4::VRRP);
-    Sum::default().quad(source).quad(destination).word(protocol).word(message as u16)
+pub const fn pseudo_header(source: Addr, destination: Addr, message: usize) -> Sum {
+    ipv6::pseudo_header(source, destination, ipv6::VRRP, message)
 }
 
 /// Authentication of a v2 message.
@@ -127,9 +130,9 @@ pub enum Coverage {
     Message,
 }
 
-/// An advertisement to be sent.
+/// An advertisement to be sent, with addresses of `N` octets: 4 or 16.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Advertisement<'a> {
+pub struct Advertisement<'a, const N: usize> {
     /// Version, which decides the layout.
     pub version: Version,
     /// Virtual router.
@@ -138,33 +141,41 @@ pub struct Advertisement<'a> {
     pub priority: Priority,
     /// Own interval. v2 sends whole seconds, v3 twelve bits of centiseconds.
     pub interval: AdverInterval,
-    /// At most 255 addresses, in the order of the configuration (R-5.2.9-01).
-    pub addresses: &'a [[u8; ADDRESS]],
+    /// At most 255 addresses, in the order of the configuration (R-5.2.9-01); of IPv6 ones the
+    /// link-local first (R-5.2.9-02).
+    pub addresses: &'a [[u8; N]],
     /// v2 only.
     pub auth: Auth,
-    /// v3 only.
+    /// v3 with IPv4 only.
     pub coverage: Coverage,
 }
 
-impl Advertisement<'_> {
+impl<const N: usize> Advertisement<'_, N>
+where
+    Addr: From<[u8; N]>,
+{
     /// Octets of the message.
     pub const fn length(&self) -> usize {
         let auth = match self.version {
             Version::V2 => AUTH_DATA,
             Version::V3 => 0,
         };
-        HEADER + self.addresses.len() * ADDRESS + auth
+        HEADER + self.addresses.len() * N + auth
     }
 
     /// Writes the message with its checksum to the beginning of `out` and returns that part.
     /// `source` and `destination` are those of the IP header. `None` when `out` is shorter than
-    /// [`Self::length`], or there are more than 255 addresses.
+    /// [`Self::length`], there are more than 255 addresses, or v2 is to carry IPv6 addresses.
     pub fn emit<'o>(
         &self,
-        source: [u8; 4],
-        destination: [u8; 4],
+        source: [u8; N],
+        destination: [u8; N],
         out: &'o mut [u8],
     ) -> Option<&'o mut [u8]> {
+        let is_v6 = N == ADDRESS_V6;
+        if is_v6 && self.version == Version::V2 {
+            return None;
+        }
         let count = u8::try_from(self.addresses.len()).ok()?;
         let message = out.get_mut(..self.length())?;
         let interval = match self.version {
@@ -182,18 +193,19 @@ impl Advertisement<'_> {
             0,
             0,
         ];
-        let (addresses, auth) = rest.split_at_mut(self.addresses.len() * ADDRESS);
-        for (field, address) in addresses.chunks_exact_mut(ADDRESS).zip(self.addresses) {
+        let (addresses, auth) = rest.split_at_mut(self.addresses.len() * N);
+        for (field, address) in addresses.chunks_exact_mut(N).zip(self.addresses) {
             field.copy_from_slice(address);
         }
         if self.version == Version::V2 {
             auth.copy_from_slice(&self.auth.data());
         }
-        let pseudo = match (self.version, self.coverage) {
-            (Version::V3, Coverage::PseudoHeader) => {
-                pseudo_header(source, destination, message.len())
-            }
-            _ => Sum::default(),
+        let covers_pseudo_header =
+            self.version == Version::V3 && (is_v6 || self.coverage == Coverage::PseudoHeader);
+        let pseudo = if covers_pseudo_header {
+            pseudo_header(source.into(), destination.into(), message.len())
+        } else {
+            Sum::new()
         };
         let checksum = pseudo.octets(message).complement();
         message[CHECKSUM..HEADER].copy_from_slice(&checksum.to_be_bytes());
@@ -203,7 +215,7 @@ impl Advertisement<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::ipv4, *};
 
     const SOURCE: [u8; 4] = [192, 0, 2, 3];
     const V2: [u8; 20] =
@@ -211,7 +223,7 @@ mod tests {
     const V3_MESSAGE: [u8; 12] = [0x31, 0x33, 0x64, 1, 0, 0x64, 0xa7, 0x68, 192, 0, 2, 254];
     const V3_PSEUDO: [u8; 12] = [0x31, 0x33, 0x64, 1, 0, 0x64, 0x04, 0xd6, 192, 0, 2, 254];
 
-    fn advertisement(version: Version, coverage: Coverage) -> Advertisement<'static> {
+    fn advertisement(version: Version, coverage: Coverage) -> Advertisement<'static, 4> {
         Advertisement {
             version,
             vrid: Vrid::new(51).unwrap(),
@@ -249,6 +261,39 @@ mod tests {
             let sent = advertisement(version, coverage).emit(SOURCE, ipv4::VRRP_GROUP, &mut out);
             assert_eq!(sent.as_deref(), Some(expected), "{version:?} {coverage:?}");
         }
+    }
+
+    const SOURCE_V6: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3];
+    #[rustfmt::skip]
+    const V6: [u8; 40] = [
+        0x31, 0x33, 0x64, 2, 0, 0x64, 0x3e, 0xca,
+        0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x33,
+        0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe,
+    ];
+
+    fn advertisement_v6(version: Version, coverage: Coverage) -> Advertisement<'static, 16> {
+        const ADDRESSES: &[[u8; 16]] = &[
+            [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x33],
+            [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe],
+        ];
+        let Advertisement { vrid, priority, interval, auth, .. } = advertisement(version, coverage);
+        Advertisement { version, vrid, priority, interval, addresses: ADDRESSES, auth, coverage }
+    }
+
+    /// R-5.2.8-04, R-5.2.9-02: the octets that are sent with IPv6, whatever IPv4 messages cover,
+    /// and that VRRPv2 has none.
+    #[test]
+    fn emit_v6() {
+        for coverage in [Coverage::Message, Coverage::PseudoHeader] {
+            let mut out = [0xa5; 64];
+            let advertisement = advertisement_v6(Version::V3, coverage);
+            assert_eq!(advertisement.length(), V6.len());
+            let sent = advertisement.emit(SOURCE_V6, ipv6::VRRP_GROUP, &mut out);
+            assert_eq!(sent.as_deref(), Some(&V6[..]));
+            assert_eq!(out[V6.len()..], [0xa5; 24]);
+        }
+        let v2 = advertisement_v6(Version::V2, Coverage::Message);
+        assert!(v2.emit(SOURCE_V6, ipv6::VRRP_GROUP, &mut [0; 64]).is_none());
     }
 
     /// keepalived 2.2.7's own octets (reference, 2.1): v2 with a password, priority 150.

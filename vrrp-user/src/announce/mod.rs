@@ -1,4 +1,5 @@
-//! Gratuitous ARP: telling the segment where a virtual address is now.
+//! Gratuitous ARP and unsolicited Neighbor Advertisements: telling the segment where a virtual
+//! address is now.
 //!
 //! The pattern is keepalived's: `repeat` rounds over all addresses when a router becomes Active,
 //! again after `delay`, then every `refresh`; and the same, with numbers of its own, when a losing
@@ -10,14 +11,14 @@ mod schedule;
 use std::{
     collections::{BTreeMap, HashMap},
     io::{self, ErrorKind},
-    net::Ipv4Addr,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use socket2::Socket;
 use tokio::sync::{mpsc, oneshot};
-use vrrp_common::wire::arp;
+use vrrp_common::wire::{arp, ndp};
 
 use self::schedule::{Due, Schedule};
 use crate::{config::Garp, sys::packet::packet_socket};
@@ -41,7 +42,7 @@ pub struct Target {
     /// The MAC address to announce: the interface's own, or the virtual one.
     pub mac: [u8; 6],
     /// The virtual address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
 }
 
 /// What became of the frames of one router since the daemon started.
@@ -54,7 +55,7 @@ pub struct Counts {
     pub failed: u64,
 }
 
-/// Handle of the task that sends gratuitous ARP. The task ends with its last handle.
+/// Handle of the task that sends the announcements. The task ends with its last handle.
 ///
 /// Methods wait only while many commands are queued, which the task works off between frames.
 #[derive(Clone, Debug)]
@@ -172,7 +173,7 @@ impl Task {
                     continue;
                 }
                 tracing::debug!(
-                    "gratuitous ARP for {} on interface {}: {error}",
+                    "announcement of {} on interface {}: {error}",
                     due.target.address,
                     due.target.interface
                 );
@@ -190,8 +191,11 @@ impl Task {
                 entry.insert(packet_socket(target.interface)?)
             }
         };
-        let frame = arp::gratuitous(target.mac, target.address.octets());
-        socket.send(&frame).map(|_| ())
+        let sent = match target.address {
+            IpAddr::V4(address) => socket.send(&arp::gratuitous(target.mac, address.octets())),
+            IpAddr::V6(address) => socket.send(&ndp::unsolicited(target.mac, address.octets())),
+        };
+        sent.map(|_| ())
     }
 
     fn count(&self, due: &Due, sent: bool) {

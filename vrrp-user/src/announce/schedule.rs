@@ -1,4 +1,4 @@
-//! Which gratuitous ARP leaves when. No clock and no socket.
+//! Which announcement leaves when. No clock and no socket.
 //!
 //! `handle_*` says what happened; then [`Schedule::handle_timeout`] turns expired timers into
 //! frames, and [`Schedule::poll_frame`] is called until it has no more;
@@ -16,8 +16,8 @@ use crate::config::Garp;
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     routers: BTreeMap<RouterId, Announcement>,
-    /// Frames that wait, by interface.
-    queues: BTreeMap<u32, Queue>,
+    /// Frames that wait.
+    queues: BTreeMap<Lane, Queue>,
     /// Number of the next frame: keeps the order of the rounds across interfaces.
     next_frame: u64,
 }
@@ -29,6 +29,20 @@ pub(super) struct Due {
     pub(super) target: Target,
     number: u64,
     interval: Duration,
+}
+
+/// Frames wait for each other on one interface. keepalived spaces the two families apart from each
+/// other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Lane {
+    interface: u32,
+    ipv6: bool,
+}
+
+impl Lane {
+    const fn of(target: &Target) -> Self {
+        Self { interface: target.interface, ipv6: target.address.is_ipv6() }
+    }
 }
 
 #[derive(Debug)]
@@ -99,15 +113,15 @@ impl Schedule {
             queue.frames.retain(|frame| frame.router != router);
         }
         let Self { routers, queues, .. } = self;
-        queues.retain(|&interface, _| {
+        queues.retain(|&lane, _| {
             let mut targets = routers.values().flat_map(|a| &a.targets);
-            targets.any(|t| t.interface == interface)
+            targets.any(|target| Lane::of(target) == lane)
         });
     }
 
     /// `frame` did not fit into the queue of its interface, which shall rest until `until`.
     pub(super) fn handle_full(&mut self, frame: Due, until: Instant) {
-        if let Some(queue) = self.queues.get_mut(&frame.target.interface) {
+        if let Some(queue) = self.queues.get_mut(&Lane::of(&frame.target)) {
             queue.frames.push_front(frame);
             queue.free_at = until;
         }
@@ -180,13 +194,17 @@ impl Schedule {
             for &target in targets {
                 let queue = self
                     .queues
-                    .entry(target.interface)
+                    .entry(Lane::of(&target))
                     .or_insert(Queue { frames: VecDeque::new(), free_at: now });
                 queue.frames.push_back(Due {
                     router,
                     target,
                     number: self.next_frame,
-                    interval: plan.interval,
+                    interval: if target.address.is_ipv6() {
+                        plan.gna_interval
+                    } else {
+                        plan.interval
+                    },
                 });
                 self.next_frame += 1;
             }
@@ -201,6 +219,8 @@ fn after(now: Instant, delay: Duration) -> Option<Instant> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     const A: RouterId = RouterId(0);
@@ -214,11 +234,19 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    fn target_ipv6(interface: u32, last: u16) -> Target {
+        let address = [0x2001, 0xdb8, 0, 0, 0, 0, 0, last].into();
+        Target { address, ..target(interface, 0) }
+    }
+
     /// Last octets of the addresses that leave at `now`, in order.
     fn frames(schedule: &mut Schedule, now: Instant) -> Vec<u8> {
         schedule.handle_timeout(now);
         std::iter::from_fn(|| schedule.poll_frame(now))
-            .map(|due| due.target.address.octets()[3])
+            .map(|due| match due.target.address {
+                IpAddr::V4(address) => address.octets()[3],
+                IpAddr::V6(address) => address.octets()[15],
+            })
             .collect()
     }
 
@@ -313,7 +341,7 @@ mod tests {
         for _ in 0..1000 {
             schedule.handle_losing(A, now);
         }
-        assert_eq!(schedule.queues[&2].frames.len(), 5);
+        assert_eq!(schedule.queues[&Lane::of(&target(2, 1))].frames.len(), 5);
     }
 
     /// keyword `garp_master_delay`: a daemon that was late with the first burst still sends the
@@ -341,6 +369,23 @@ mod tests {
         assert_eq!(frames(&mut schedule, now + seconds(1)), [1, 3]);
         assert_eq!(frames(&mut schedule, now + seconds(2)), [2]);
         assert_eq!(frames(&mut schedule, now + seconds(3)), [2]);
+        assert_eq!(schedule.next_timeout(), None);
+    }
+
+    /// keyword `vrrp_gna_interval`: Neighbor Advertisements have a spacing of their own, and gratuitous
+    /// ARP on the same interface does not wait for them.
+    #[test]
+    fn spacing_per_family() {
+        let now = Instant::now();
+        let mut schedule = Schedule::default();
+        let plan =
+            Garp { repeat: 2, delay: Duration::ZERO, gna_interval: seconds(1), ..Garp::default() };
+        let targets = vec![target_ipv6(2, 1), target(2, 2), target_ipv6(2, 3)];
+        schedule.handle_start(A, targets, plan, now);
+        assert_eq!(frames(&mut schedule, now), [1, 2, 2]);
+        assert_eq!(frames(&mut schedule, now + seconds(1)), [3]);
+        assert_eq!(frames(&mut schedule, now + seconds(2)), [1]);
+        assert_eq!(frames(&mut schedule, now + seconds(3)), [3]);
         assert_eq!(schedule.next_timeout(), None);
     }
 

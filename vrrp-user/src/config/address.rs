@@ -11,11 +11,10 @@ pub(super) const MAX_NAME: usize = 15;
 
 /// Words of an address line that are known and have no effect yet, with the number of words that
 /// follow each.
-const NOT_YET: [(&str, usize); 9] = [
+const NOT_YET: [(&str, usize); 8] = [
     ("peer", 1),
     ("preferred_lft", 1),
     ("home", 0),
-    ("-nodad", 0),
     ("mngtmpaddr", 0),
     ("noprefixroute", 0),
     ("autojoin", 0),
@@ -39,6 +38,7 @@ pub(super) fn parse(line: &Statement, findings: &mut Findings) -> Option<Virtual
         broadcast: None,
         scope: 0,
         label: None,
+        detect_duplicates: false,
         span,
     };
     let mut rest = line.arguments();
@@ -98,6 +98,14 @@ fn option(
         findings.report(code::NOT_YET, word.span, message);
         return Some(used);
     }
+    if name == "-nodad" {
+        address.detect_duplicates = address.address.is_ipv6();
+        if address.address.is_ipv4() {
+            let message = "`-nodad` has no effect: it is about IPv6";
+            findings.report(code::NO_EFFECT, word.span, message);
+        }
+        return Some(0);
+    }
     if !["dev", "label", "scope", "brd"].contains(&name) {
         let message = format!("`{name}` is no word of an address line; it is ignored");
         let diagnostic = findings.report(code::UNKNOWN_ADDRESS_WORD, word.span, message);
@@ -113,11 +121,33 @@ fn option(
     };
     match name {
         "dev" => address.device = Some(interface(value, findings)?),
-        "label" => address.label = Some(label(value, findings)?),
-        "scope" => address.scope = scope(value, findings).unwrap_or(address.scope),
+        "label" => {
+            let label = label(value, findings)?;
+            address.label = for_ipv4(address, word, label, findings);
+        }
+        "scope" => {
+            let scope = scope(value, findings);
+            let scope = scope.and_then(|scope| for_ipv4(address, word, scope, findings));
+            address.scope = scope.unwrap_or(address.scope);
+        }
         _ => address.broadcast = broadcast(address, value, findings)?,
     }
     Some(1)
+}
+
+/// The value of an option that an IPv6 address does not have.
+fn for_ipv4<T>(
+    address: &VirtualAddress,
+    word: &Word,
+    value: T,
+    findings: &mut Findings,
+) -> Option<T> {
+    if address.address.is_ipv4() {
+        return Some(value);
+    }
+    let message = format!("an IPv6 address has no `{}`; it is ignored", word.text);
+    findings.report(code::NOT_FOR_IPV6, word.span, message);
+    None
 }
 
 /// Name of an interface; `None` when Linux cannot have it.
@@ -159,6 +189,11 @@ fn broadcast(
     word: &Word,
     findings: &mut Findings,
 ) -> Option<Option<Broadcast>> {
+    if address.address.is_ipv6() {
+        let message = "an IPv6 address has no broadcast address; the whole address is ignored";
+        findings.report(code::BAD_BROADCAST, word.span, message).help("remove `brd`");
+        return None;
+    }
     let broadcast = match word.text.as_str() {
         "+" => Broadcast::HostBitsSet,
         "-" => Broadcast::HostBitsClear,

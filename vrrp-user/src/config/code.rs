@@ -71,6 +71,8 @@ pub(super) const FAMILY_MISMATCH: Kind = error("E0043");
 pub(super) const TOO_MANY_ADDRESSES: Kind = error("E0044");
 pub(super) const NO_ADDRESS: Kind = error("E0045");
 pub(super) const ADDRESS_TWICE: Kind = warning("W0046");
+pub(super) const NOT_FOR_IPV6: Kind = error("E0047");
+pub(super) const NOT_LINK_LOCAL: Kind = warning("W0048");
 
 // Instances as a whole.
 pub(super) const NO_VRID: Kind = error("E0050");
@@ -84,6 +86,8 @@ pub(super) const PREEMPT_DELAY_DROPPED: Kind = error("E0057");
 pub(super) const STRICT_REPAIR: Kind = error("E0058");
 pub(super) const VERSION_CONFLICT: Kind = error("E0059");
 pub(super) const AUTH_WITHOUT_TYPE: Kind = warning("W0060");
+pub(super) const IPV6_ON_V2: Kind = warning("W0061");
+pub(super) const IPV6_AUTH: Kind = warning("W0062");
 
 // References between blocks, and scripts.
 pub(super) const UNKNOWN_REFERENCE: Kind = error("E0070");

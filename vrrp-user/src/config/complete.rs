@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, net::IpAddr, time::Duration};
 
-use vrrp_common::{AdverInterval, Priority, Version};
+use vrrp_common::{AdverInterval, Family, Priority, Version};
 
 use super::{
     Authentication, ChecksumForm, Garp, InitialState, Instance, VirtualAddress, code,
@@ -15,6 +15,9 @@ use super::{
 
 /// An advert counts its addresses in one octet (RFC 9568 5.2.5).
 const MAX_ADDRESSES: usize = 255;
+
+/// As many IPv6 addresses keepalived puts into a packet of 1500 octets. A peer does the same.
+const MAX_ADDRESSES_IPV6: usize = 89;
 
 /// The virtual router, or `None` when keepalived would not run it or we cannot yet.
 pub(super) fn complete(
@@ -35,28 +38,25 @@ struct Completion<'a> {
 impl Completion<'_> {
     fn run(mut self) -> Option<Instance> {
         let runnable = self.check_required();
-        let ipv6 = self.draft.addresses.first().is_some_and(|first| first.address.is_ipv6());
-        self.one_family(ipv6);
-        self.limit_addresses();
+        let ipv6 = self.draft.family == Some(Family::V6);
+        self.limit_addresses(if ipv6 { MAX_ADDRESSES_IPV6 } else { MAX_ADDRESSES });
         let version = self.version(ipv6);
         let has_addresses = self.check_addresses(version);
+        if ipv6 {
+            self.check_link_local();
+        }
         let (priority, state) = self.priority_and_state();
         let authentication = self.authentication(version);
         self.check_preemption(priority, state);
         self.repair_for_strict(priority);
         let interval = self.interval(version);
-        let source = self.source(ipv6);
-        if ipv6 {
-            let name = &self.draft.name;
-            let message =
-                format!("IPv6 is not implemented yet: the virtual router `{name}` is left out");
-            self.findings.report(code::LEFT_OUT, self.draft.span, message);
-        }
+        let checksum = self.checksum(ipv6);
         let garp = self.garp();
         let (draft, defaults) = (self.draft, self.defaults);
-        if !runnable || !has_addresses || ipv6 || draft.left_out || defaults.left_out {
+        if !runnable || !has_addresses || draft.left_out || defaults.left_out {
             return None;
         }
+        let group = if ipv6 { defaults.group_ipv6.into() } else { defaults.group.into() };
         let or = |given: Option<(bool, _)>, default| given.map_or(default, |(on, _)| on);
         Some(Instance {
             name: draft.name,
@@ -70,8 +70,8 @@ impl Completion<'_> {
             authentication,
             addresses: draft.addresses,
             excluded: draft.excluded,
-            source,
-            group: draft.group.unwrap_or(defaults.group),
+            source: draft.source.map(|(source, _)| source),
+            group: draft.group.unwrap_or(group),
             preempt: draft.nopreempt.is_none(),
             preempt_delay: draft.preempt_delay.map_or(Duration::ZERO, |(delay, _)| delay),
             down_timer_adverts: draft
@@ -82,11 +82,7 @@ impl Completion<'_> {
             higher_prio_send_advert: !self.strict
                 && or(draft.higher_prio_send_advert, defaults.higher_prio_send_advert),
             skip_check_adv_addr: draft.skip_check_adv_addr.unwrap_or(defaults.skip_check_adv_addr),
-            checksum: if draft.checksum_as_v2.unwrap_or(defaults.checksum_as_v2) {
-                ChecksumForm::MessageOnly
-            } else {
-                ChecksumForm::PseudoHeader
-            },
+            checksum,
             garp,
             xdp_mode: draft.xdp_mode.unwrap_or(defaults.xdp_mode),
         })
@@ -113,33 +109,8 @@ impl Completion<'_> {
         self.draft.vrid.is_some() && self.draft.interface.is_some()
     }
 
-    /// The first address fixes the family of an instance. Excluded ones may be of any family, but
-    /// IPv6 has to wait.
-    fn one_family(&mut self, ipv6: bool) {
-        let findings = &mut *self.findings;
-        self.draft.addresses.retain(|address| {
-            let same = address.address.is_ipv6() == ipv6;
-            if !same {
-                let message =
-                    format!("`{}` is of another family than the first address", address.address);
-                findings
-                    .report(code::FAMILY_MISMATCH, address.span, message)
-                    .help("it is ignored; virtual_ipaddress_excluded takes both families");
-            }
-            same
-        });
-        self.draft.excluded.retain(|address| {
-            if address.address.is_ipv6() && !ipv6 {
-                let message =
-                    format!("IPv6 is not implemented yet: `{}` is left out", address.address);
-                findings.report(code::NOT_YET, address.span, message);
-            }
-            address.address.is_ipv4()
-        });
-    }
-
     /// No address twice, and no more than an advert can carry: the others become excluded ones.
-    fn limit_addresses(&mut self) {
+    fn limit_addresses(&mut self, most: usize) {
         let findings = &mut *self.findings;
         let mut seen: HashSet<IpAddr> = HashSet::new();
         let mut once = |address: &VirtualAddress| {
@@ -155,10 +126,10 @@ impl Completion<'_> {
         self.draft.addresses.retain(&mut once);
         self.draft.excluded.retain(&mut once);
         let count = self.draft.addresses.len();
-        if count > MAX_ADDRESSES {
-            let excess = self.draft.addresses.split_off(MAX_ADDRESSES);
+        if count > most {
+            let excess = self.draft.addresses.split_off(most);
             if let Some(first) = excess.first() {
-                let message = format!("{count} addresses: an advert carries {MAX_ADDRESSES}");
+                let message = format!("{count} addresses: an advert carries {most}");
                 self.findings
                     .report(code::TOO_MANY_ADDRESSES, first.span, message)
                     .help("from here on they are treated as virtual_ipaddress_excluded");
@@ -171,8 +142,16 @@ impl Completion<'_> {
         let given = self.draft.version;
         match given {
             Some((Version::V2, span)) if ipv6 => {
+                let (kind, help) = if self.strict {
+                    (code::VERSION_CONFLICT, "as keepalived does in strict mode")
+                } else {
+                    (
+                        code::IPV6_ON_V2,
+                        "keepalived speaks a version of its own here: give `version 3` to all routers",
+                    )
+                };
                 let message = "version 2 has no IPv6; version 3 is used";
-                self.findings.report(code::VERSION_CONFLICT, span, message);
+                self.findings.report(kind, span, message).help(help);
                 Version::V3
             }
             Some((version, _)) => version,
@@ -195,6 +174,26 @@ impl Completion<'_> {
         let message = format!("`{}` has no virtual address", self.draft.name);
         self.findings.report(code::NO_ADDRESS, self.draft.span, message).help(help);
         !required
+    }
+
+    /// Addresses of IPv6 that have to be link-local: the first virtual one (RFC 9568 5.2.9), and the
+    /// source of adverts (5.1.2.1). keepalived demands the former in strict mode only.
+    fn check_link_local(&mut self) {
+        if let Some(first) = self.draft.addresses.first().filter(|own| !is_link_local(own.address))
+        {
+            let kind = if self.strict { code::STRICT_REPAIR } else { code::NOT_LINK_LOCAL };
+            let message =
+                format!("`{}`: the first IPv6 address should be a link-local one", first.address);
+            self.findings
+                .report(kind, first.span, message)
+                .help("put one of fe80::/10 in front: routers may reject adverts without it");
+        }
+        if let Some((source, span)) = self.draft.source.filter(|(own, _)| !is_link_local(*own)) {
+            let message = format!("`{source}`: adverts over IPv6 come from a link-local address");
+            self.findings
+                .report(code::NOT_LINK_LOCAL, span, message)
+                .help("remove the line: the interface has one, and others may refuse this one");
+        }
     }
 
     /// Each gives the other where only one is there.
@@ -232,9 +231,16 @@ impl Completion<'_> {
             }
             return None;
         };
+        // The version 2 that keepalived speaks for IPv6 would have it.
+        let given_v2 = self.draft.version.is_some_and(|(given, _)| given != version);
+        let kind_of_drop = if given_v2 && !self.strict && kind == AuthKind::Pass {
+            code::IPV6_AUTH
+        } else {
+            code::AUTH_DROPPED
+        };
         let mut drop = |message: &str| {
             let help = "the virtual router runs without authentication";
-            self.findings.report(code::AUTH_DROPPED, span, message).help(help);
+            self.findings.report(kind_of_drop, span, message).help(help);
         };
         if version == Version::V3 {
             drop("VRRP version 3 has no authentication");
@@ -329,6 +335,7 @@ impl Completion<'_> {
             lower_prio_repeat: lower_prio_repeat.or(defaults.lower_prio_repeat).unwrap_or(repeat),
             lower_prio_delay: draft.lower_prio_delay.or(defaults.lower_prio_delay).unwrap_or(delay),
             interval: defaults.garp.interval,
+            gna_interval: defaults.garp.gna_interval,
         }
     }
 
@@ -361,15 +368,18 @@ impl Completion<'_> {
         interval
     }
 
-    fn source(&mut self, ipv6: bool) -> Option<std::net::Ipv4Addr> {
-        let (source, span) = self.draft.source?;
-        if source.is_ipv6() != ipv6 {
-            let message = format!("`{source}` is of another family than the virtual addresses");
-            self.findings.report(code::FAMILY_MISMATCH, span, message).help("the line is ignored");
+    /// With IPv6 the pseudo-header is always part of it (RFC 9568 5.2.8).
+    fn checksum(&mut self, ipv6: bool) -> ChecksumForm {
+        let given = self.draft.checksum_as_v2;
+        if let Some((true, span)) = given.filter(|_| ipv6) {
+            let message = "`v3_checksum_as_v2` has no effect: it is about IPv4";
+            self.findings.report(code::NO_EFFECT, span, message);
         }
-        match source {
-            IpAddr::V4(source) => Some(source),
-            IpAddr::V6(_) => None,
-        }
+        let as_v2 = given.map_or(self.defaults.checksum_as_v2, |(on, _)| on);
+        if as_v2 && !ipv6 { ChecksumForm::MessageOnly } else { ChecksumForm::PseudoHeader }
     }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }

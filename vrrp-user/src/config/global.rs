@@ -1,6 +1,9 @@
 //! `global_defs`: settings of the daemon, and defaults for the virtual routers.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use vrrp_common::Version;
 
@@ -20,11 +23,15 @@ pub(super) const VERSIONS: [(&str, Version); 2] = [("2", Version::V2), ("3", Ver
 /// The group of VRRP for IPv4 (RFC 9568 5.1.1.2).
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
+/// The group of VRRP for IPv6 (RFC 9568 5.1.2.2).
+const GROUP_IPV6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+
 /// What an instance takes when it does not say otherwise.
 #[derive(Clone, Debug)]
 pub(super) struct Defaults {
     pub(super) version: Option<Version>,
     pub(super) group: Ipv4Addr,
+    pub(super) group_ipv6: Ipv6Addr,
     pub(super) garp: Garp,
     /// `None`: as the instance's `garp_master_repeat`.
     pub(super) lower_prio_repeat: Option<u32>,
@@ -46,6 +53,7 @@ impl Default for Defaults {
         Self {
             version: None,
             group: GROUP,
+            group_ipv6: GROUP_IPV6,
             garp: Garp::default(),
             lower_prio_repeat: None,
             lower_prio_delay: None,
@@ -104,12 +112,16 @@ fn apply(
         "vrrp_mcast_group4" => {
             defaults.group = group(statement, findings).unwrap_or(defaults.group);
         }
+        "vrrp_mcast_group6" => {
+            defaults.group_ipv6 = group_ipv6(statement, findings).unwrap_or(defaults.group_ipv6);
+        }
         "vrrp_down_timer_adverts" => {
             defaults.down_timer_adverts =
                 down_timer_adverts(statement, findings).unwrap_or(defaults.down_timer_adverts);
         }
         "vrrp_gna_interval" => {
-            spacing(statement, findings);
+            defaults.garp.gna_interval =
+                spacing(statement, findings).unwrap_or(defaults.garp.gna_interval);
         }
         "vrrp_garp_interval" => {
             defaults.garp.interval = spacing(statement, findings).unwrap_or(defaults.garp.interval);
@@ -185,8 +197,8 @@ pub(super) fn strict(statement: &Statement, findings: &mut Findings) -> Option<b
     Some(strict)
 }
 
-/// A multicast group of IPv4.
-pub(super) fn group(statement: &Statement, findings: &mut Findings) -> Option<Ipv4Addr> {
+/// `vrrp_mcast_group4`.
+fn group(statement: &Statement, findings: &mut Findings) -> Option<Ipv4Addr> {
     let word = values::argument(statement)?;
     let group = word.text.parse::<Ipv4Addr>().ok().filter(Ipv4Addr::is_multicast);
     if group.is_none() {
@@ -196,7 +208,42 @@ pub(super) fn group(statement: &Statement, findings: &mut Findings) -> Option<Ip
     group
 }
 
-/// Spacing of gratuitous ARP, 1 us - 4294.967295 s. An explicit 0 is what keepalived's own default
+/// `vrrp_mcast_group6`. A group of a wider scope is reported and used, as keepalived does.
+fn group_ipv6(statement: &Statement, findings: &mut Findings) -> Option<Ipv6Addr> {
+    let word = values::argument(statement)?;
+    let group = word.text.parse::<Ipv6Addr>().ok().filter(Ipv6Addr::is_multicast);
+    let (message, help) = match group {
+        None => ("is no multicast address of IPv6", "the line is ignored"),
+        Some(group) if !is_link_local_group(group) => {
+            ("is no link-local group", "it is used; adverts do not leave the link in any case")
+        }
+        Some(_) => return group,
+    };
+    let message = format!("`{}` {message}", word.text);
+    findings.report(code::NOT_MULTICAST, word.span, message).help(help);
+    group
+}
+
+/// `mcast_dst_ip`: a group of either family, of IPv6 a link-local one.
+pub(super) fn any_group(statement: &Statement, findings: &mut Findings) -> Option<IpAddr> {
+    let word = values::argument(statement)?;
+    let group = word.text.parse().ok().filter(|group| match *group {
+        IpAddr::V4(group) => group.is_multicast(),
+        IpAddr::V6(group) => is_link_local_group(group),
+    });
+    if group.is_none() {
+        let message = format!("`{}` is no multicast address of this link", word.text);
+        findings.report(code::NOT_MULTICAST, word.span, message).help("the line is ignored");
+    }
+    group
+}
+
+/// ffx2::/16 (RFC 4291 2.7).
+const fn is_link_local_group(group: Ipv6Addr) -> bool {
+    group.segments()[0] & 0xff0f == 0xff02
+}
+
+/// Spacing of gratuitous ARP and Neighbor Advertisements, 1 us - 4294.967295 s. An explicit 0 is what keepalived's own default
 /// file contains and what its parser rejects; both come to "no spacing".
 fn spacing(statement: &Statement, findings: &mut Findings) -> Option<Duration> {
     let word = values::argument(statement)?;

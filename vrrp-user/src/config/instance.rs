@@ -1,11 +1,8 @@
 //! `vrrp_instance`: what the file says, before defaults and repairs.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
-use vrrp_common::{Version, Vrid};
+use vrrp_common::{Family, Version, Vrid};
 
 use super::{
     InitialState, VirtualAddress, XdpMode, address, code,
@@ -38,15 +35,18 @@ pub(super) struct Draft {
     pub(super) excluded: Vec<VirtualAddress>,
     /// `no_virtual_ipaddress`.
     pub(super) wants_no_address: bool,
+    /// The first address of any line but `virtual_ipaddress_excluded` fixes the family; others have
+    /// been reported and are absent.
+    pub(super) family: Option<Family>,
     pub(super) source: Given<IpAddr>,
-    pub(super) group: Option<Ipv4Addr>,
+    pub(super) group: Option<IpAddr>,
     pub(super) nopreempt: Given<()>,
     pub(super) preempt_delay: Given<Duration>,
     pub(super) down_timer_adverts: Given<u8>,
     pub(super) lower_prio_no_advert: Given<bool>,
     pub(super) higher_prio_send_advert: Given<bool>,
     pub(super) skip_check_adv_addr: Option<bool>,
-    pub(super) checksum_as_v2: Option<bool>,
+    pub(super) checksum_as_v2: Given<bool>,
     pub(super) strict: Option<bool>,
     /// `accept`, not overridden by `no_accept`.
     pub(super) accept: Given<()>,
@@ -128,13 +128,26 @@ impl Draft {
                 self.version = version.map(|version| (version, span)).or(self.version);
             }
             "authentication" => self.authenticate(statement, sources, findings),
-            "virtual_ipaddress" => self.addresses.extend(addresses(statement, findings)),
+            "virtual_ipaddress" => {
+                let mut addresses = addresses(statement, findings);
+                addresses.retain(|line| {
+                    let help = "it is ignored; virtual_ipaddress_excluded takes both families";
+                    self.fits(line.address, line.span, help, findings)
+                });
+                self.addresses.append(&mut addresses);
+            }
             "virtual_ipaddress_excluded" => self.excluded.extend(addresses(statement, findings)),
             "no_virtual_ipaddress" => self.wants_no_address = true,
             "mcast_src_ip" => {
-                self.source = source(statement, findings).map(|source| (source, span));
+                let source = source(statement, findings)
+                    .filter(|source| self.fits(*source, span, IGNORED, findings));
+                self.source = source.map(|source| (source, span)).or(self.source);
             }
-            "mcast_dst_ip" => self.group = global::group(statement, findings),
+            "mcast_dst_ip" => {
+                let group = global::any_group(statement, findings)
+                    .filter(|group| self.fits(*group, span, IGNORED, findings));
+                self.group = group.or(self.group);
+            }
             "nopreempt" => self.nopreempt = Some(((), span)),
             "preempt" => self.nopreempt = None,
             "preempt_delay" => {
@@ -150,6 +163,17 @@ impl Draft {
             }
             _ => self.apply_timing(statement, findings),
         }
+    }
+
+    /// True if `address` is of the family of this virtual router, which the first one decides.
+    fn fits(&mut self, address: IpAddr, span: Span, help: &str, findings: &mut Findings) -> bool {
+        let family = address.into();
+        let fits = *self.family.get_or_insert(family) == family;
+        if !fits {
+            let message = format!("`{address}` is of another family than the first address above");
+            findings.report(code::FAMILY_MISMATCH, span, message).help(help);
+        }
+        fits
     }
 
     /// Switches, and everything about adverts and gratuitous ARP.
@@ -169,7 +193,9 @@ impl Draft {
                     values::switch(statement, findings).map(|on| (on, span));
             }
             "skip_check_adv_addr" => self.skip_check_adv_addr = values::switch(statement, findings),
-            "v3_checksum_as_v2" => self.checksum_as_v2 = values::switch(statement, findings),
+            "v3_checksum_as_v2" => {
+                self.checksum_as_v2 = values::switch(statement, findings).map(|on| (on, span));
+            }
             "garp_master_delay" => self.garp.delay = values::whole_seconds(statement, findings),
             "garp_master_repeat" => self.garp.repeat = global::rounds(statement, findings),
             "garp_master_refresh" => self.garp.refresh = values::whole_seconds(statement, findings),

@@ -267,7 +267,7 @@ static ROWS: &[Row] = &[
     line(GLOBAL, "random_seed", ONE, NoEffect("it is for ${_RANDOM} only")),
     line(GLOBAL, "umask", SOME, NoEffect("no files are written that others read")),
     // global_defs: defaults of instances.
-    line(GLOBAL, "vrrp_version vrrp_mcast_group4", ONE, Done),
+    line(GLOBAL, "vrrp_version vrrp_mcast_group4 vrrp_mcast_group6", ONE, Done),
     line(GLOBAL, "vrrp_garp_master_delay vrrp_garp_master_repeat", ONE, Done),
     line(GLOBAL, "vrrp_garp_master_refresh vrrp_garp_master_refresh_repeat", ONE, Done),
     line(GLOBAL, "vrrp_garp_lower_prio_delay vrrp_garp_lower_prio_repeat", ONE, Done),
@@ -277,7 +277,6 @@ static ROWS: &[Row] = &[
     line(GLOBAL, "v3_checksum_as_v2 vrrp_strict", BOOL, Done),
     line(GLOBAL, "xdp_mode", ONE, Done),
     line(GLOBAL, "xdp_drop_foreign", BOOL, Done),
-    line(GLOBAL, "vrrp_mcast_group6", ONE, NotYet),
     line(GLOBAL, "vrrp_garp_extra_if vrrp_vmac_garp_intvl", SOME, NotYet),
     line(GLOBAL, "vrrp_check_unicast_src vrrp_owner_ignore_adverts", BOOL, NotYet),
     line(GLOBAL, "vrrp_notify_priority_changes log_unknown_vrids", BOOL, NotYet),

@@ -92,13 +92,14 @@ fn build(tree: &[Statement], sources: &Sources, findings: &mut Findings) -> Conf
     config
 }
 
-/// Two virtual routers with one number on one interface hear each other's adverts: the second one
-/// is left out.
+/// Two virtual routers of one family with one number on one interface hear each other's adverts: the
+/// second one is left out.
 fn separate(instances: &mut Vec<Instance>, findings: &mut Findings) {
     let mut taken = HashMap::new();
     instances.retain(|instance| {
         let Instance { name, span, vrid, interface, .. } = instance;
-        match taken.get(&(*vrid, interface.clone())) {
+        let place = (*vrid, instance.family(), interface.clone());
+        match taken.get(&place) {
             Some(first) => {
                 let message = format!(
                     "`{first}` and `{name}` both have virtual_router_id {vrid} on {interface}"
@@ -109,7 +110,7 @@ fn separate(instances: &mut Vec<Instance>, findings: &mut Findings) {
                 false
             }
             None => {
-                taken.insert((*vrid, interface.clone()), name.clone());
+                taken.insert(place, name.clone());
                 true
             }
         }

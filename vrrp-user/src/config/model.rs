@@ -1,9 +1,12 @@
 //! The typed configuration. After this module nothing parses strings: every value has its unit and
 //! its range in its type, defaults are filled in, and keepalived's repairs have been made.
 
-use std::{net::IpAddr, net::Ipv4Addr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
-use vrrp_common::{AdverInterval, Priority, Version, Vrid};
+use vrrp_common::{AdverInterval, Family, Priority, Version, Vrid};
 
 use super::Span;
 
@@ -45,20 +48,21 @@ pub struct Instance {
     pub vrid: Vrid,
     /// `priority`, 1-255.
     pub priority: Priority,
-    /// `version`, else `vrrp_version`, else 2 (3 for IPv6).
+    /// `version`, else `vrrp_version`, else 2; always 3 for IPv6.
     pub version: Version,
     /// `advert_int`, rounded as the version demands.
     pub interval: AdverInterval,
     /// `authentication` of v2, `None` without.
     pub authentication: Option<Authentication>,
-    /// `virtual_ipaddress`: advertised, in this order.
+    /// `virtual_ipaddress`: advertised, in this order, all of the instance's family.
     pub addresses: Vec<VirtualAddress>,
-    /// `virtual_ipaddress_excluded`: moved with the others, not advertised.
+    /// `virtual_ipaddress_excluded`: moved with the others, not advertised, of any family.
     pub excluded: Vec<VirtualAddress>,
     /// `mcast_src_ip`: source of adverts instead of the interface's primary address.
-    pub source: Option<Ipv4Addr>,
-    /// `mcast_dst_ip`, else `vrrp_mcast_group4`.
-    pub group: Ipv4Addr,
+    pub source: Option<IpAddr>,
+    /// `mcast_dst_ip`, else `vrrp_mcast_group4` or `vrrp_mcast_group6`. Its family is that of the
+    /// virtual router.
+    pub group: IpAddr,
     /// `false` for `nopreempt`.
     pub preempt: bool,
     /// `preempt_delay`, counted from the first lower-priority advert heard as Backup.
@@ -73,10 +77,17 @@ pub struct Instance {
     pub skip_check_adv_addr: bool,
     /// Form of the v3/IPv4 checksum on send, `v3_checksum_as_v2`.
     pub checksum: ChecksumForm,
-    /// Gratuitous ARP.
+    /// Gratuitous ARP and unsolicited Neighbor Advertisements.
     pub garp: Garp,
     /// `xdp_mode`, an extension of ours.
     pub xdp_mode: XdpMode,
+}
+
+impl Instance {
+    /// What the virtual router has its addresses of.
+    pub fn family(&self) -> Family {
+        self.group.into()
+    }
 }
 
 /// Argument of `state`.
@@ -105,7 +116,8 @@ pub enum ChecksumForm {
     MessageOnly,
 }
 
-/// Gratuitous ARP of an instance, keepalived's knobs with its defaults.
+/// Gratuitous ARP of an instance, keepalived's knobs with its defaults. They hold for unsolicited
+/// Neighbor Advertisements, too, but for the spacing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Garp {
     /// Rounds over all addresses when becoming Active (`garp_master_repeat`, 5).
@@ -120,8 +132,10 @@ pub struct Garp {
     pub lower_prio_repeat: u32,
     /// Second burst after a losing advert (`garp_lower_prio_delay`, as `delay`).
     pub lower_prio_delay: Duration,
-    /// Spacing of the frames on one interface (`vrrp_garp_interval`, 0 = none).
+    /// Spacing of gratuitous ARP on one interface (`vrrp_garp_interval`, 0 = none).
     pub interval: Duration,
+    /// Spacing of Neighbor Advertisements on one interface (`vrrp_gna_interval`, 0 = none).
+    pub gna_interval: Duration,
 }
 
 impl Default for Garp {
@@ -134,6 +148,7 @@ impl Default for Garp {
             lower_prio_repeat: 5,
             lower_prio_delay: Duration::from_secs(5),
             interval: Duration::ZERO,
+            gna_interval: Duration::ZERO,
         }
     }
 }
@@ -163,10 +178,14 @@ pub struct VirtualAddress {
     pub device: Option<String>,
     /// `brd`.
     pub broadcast: Option<Broadcast>,
-    /// `scope` as rtnetlink counts it: 0 global, 200 site, 253 link, 254 host, 255 nowhere.
+    /// `scope` of an IPv4 address as rtnetlink counts it: 0 global, 200 site, 253 link, 254 host,
+    /// 255 nowhere.
     pub scope: u8,
-    /// `label`.
+    /// `label` of an IPv4 address.
     pub label: Option<String>,
+    /// `-nodad` of an IPv6 address: duplicate address detection before it is used, which otherwise
+    /// is left out, as in keepalived: the virtual router itself sees to it that one has it.
+    pub detect_duplicates: bool,
     /// Where the line stands.
     pub span: Span,
 }

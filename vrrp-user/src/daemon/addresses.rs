@@ -324,10 +324,7 @@ impl Addresses {
         let targets = all_addresses(instance)
             .filter_map(|address| {
                 let (interface, mac) = *self.interfaces.get(interface_of(instance, address))?;
-                match address.address {
-                    IpAddr::V4(address) => Some(Target { interface, mac, address }),
-                    IpAddr::V6(_) => None,
-                }
+                Some(Target { interface, mac, address: address.address })
             })
             .collect();
         self.announcer.start(id, targets, instance.garp).await;

@@ -3,12 +3,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     sync::Arc,
 };
 
 use tracing::{info, warn};
-use vrrp_common::wire::{Mac, ethernet::Vlan};
+use vrrp_common::{
+    Family,
+    wire::{Mac, ethernet::Vlan},
+};
 
 use super::plan::{Plan, slot_of};
 use crate::{
@@ -32,7 +35,7 @@ pub(super) struct Devices {
     /// them: that waits for locks of the kernel.
     retired: Vec<Arc<Port>>,
     routers: Vec<Part>,
-    borrowed: BTreeSet<Ipv4Addr>,
+    borrowed: BTreeSet<IpAddr>,
 }
 
 struct Device {
@@ -48,7 +51,7 @@ enum Part {
     /// Nothing was said yet.
     Unknown,
     /// It does, from this device and address.
-    Takes { ifindex: u32, mac: Mac, source: Ipv4Addr },
+    Takes { ifindex: u32, mac: Mac, source: IpAddr },
     /// It does not, for this reason: keepalived's FAULT.
     Fault(String),
 }
@@ -78,10 +81,7 @@ impl Devices {
     /// addresses.
     pub(super) fn is_concerned(&self, change: &Change) -> bool {
         let known = |index: &u32| self.present.values().any(|device| device.ifindex == *index);
-        let is_borrowed = |address: &IpAddr| match address {
-            IpAddr::V4(address) => self.borrowed.contains(address),
-            IpAddr::V6(_) => false,
-        };
+        let is_borrowed = |address: &IpAddr| self.borrowed.contains(address);
         match change {
             // Under another name it is gone for us.
             Change::LinkChanged { index, name, .. } => {
@@ -161,14 +161,32 @@ impl Devices {
         let Some(mac) = link.mac else {
             return Part::Fault(format!("interface {interface} has no MAC address"));
         };
-        let borrowed: Vec<_> = self.borrowed.iter().copied().collect();
-        let Some(source) = instance.source.or_else(|| link.primary_ipv4(&borrowed)) else {
-            return Part::Fault(format!("interface {interface} has no IPv4 address of its own"));
+        let Some(source) = instance.source.or_else(|| self.primary(instance.family(), link)) else {
+            let address = match instance.family() {
+                Family::V4 => "IPv4 address",
+                Family::V6 => "link-local IPv6 address",
+            };
+            return Part::Fault(format!("interface {interface} has no {address} of its own"));
         };
         if self.present.get(interface).is_none_or(|device| device.port.is_none()) {
             return Part::Fault(format!("no socket could be opened on {interface}"));
         }
         Part::Takes { ifindex: link.index, mac, source }
+    }
+
+    /// The address of a link that adverts come from, leaving out those that are not its own.
+    fn primary(&self, family: Family, link: &Link) -> Option<IpAddr> {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for address in &self.borrowed {
+            match address {
+                IpAddr::V4(address) => v4.push(*address),
+                IpAddr::V6(address) => v6.push(*address),
+            }
+        }
+        match family {
+            Family::V4 => link.primary_ipv4(&v4).map(IpAddr::V4),
+            Family::V6 => link.primary_link_local(&v6).map(IpAddr::V6),
+        }
     }
 
     fn command(&self, router: RouterId, instance: &Instance, part: &Part) -> Option<Command> {
@@ -251,9 +269,13 @@ impl Devices {
     fn fill_tables(&mut self, interface: &str, ifindex: u32, mac: Mac) {
         let Some(datapath) = &mut self.datapath else { return };
         for (router, instance) in self.plan.routers_on(interface) {
-            if let Err(error) =
-                datapath.add_router(ifindex, Vlan::NONE, instance.vrid, slot_of(router))
-            {
+            if let Err(error) = datapath.add_router(
+                ifindex,
+                Vlan::NONE,
+                instance.family(),
+                instance.vrid,
+                slot_of(router),
+            ) {
                 warn!("({}) adverts go past the kernel program: {error}", instance.name);
             }
         }
@@ -270,7 +292,7 @@ impl Devices {
     fn let_go(&mut self, interface: &str, ifindex: u32) {
         let Some(datapath) = &mut self.datapath else { return };
         for (_, instance) in self.plan.routers_on(interface) {
-            let _ = datapath.remove_router(ifindex, Vlan::NONE, instance.vrid);
+            let _ = datapath.remove_router(ifindex, Vlan::NONE, instance.family(), instance.vrid);
         }
         for (_, address) in self.plan.addresses_on(interface) {
             let _ = datapath.remove_address(ifindex, Vlan::NONE, address);

@@ -30,7 +30,7 @@ pub(super) fn report(plan: &Plan, devices: &Devices, stopping: bool, report: &Re
             }
         }
         Report::Rejected { router, reject, source } => {
-            rejected(&plan.routers[router].name, source.into(), reject);
+            rejected(&plan.routers[router].name, source, reject);
         }
         Report::AddAddresses { .. } | Report::RemoveAddresses { .. } | Report::Announce { .. } => {}
     }
@@ -43,10 +43,10 @@ pub(super) fn reject(plan: &Plan, record: &Rejected) {
         NO_SLOT => None,
         slot => plan.routers.get(slot as RouterId - 1).map(|router| router.name.as_str()),
     };
-    rejected(name.unwrap_or("no virtual router"), record.source.into(), *reject);
+    rejected(name.unwrap_or("no virtual router"), record.sender(), *reject);
 }
 
-fn rejected(name: &str, source: std::net::Ipv4Addr, reject: Reject) {
+fn rejected(name: &str, source: std::net::IpAddr, reject: Reject) {
     warn!("({name}) advert from {source} dropped: {}", reject.describe());
 }
 

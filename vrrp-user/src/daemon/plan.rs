@@ -3,16 +3,16 @@
 
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use vrrp_common::wire::vrrp;
+use vrrp_common::{Family, wire::vrrp};
 
 use crate::{
     config::{Authentication, ChecksumForm, Config, Instance, VirtualAddress, XdpMode},
     datapath::Sizes,
     election::Parameters,
-    pulse::{RouterId, Spec},
+    pulse::{Addresses, RouterId, Spec},
 };
 
 /// What is to run. A router's index here is its [`RouterId`]; its slot is that plus one.
@@ -73,30 +73,26 @@ impl Plan {
         self.routers.iter().enumerate().filter(move |(_, router)| router.interface == interface)
     }
 
-    /// IPv4 addresses that belong on this interface, each with its router.
+    /// Addresses that belong on this interface, each with its router.
     pub(super) fn addresses_on<'a>(
         &'a self,
         interface: &'a str,
-    ) -> impl Iterator<Item = (RouterId, Ipv4Addr)> + 'a {
+    ) -> impl Iterator<Item = (RouterId, IpAddr)> + 'a {
         self.routers.iter().enumerate().flat_map(move |(id, router)| {
-            all_addresses(router).filter_map(move |address| match address.address {
-                IpAddr::V4(ip) if interface_of(router, address) == interface => Some((id, ip)),
-                _ => None,
-            })
+            all_addresses(router)
+                .filter(move |address| interface_of(router, address) == interface)
+                .map(move |address| (id, address.address))
         })
     }
 
     /// Virtual addresses that no interface of this host has by itself: those of routers that do not
     /// own them. A dead daemon may have left them behind; none is a source of adverts.
-    pub(super) fn borrowed_addresses(&self) -> Vec<Ipv4Addr> {
+    pub(super) fn borrowed_addresses(&self) -> Vec<IpAddr> {
         self.routers
             .iter()
             .filter(|router| !router.priority.is_owner())
             .flat_map(all_addresses)
-            .filter_map(|address| match address.address {
-                IpAddr::V4(ip) => Some(ip),
-                IpAddr::V6(_) => None,
-            })
+            .map(|address| address.address)
             .collect()
     }
 
@@ -115,7 +111,7 @@ impl Plan {
     }
 
     /// Multicast groups of the routers on this interface.
-    pub(super) fn groups_on(&self, interface: &str) -> Vec<Ipv4Addr> {
+    pub(super) fn groups_on(&self, interface: &str) -> Vec<IpAddr> {
         let groups: BTreeSet<_> =
             self.routers_on(interface).map(|(_, router)| router.group).collect();
         groups.into_iter().collect()
@@ -147,19 +143,15 @@ fn spec(id: RouterId, router: &Instance) -> Spec {
             preempt: router.preempt,
             preempt_delay: router.preempt_delay,
             down_timer_adverts: router.down_timer_adverts,
-            source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            source: match router.family() {
+                Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+                Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
+            },
             lower_prio_no_advert: router.lower_prio_no_advert,
             higher_prio_send_advert: router.higher_prio_send_advert,
         },
         vrid: router.vrid,
-        addresses: router
-            .addresses
-            .iter()
-            .filter_map(|address| match address.address {
-                IpAddr::V4(ip) => Some(ip.octets()),
-                IpAddr::V6(_) => None,
-            })
-            .collect(),
+        addresses: advertised(router),
         group: router.group,
         auth: match router.authentication {
             None => vrrp::Auth::None,
@@ -169,5 +161,28 @@ fn spec(id: RouterId, router: &Instance) -> Spec {
             ChecksumForm::PseudoHeader => vrrp::Coverage::PseudoHeader,
             ChecksumForm::MessageOnly => vrrp::Coverage::Message,
         },
+    }
+}
+
+/// The addresses that adverts carry. The configuration has let through those of one family only.
+fn advertised(router: &Instance) -> Addresses {
+    let addresses = router.addresses.iter().map(|address| address.address);
+    match router.family() {
+        Family::V4 => Addresses::V4(
+            addresses
+                .filter_map(|address| match address {
+                    IpAddr::V4(address) => Some(address.octets()),
+                    IpAddr::V6(_) => None,
+                })
+                .collect(),
+        ),
+        Family::V6 => Addresses::V6(
+            addresses
+                .filter_map(|address| match address {
+                    IpAddr::V4(_) => None,
+                    IpAddr::V6(address) => Some(address.octets()),
+                })
+                .collect(),
+        ),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
     time::{Duration, SystemTime},
 };
 
@@ -62,6 +61,7 @@ pub(super) fn status(
 ) -> Vec<RouterStatus> {
     let (now, now_by_calendar) = (pulse::now(), SystemTime::now());
     let row = |(router, instance): (usize, &crate::config::Instance)| {
+        let family = instance.family();
         let shown = board.snapshot(router);
         let attachment = devices.attachment(&instance.interface);
         let lease = slots.get(slot_of(router)).lease();
@@ -78,7 +78,10 @@ pub(super) fn status(
             name: instance.name.clone(),
             interface: instance.interface.clone(),
             vrid: instance.vrid.get(),
-            family: Family::Ipv4,
+            family: match family {
+                vrrp_common::Family::V4 => Family::Ipv4,
+                vrrp_common::Family::V6 => Family::Ipv6,
+            },
             version: instance.version.number(),
             state: match (shown.state, devices.fault(router)) {
                 (State::Active, _) => api::State::Master,
@@ -88,7 +91,7 @@ pub(super) fn status(
             },
             priority: instance.priority.get(),
             effective_priority: shown.priority.get(),
-            active_router: shown.active_router.map(IpAddr::V4),
+            active_router: shown.active_router.map(|address| address.to_ip(family)),
             since: timestamp(
                 now_by_calendar.checked_sub(now.since(shown.since)).unwrap_or(now_by_calendar),
             ),

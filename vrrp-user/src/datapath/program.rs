@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    net::Ipv4Addr,
+    net::IpAddr,
     os::fd::{AsFd, BorrowedFd},
     sync::Arc,
 };
@@ -16,7 +16,7 @@ use aya::{
     },
 };
 use vrrp_common::{
-    Vrid,
+    Addr, Family, Vrid,
     abi::{self, Counter, Counters, Doorbell, Place, Rejected, Setting},
     ladder::Reject,
     wire::{Mac, ethernet::Vlan},
@@ -27,9 +27,6 @@ use crate::sys::memory::SlotMemory;
 
 /// The program as `cargo xtask build-ebpf` built it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("XVRRP_BPF_OBJECT"));
-
-/// Address family number of the router table.
-const IPV4: u8 = 4;
 
 /// Why the kernel side cannot be used. The daemon goes on without it.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +53,7 @@ pub enum Error {
 pub struct Sizes {
     /// Virtual routers.
     pub routers: u32,
-    /// Virtual addresses of all of them.
+    /// Virtual addresses of all of them, in each family.
     pub addresses: u32,
 }
 
@@ -67,8 +64,8 @@ pub struct Address {
     pub ifindex: u32,
     /// VLAN that it is on.
     pub vlan: Vlan,
-    /// The address.
-    pub address: Ipv4Addr,
+    /// The address, of either family.
+    pub address: IpAddr,
     /// MAC that answers give.
     pub answer_mac: Mac,
     /// MAC of the device.
@@ -82,6 +79,7 @@ pub struct Datapath {
     slots: Arc<Slots>,
     routers: HashMap<MapData, [u32; 3], u32>,
     addresses: HashMap<MapData, [u32; 3], Place>,
+    addresses_ipv6: HashMap<MapData, [u32; 6], Place>,
     counters: PerCpuArray<MapData, Counters>,
 }
 
@@ -98,6 +96,7 @@ impl Datapath {
             .map_max_entries("COUNTERS", slots)
             .map_max_entries("ROUTERS", slots)
             .map_max_entries("ADDRESSES", sizes.addresses.max(1))
+            .map_max_entries("ADDRESSES_IPV6", sizes.addresses.max(1))
             .override_global(aya_log::LEVEL, &log_level, true);
         let mut ebpf = loader.load(OBJECT)?;
         // The program refers to its maps by descriptor: it is verified before any of them is taken.
@@ -115,6 +114,7 @@ impl Datapath {
             slots: Arc::new(Slots::shared(memory)),
             routers: take(&mut ebpf, "ROUTERS")?.try_into()?,
             addresses: take(&mut ebpf, "ADDRESSES")?.try_into()?,
+            addresses_ipv6: take(&mut ebpf, "ADDRESSES_IPV6")?.try_into()?,
             counters: take(&mut ebpf, "COUNTERS")?.try_into()?,
             links: BTreeMap::new(),
             ebpf,
@@ -142,30 +142,38 @@ impl Datapath {
         aya_log::EbpfLogger::init(&mut self.ebpf)
     }
 
-    /// Ascribes adverts for `vrid` on a device and VLAN to a slot.
+    /// Ascribes adverts of one family for `vrid` on a device and VLAN to a slot.
     pub fn add_router(
         &mut self,
         ifindex: u32,
         vlan: Vlan,
+        family: Family,
         vrid: Vrid,
         slot: u32,
     ) -> Result<(), Error> {
-        Ok(self.routers.insert(abi::router_key(ifindex, vlan, IPV4, vrid.get()), slot, 0)?)
+        Ok(self.routers.insert(abi::router_key(ifindex, vlan, family, vrid.get()), slot, 0)?)
     }
 
     /// Undoes [`Self::add_router`].
-    pub fn remove_router(&mut self, ifindex: u32, vlan: Vlan, vrid: Vrid) -> Result<(), Error> {
-        Ok(self.routers.remove(&abi::router_key(ifindex, vlan, IPV4, vrid.get()))?)
+    pub fn remove_router(
+        &mut self,
+        ifindex: u32,
+        vlan: Vlan,
+        family: Family,
+        vrid: Vrid,
+    ) -> Result<(), Error> {
+        Ok(self.routers.remove(&abi::router_key(ifindex, vlan, family, vrid.get()))?)
     }
 
     /// Answers for an address while `slot` is open. Replaces what was said of it before.
     pub fn add_address(&mut self, address: &Address, slot: u32) -> Result<(), Error> {
-        let key = abi::address_key(address.ifindex, address.vlan, address.address.octets());
-        Ok(self.addresses.insert(
-            key,
-            abi::place(slot, address.answer_mac, address.device_mac),
-            0,
-        )?)
+        let Address { ifindex, vlan, address, answer_mac, device_mac } = *address;
+        let place = abi::place(slot, answer_mac, device_mac);
+        match Key::of(ifindex, vlan, address) {
+            Key::V4(key) => self.addresses.insert(key, place, 0)?,
+            Key::V6(key) => self.addresses_ipv6.insert(key, place, 0)?,
+        }
+        Ok(())
     }
 
     /// Undoes [`Self::add_address`].
@@ -173,9 +181,13 @@ impl Datapath {
         &mut self,
         ifindex: u32,
         vlan: Vlan,
-        address: Ipv4Addr,
+        address: IpAddr,
     ) -> Result<(), Error> {
-        Ok(self.addresses.remove(&abi::address_key(ifindex, vlan, address.octets()))?)
+        match Key::of(ifindex, vlan, address) {
+            Key::V4(key) => self.addresses.remove(&key)?,
+            Key::V6(key) => self.addresses_ipv6.remove(&key)?,
+        }
+        Ok(())
     }
 
     /// The counters of a slot, summed over all processors, with their names.
@@ -241,6 +253,23 @@ impl Datapath {
     }
 }
 
+/// Key of an address in the table of its family.
+enum Key {
+    V4([u32; 3]),
+    V6([u32; 6]),
+}
+
+impl Key {
+    fn of(ifindex: u32, vlan: Vlan, address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::V4(abi::address_key(ifindex, vlan, address.octets())),
+            IpAddr::V6(address) => {
+                Self::V6(abi::address_key_ipv6(ifindex, vlan, Addr::v6(address.octets())))
+            }
+        }
+    }
+}
+
 fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, Error> {
     let program = ebpf.program_mut("xvrrp").ok_or(Error::Missing("program xvrrp"))?;
     Ok(program.try_into()?)
@@ -279,9 +308,10 @@ impl Iterator for Rejects {
     /// The next record, without waiting; there may be more after a `None`.
     fn next(&mut self) -> Option<Rejected> {
         let item = self.0.next()?;
-        let [low, high, slot, reason, source, ifindex] = words(&item)?;
-        let at = u64::from(low) | u64::from(high) << 32;
-        Some(Rejected { at, slot, reason, source: source.to_ne_bytes(), ifindex })
+        let [a0, a1, h0, h1, l0, l1, family, slot, reason, ifindex] = words(&item)?;
+        let long = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        let source = Addr { high: long(h0, h1), low: long(l0, l1) };
+        Some(Rejected { at: long(a0, a1), source, family, slot, reason, ifindex })
     }
 }
 

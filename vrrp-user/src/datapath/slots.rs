@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Release, SeqCst};
 use std::sync::atomic::fence;
 
 use vrrp_common::{
+    Addr,
     abi::{self, Kind},
     ladder::{Heard, PackedRules, Rules},
 };
@@ -122,7 +123,8 @@ impl Slot<'_> {
         let packed = rules.pack();
         self.0.addresses.store(packed.addresses, Release);
         self.0.secret.store(packed.secret, Release);
-        self.0.own.store(packed.own, Release);
+        store(&self.0.own, packed.own);
+        store(&self.0.group, packed.group);
         self.0.rules.store(packed.rules, Release);
     }
 
@@ -132,7 +134,8 @@ impl Slot<'_> {
             rules: self.0.rules.load(Acquire),
             addresses: self.0.addresses.load(Acquire),
             secret: self.0.secret.load(Acquire),
-            own: self.0.own.load(Acquire),
+            own: load(&self.0.own),
+            group: load(&self.0.group),
         }
     }
 
@@ -152,16 +155,25 @@ impl Slot<'_> {
         for _ in 0..READS {
             let at = news.at.load(Acquire);
             let (advert, digest) = (news.advert.load(Acquire), news.digest.load(Acquire));
-            if news.seal.load(Acquire) == abi::seal(at, advert, digest) {
-                return News {
-                    at: Instant::from_nanos(at),
-                    heard: Heard::from_word(advert, digest),
-                };
+            let source = load(&news.source);
+            if news.seal.load(Acquire) == abi::seal(at, advert, source, digest) {
+                let heard = Heard::from_word(advert, source, digest);
+                return News { at: Instant::from_nanos(at), heard };
             }
             std::hint::spin_loop();
         }
         News::default()
     }
+}
+
+/// An address in two words, its high one first.
+fn load(words: &[AtomicU64; 2]) -> Addr {
+    Addr { high: words[0].load(Acquire), low: words[1].load(Acquire) }
+}
+
+fn store(words: &[AtomicU64; 2], address: Addr) {
+    words[0].store(address.high, Release);
+    words[1].store(address.low, Release);
 }
 
 #[cfg(test)]
@@ -181,7 +193,7 @@ pub(crate) mod testing {
             if heard.digest == ignored {
                 return false;
             }
-            let own = self.rules().own;
+            let own = self.rules().rank();
             if abi::beats(heard, own) {
                 self.close();
             }
@@ -192,8 +204,9 @@ pub(crate) mod testing {
             let news = &self.0.news[kind as usize];
             let (at, advert) = (at.as_nanos(), heard.to_word());
             news.advert.store(advert, Release);
+            store(&news.source, heard.source);
             news.digest.store(heard.digest, Release);
-            news.seal.store(abi::seal(at, advert, heard.digest), Release);
+            news.seal.store(abi::seal(at, advert, heard.source, heard.digest), Release);
             news.at.store(at, Release);
             let (rung, answered) = (news.rung.load(Acquire), news.answered.load(Acquire));
             if rung != 0 && rung != answered {
@@ -206,7 +219,7 @@ pub(crate) mod testing {
 
     const fn heard(priority: u8) -> Heard {
         Heard {
-            source: [192, 0, 2, 3],
+            source: Addr::v4([192, 0, 2, 3]),
             priority,
             interval: 100,
             pseudo_header: false,

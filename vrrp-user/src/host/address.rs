@@ -6,7 +6,7 @@ use rtnetlink::{
     packet_core::{NLM_F_CREATE, NLM_F_EXCL},
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
-        address::{AddressAttribute, AddressHeader, AddressMessage},
+        address::{AddressAttribute, AddressHeader, AddressHeaderFlags, AddressMessage, CacheInfo},
     },
 };
 use rustix::io::Errno;
@@ -67,23 +67,14 @@ impl Placed {
 impl Host {
     /// Adds `addresses` in their order, in one batch: 200 take a few milliseconds.
     ///
-    /// An address counts as present only if interface, address and prefix are the same; the kernel
-    /// takes the same address with another prefix as a further one.
+    /// An IPv4 address counts as present only if interface, address and prefix are the same: the
+    /// kernel takes the same address with another prefix as a further one. An IPv6 address is
+    /// present with any prefix.
     pub async fn add_addresses(&self, addresses: &[Placed]) -> Added {
         let mut added = Added::default();
-        let mut requests = Vec::with_capacity(addresses.len());
-        let mut asked = Vec::with_capacity(addresses.len());
-        for placed in addresses {
-            match add_message(placed) {
-                Ok(message) => {
-                    requests.push(RouteNetlinkMessage::NewAddress(message));
-                    asked.push(placed);
-                }
-                Err(error) => added.failed.push((placed.clone(), error)),
-            }
-        }
-        let results = self.batch(requests, NLM_F_CREATE | NLM_F_EXCL).await;
-        for (placed, result) in asked.into_iter().zip(results) {
+        let requests = addresses.iter().map(add_message).map(RouteNetlinkMessage::NewAddress);
+        let results = self.batch(requests.collect(), NLM_F_CREATE | NLM_F_EXCL).await;
+        for (placed, result) in addresses.iter().zip(results) {
             match result {
                 Ok(Ok(())) => {}
                 Ok(Err(Errno::EXIST)) => added.present.push(placed.clone()),
@@ -101,19 +92,9 @@ impl Host {
     /// interface that does not exist is as good as removed.
     pub async fn remove_addresses(&self, addresses: &[Owned]) -> Vec<(Owned, Error)> {
         let mut failed = Vec::new();
-        let mut requests = Vec::with_capacity(addresses.len());
-        let mut asked = Vec::with_capacity(addresses.len());
-        for owned in addresses {
-            match message(owned) {
-                Ok(message) => {
-                    requests.push(RouteNetlinkMessage::DelAddress(message));
-                    asked.push(owned);
-                }
-                Err(error) => failed.push((owned.clone(), error)),
-            }
-        }
-        let results = self.batch(requests, 0).await;
-        for (owned, result) in asked.into_iter().zip(results) {
+        let requests = addresses.iter().map(message).map(RouteNetlinkMessage::DelAddress);
+        let results = self.batch(requests.collect(), 0).await;
+        for (owned, result) in addresses.iter().zip(results) {
             match result {
                 Ok(Ok(()) | Err(Errno::ADDRNOTAVAIL | Errno::NODEV)) => {}
                 Ok(Err(errno)) => failed.push((owned.clone(), refused("remove", owned, errno))),
@@ -141,23 +122,42 @@ impl Host {
     }
 }
 
-fn add_message(placed: &Placed) -> Result<AddressMessage> {
-    let mut message = message(&placed.owned())?;
-    message.header.scope = placed.address.scope.into();
-    if let Some(broadcast) = broadcast(&placed.address) {
+fn add_message(placed: &Placed) -> AddressMessage {
+    let address = &placed.address;
+    let mut message = message(&placed.owned());
+    message.header.scope = address.scope.into();
+    if let Some(broadcast) = broadcast(address) {
         message.attributes.push(AddressAttribute::Broadcast(broadcast));
     }
-    Ok(message)
+    if address.address.is_ipv6() && !address.detect_duplicates {
+        // Else it could not be used for a second, and never again once two had it for a moment.
+        message.header.flags |= AddressHeaderFlags::Nodad;
+    }
+    if address.address.is_ipv6() && address.prefix == HOST_PREFIX {
+        message.attributes.push(AddressAttribute::CacheInfo(never_preferred()));
+    }
+    message
+}
+
+/// Prefix length of an IPv6 address that no prefix was given for.
+const HOST_PREFIX: u8 = 128;
+
+/// The address answers and is no source of new connections, as keepalived has it: it may be gone
+/// before they are over.
+fn never_preferred() -> CacheInfo {
+    let mut lifetimes = CacheInfo::default();
+    (lifetimes.ifa_preferred, lifetimes.ifa_valid) = (0, u32::MAX);
+    lifetimes
 }
 
 /// The part that identifies the address.
-fn message(owned: &Owned) -> Result<AddressMessage> {
-    if owned.address.is_ipv6() {
-        return Err(Error::Ipv6Unsupported(owned.address));
-    }
+fn message(owned: &Owned) -> AddressMessage {
     let mut message = AddressMessage::default();
     message.header = AddressHeader {
-        family: AddressFamily::Inet,
+        family: match owned.address {
+            IpAddr::V4(_) => AddressFamily::Inet,
+            IpAddr::V6(_) => AddressFamily::Inet6,
+        },
         prefix_len: owned.prefix,
         index: owned.index,
         ..AddressHeader::default()
@@ -167,7 +167,7 @@ fn message(owned: &Owned) -> Result<AddressMessage> {
     if let Some(label) = &owned.label {
         message.attributes.push(AddressAttribute::Label(label.clone()));
     }
-    Ok(message)
+    message
 }
 
 /// The broadcast address that `brd` asks for. `+` and `-` mean nothing where no host bits are left
@@ -210,6 +210,7 @@ mod tests {
                 broadcast,
                 scope: 253,
                 label: Some("eth0:vip".to_owned()),
+                detect_duplicates: false,
                 span: Default::default(),
             },
         }
@@ -219,7 +220,7 @@ mod tests {
     #[test]
     fn request_to_add() {
         let given = Broadcast::Address([192, 0, 2, 200].into());
-        let message = add_message(&placed("192.0.2.254", 24, Some(given))).unwrap();
+        let message = add_message(&placed("192.0.2.254", 24, Some(given)));
         let vip = IpAddr::from([192, 0, 2, 254]);
         assert_eq!(message.header.index, 2);
         assert_eq!(message.header.prefix_len, 24);
@@ -249,11 +250,25 @@ mod tests {
         assert_eq!(broadcast(&placed("192.0.2.9", 24, None).address), None);
     }
 
-    /// keyword `virtual_ipaddress`: an IPv6 address is refused by name.
+    /// keywords `virtual_ipaddress`, `-nodad`: an IPv6 address is used without duplicate address
+    /// detection unless that is asked for, and as /128 it is no source address.
     #[test]
-    fn ipv6_is_refused() {
-        let placed = placed("2001:db8::1", 64, None);
-        let error = Error::Ipv6Unsupported(placed.address.address);
-        assert_eq!(add_message(&placed), Err(error));
+    fn request_to_add_ipv6() {
+        let message = add_message(&placed("2001:db8::1", 64, None));
+        assert_eq!(message.header.family, AddressFamily::Inet6);
+        assert_eq!(message.header.flags, AddressHeaderFlags::Nodad);
+        let lifetimes = |message: &AddressMessage| {
+            message.attributes.iter().find_map(|attribute| match attribute {
+                AddressAttribute::CacheInfo(info) => Some((info.ifa_preferred, info.ifa_valid)),
+                _ => None,
+            })
+        };
+        assert_eq!(lifetimes(&message), None);
+
+        let mut host = placed("2001:db8::1", 128, None);
+        host.address.detect_duplicates = true;
+        let message = add_message(&host);
+        assert_eq!(message.header.flags, AddressHeaderFlags::empty());
+        assert_eq!(lifetimes(&message), Some((0, u32::MAX)));
     }
 }

@@ -45,9 +45,6 @@ pub enum Error {
         /// The kernel's answer.
         errno: Errno,
     },
-    /// The configuration asks for something that this version cannot do.
-    #[error("{0}: IPv6 addresses cannot be placed on interfaces")]
-    Ipv6Unsupported(IpAddr),
     /// A file or directory of ours cannot be used.
     #[error("cannot {action} {}: {errno}", path.display())]
     File {

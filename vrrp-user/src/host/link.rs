@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use rtnetlink::packet_route::{
@@ -46,8 +46,10 @@ pub struct LinkAddress {
     pub prefix: u8,
     /// Scope as rtnetlink counts it: 0 global, 200 site, 253 link, 254 host.
     pub scope: u8,
-    /// Another address of the same network came first.
+    /// Another IPv4 address of the same network came first; a temporary one of IPv6.
     pub secondary: bool,
+    /// An IPv6 address that cannot be used: duplicate address detection runs or has failed.
+    pub tentative: bool,
 }
 
 /// What a device is, as far as the choice of a fast path depends on it.
@@ -83,6 +85,17 @@ impl Link {
                 IpAddr::V4(address) if !not.contains(&address) => Some(address),
                 _ => None,
             }
+        })
+    }
+
+    /// The address that adverts over IPv6 come from (RFC 9568 5.1.2.1): the first link-local one that
+    /// can be used, leaving out those in `not`, as in [`primary_ipv4`](Self::primary_ipv4).
+    pub fn primary_link_local(&self, not: &[Ipv6Addr]) -> Option<Ipv6Addr> {
+        self.addresses.iter().filter(|own| !own.tentative).find_map(|own| match own.address {
+            IpAddr::V6(address) if address.is_unicast_link_local() && !not.contains(&address) => {
+                Some(address)
+            }
+            _ => None,
         })
     }
 
@@ -140,11 +153,14 @@ impl LinkAddress {
                 _ => None,
             })
         })?;
+        let flags = message.header.flags;
         Some(Self {
             address,
             prefix: message.header.prefix_len,
             scope: message.header.scope.into(),
-            secondary: message.header.flags.contains(AddressHeaderFlags::Secondary),
+            secondary: flags.contains(AddressHeaderFlags::Secondary),
+            tentative: flags
+                .intersects(AddressHeaderFlags::Tentative | AddressHeaderFlags::Dadfailed),
         })
     }
 }
@@ -244,6 +260,7 @@ mod tests {
                 prefix: 24,
                 scope,
                 secondary,
+                tentative: false,
             })
             .collect();
         link
@@ -267,6 +284,24 @@ mod tests {
     fn primary_is_never_a_virtual_address() {
         let link = link_with(&[("192.0.2.254", 0, false)]);
         assert_eq!(link.primary_ipv4(&[[192, 0, 2, 254].into()]), None);
+    }
+
+    /// R-5.1.2.1-01: adverts over IPv6 come from a link-local address of the interface that is in use
+    /// and not one of the virtual ones.
+    #[test]
+    fn primary_link_local_is_in_use() {
+        let mut link = link_with(&[
+            ("2001:db8::2", 0, false),
+            ("fe80::1", 253, false),
+            ("fe80::2", 253, false),
+            ("fe80::3", 253, false),
+        ]);
+        link.addresses[1].tentative = true;
+        let virtual_one = "fe80::2".parse().unwrap();
+        assert_eq!(link.primary_link_local(&[]), Some(virtual_one));
+        assert_eq!(link.primary_link_local(&[virtual_one]), Some("fe80::3".parse().unwrap()));
+        link.addresses.truncate(2);
+        assert_eq!(link.primary_link_local(&[]), None);
     }
 
     /// keyword `interface`: carrier as keepalived sees it needs IFF_RUNNING, not only IFF_UP.

@@ -29,14 +29,14 @@ pub enum Change {
     },
     /// A link was deleted or moved to another namespace.
     LinkGone(u32),
-    /// An IPv4 address was added.
+    /// An address was added, or anything about one of IPv6 changed: that it can be used, for example.
     AddressAdded {
         /// Index of the link.
         index: u32,
         /// The address.
         address: IpAddr,
     },
-    /// An IPv4 address was removed.
+    /// An address was removed.
     AddressRemoved {
         /// Index of the link.
         index: u32,
@@ -52,7 +52,7 @@ pub enum Change {
 ///
 /// The stream ends only when the socket fails. Its task runs on the current tokio runtime.
 pub fn watch() -> Result<impl Stream<Item = Change> + Unpin + Send + use<>> {
-    let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr];
+    let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr];
     // The handle is dropped: on a socket without requests no notification can be mistaken for an
     // answer.
     let (task, _, messages) =

@@ -1,12 +1,9 @@
 //! What the pulse shows of itself, readable at any time without disturbing it.
 
-use std::{
-    net::Ipv4Addr,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use vrrp_common::{
-    Priority,
+    Addr, Priority,
     abi::Counter,
     ladder::{Heard, Reject},
 };
@@ -45,7 +42,7 @@ impl Own {
 struct Row {
     state: AtomicU64,
     priority: AtomicU64,
-    active_router: AtomicU64,
+    active_router: [AtomicU64; 2],
     since: AtomicU64,
     own: [AtomicU64; Own::COUNT],
     /// What the raw socket's ladder counted, as the kernel program counts.
@@ -67,7 +64,7 @@ pub struct Snapshot {
     /// Effective priority.
     pub priority: Priority,
     /// Who is Active, as far as known.
-    pub active_router: Option<Ipv4Addr>,
+    pub active_router: Option<Addr>,
     /// Since when the state is what it is.
     pub since: Instant,
     /// Names and values of the counters that user space has. Those of the kernel program have the
@@ -102,10 +99,11 @@ impl Board {
         Snapshot {
             state: state_from(value(&row.state)),
             priority: Priority::new(value(&row.priority) as u8),
-            active_router: match value(&row.active_router) as u32 {
-                0 => None,
-                address => Some(Ipv4Addr::from_bits(address)),
-            },
+            active_router: Some(Addr {
+                high: value(&row.active_router[0]),
+                low: value(&row.active_router[1]),
+            })
+            .filter(|address| *address != Addr::UNSPECIFIED),
             since: Instant::from_nanos(value(&row.since)),
             counters: own.chain(ladder).chain(rejects).collect(),
         }
@@ -125,11 +123,9 @@ impl Board {
     pub(super) fn show(&self, router: RouterId, election: &Election) {
         let row = &self.rows[router];
         row.priority.store(election.effective_priority().get().into(), Relaxed);
-        let active_router = match election.active_router() {
-            Some(std::net::IpAddr::V4(address)) => address.to_bits(),
-            _ => 0,
-        };
-        row.active_router.store(active_router.into(), Relaxed);
+        let active_router = election.active_router().map(Addr::from).unwrap_or_default();
+        row.active_router[0].store(active_router.high, Relaxed);
+        row.active_router[1].store(active_router.low, Relaxed);
     }
 
     pub(super) fn change(&self, router: RouterId, state: State, since: Instant) {

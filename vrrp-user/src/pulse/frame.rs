@@ -1,68 +1,92 @@
 //! The advert that a virtual router sends, kept ready as a whole Ethernet frame.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use vrrp_common::{
-    AdverInterval, Priority, Version, Vrid,
+    Addr, AdverInterval, Priority, Version, Vrid,
     wire::{
-        Mac, ethernet,
-        ipv4::{self, advert_header, group_mac},
+        Mac, ethernet, ipv4, ipv6,
         vrrp::{Advertisement, Auth, Coverage, MAX_MESSAGE},
     },
 };
 
-const MESSAGE: usize = ethernet::HEADER + ipv4::HEADER;
+use super::Addresses;
 
-/// Everything that decides the octets of an advert, but for the IP identification.
+/// Where the message of an advert begins.
+const MESSAGE_V4: usize = ethernet::HEADER + ipv4::HEADER;
+const MESSAGE_V6: usize = ethernet::HEADER + ipv6::HEADER;
+
+/// Everything that decides the octets of an advert, but for the IPv4 identification.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Content<'a> {
     pub(super) mac: Mac,
-    pub(super) source: Ipv4Addr,
-    pub(super) group: Ipv4Addr,
+    pub(super) source: IpAddr,
+    pub(super) group: IpAddr,
     pub(super) version: Version,
     pub(super) vrid: Vrid,
     pub(super) priority: Priority,
     pub(super) interval: AdverInterval,
-    pub(super) addresses: &'a [[u8; 4]],
+    pub(super) addresses: &'a Addresses,
     pub(super) auth: Auth,
     pub(super) coverage: Coverage,
 }
 
+impl Content<'_> {
+    fn message<'a, const N: usize>(&self, addresses: &'a [[u8; N]]) -> Advertisement<'a, N>
+    where
+        Addr: From<[u8; N]>,
+    {
+        Advertisement {
+            version: self.version,
+            vrid: self.vrid,
+            priority: self.priority,
+            interval: self.interval,
+            addresses,
+            auth: self.auth,
+            coverage: self.coverage,
+        }
+    }
+}
+
 /// A buffer for one advert. Nothing is allocated after it was made.
 pub(super) struct AdvertFrame {
-    octets: Box<[u8; MESSAGE + MAX_MESSAGE]>,
-    /// Counts up by one with each advert, from 1, as keepalived does.
+    octets: Box<[u8; MESSAGE_V6 + MAX_MESSAGE]>,
+    /// Counts up by one with each advert, from 1, as keepalived does. IPv6 has no such field.
     identification: u16,
 }
 
 impl AdvertFrame {
     pub(super) fn new() -> Self {
-        Self { octets: Box::new([0; MESSAGE + MAX_MESSAGE]), identification: 0 }
+        Self { octets: Box::new([0; MESSAGE_V6 + MAX_MESSAGE]), identification: 0 }
     }
 
     /// Writes the next advert and returns it. `None` for more addresses than an advert can carry,
-    /// which the configuration does not let through.
+    /// or of another family than source and group, which the configuration does not let through.
     pub(super) fn write(&mut self, content: &Content<'_>) -> Option<&[u8]> {
-        self.identification = self.identification.wrapping_add(1);
-        let (source, group) = (content.source.octets(), content.group.octets());
-        let message = Advertisement {
-            version: content.version,
-            vrid: content.vrid,
-            priority: content.priority,
-            interval: content.interval,
-            addresses: content.addresses,
-            auth: content.auth,
-            coverage: content.coverage,
+        let (end, group_mac, ethertype) = match (content.addresses, content.source, content.group) {
+            (Addresses::V4(addresses), IpAddr::V4(source), IpAddr::V4(group)) => {
+                self.identification = self.identification.wrapping_add(1);
+                let (source, group) = (source.octets(), group.octets());
+                let room = &mut self.octets[MESSAGE_V4..];
+                let length = content.message(addresses).emit(source, group, room)?.len();
+                let id = self.identification;
+                let header = ipv4::advert_header(source, group, ipv4::TTL, id, length);
+                self.octets[ethernet::HEADER..MESSAGE_V4].copy_from_slice(&header);
+                (MESSAGE_V4 + length, ipv4::group_mac(group), ethernet::IPV4)
+            }
+            (Addresses::V6(addresses), IpAddr::V6(source), IpAddr::V6(group)) => {
+                let (source, group) = (source.octets(), group.octets());
+                let room = &mut self.octets[MESSAGE_V6..];
+                let length = content.message(addresses).emit(source, group, room)?.len();
+                let header = ipv6::advert_header(source, group, ipv6::HOP_LIMIT, length);
+                self.octets[ethernet::HEADER..MESSAGE_V6].copy_from_slice(&header);
+                (MESSAGE_V6 + length, ipv6::group_mac(group), ethernet::IPV6)
+            }
+            _ => return None,
         };
-        let length = message.emit(source, group, &mut self.octets[MESSAGE..])?.len();
-        let header = advert_header(source, group, ipv4::TTL, self.identification, length);
-        self.octets[ethernet::HEADER..MESSAGE].copy_from_slice(&header);
-        self.octets[..ethernet::HEADER].copy_from_slice(&ethernet::header(
-            group_mac(group),
-            content.mac,
-            ethernet::IPV4,
-        ));
-        Some(&self.octets[..MESSAGE + length])
+        let link = ethernet::header(group_mac, content.mac, ethertype);
+        self.octets[..ethernet::HEADER].copy_from_slice(&link);
+        Some(&self.octets[..end])
     }
 }
 
@@ -76,13 +100,13 @@ mod tests {
     fn whole_frame() {
         let content = Content {
             mac: [2, 0, 0, 0, 0, 3],
-            source: Ipv4Addr::new(192, 0, 2, 3),
-            group: Ipv4Addr::new(224, 0, 0, 18),
+            source: [192, 0, 2, 3].into(),
+            group: [224, 0, 0, 18].into(),
             version: Version::V2,
             vrid: Vrid::new(51).unwrap(),
             priority: Priority::DEFAULT,
             interval: AdverInterval::DEFAULT,
-            addresses: &[[192, 0, 2, 254]],
+            addresses: &Addresses::V4(vec![[192, 0, 2, 254]]),
             auth: Auth::Pass(*b"abc\0\0\0\0\0"),
             coverage: Coverage::default(),
         };
@@ -97,5 +121,49 @@ mod tests {
         let second = frame.write(&content).unwrap();
         assert_eq!(second[18..20], [0, 2]);
         assert!(ipv4::Header(second[14..34].first_chunk().unwrap()).sum().is_intact());
+    }
+
+    /// R-7.2-01, R-5.1-01, R-5.1.2.2-01, R-5.1.2.3-01: the same of IPv6, octet for octet that of the
+    /// vector valid_v3_ipv6_ll_only but for the MAC.
+    #[test]
+    fn whole_frame_of_ipv6() {
+        let mut vip = [0; 16];
+        (vip[0], vip[1], vip[15]) = (0xfe, 0x80, 0x33);
+        let content = Content {
+            mac: [2, 0, 0, 0, 0, 3],
+            source: "fe80::3".parse().unwrap(),
+            group: "ff02::12".parse().unwrap(),
+            version: Version::V3,
+            vrid: Vrid::new(51).unwrap(),
+            priority: Priority::DEFAULT,
+            interval: AdverInterval::DEFAULT,
+            addresses: &Addresses::V6(vec![vip]),
+            auth: Auth::None,
+            coverage: Coverage::default(),
+        };
+        let mut frame = AdvertFrame::new();
+        let octets = frame.write(&content).unwrap();
+        assert_eq!(octets[..14], [0x33, 0x33, 0, 0, 0, 0x12, 2, 0, 0, 0, 0, 3, 0x86, 0xdd]);
+        assert_eq!(octets[14..22], [0x6c, 0, 0, 0, 0, 24, 112, 255]);
+        assert_eq!(octets[54..62], [0x31, 0x33, 0x64, 1, 0, 0x64, 0x6d, 0x92]);
+        assert_eq!(octets[62..], vip);
+    }
+
+    /// R-5.2.9-03: families are never mixed.
+    #[test]
+    fn mixed_families() {
+        let content = Content {
+            mac: [2, 0, 0, 0, 0, 3],
+            source: [192, 0, 2, 3].into(),
+            group: [224, 0, 0, 18].into(),
+            version: Version::V3,
+            vrid: Vrid::new(51).unwrap(),
+            priority: Priority::DEFAULT,
+            interval: AdverInterval::DEFAULT,
+            addresses: &Addresses::V6(vec![[0xfe; 16]]),
+            auth: Auth::None,
+            coverage: Coverage::default(),
+        };
+        assert!(AdvertFrame::new().write(&content).is_none());
     }
 }

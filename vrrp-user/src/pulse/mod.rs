@@ -11,7 +11,7 @@ mod thread;
 
 use std::{
     io,
-    net::Ipv4Addr,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -20,8 +20,8 @@ use std::{
 
 use socket2::Socket;
 use vrrp_common::{
-    Vrid,
-    ladder::Reject,
+    Family, Vrid,
+    ladder::{Reject, address_set},
     wire::{Mac, vrrp},
 };
 
@@ -47,14 +47,41 @@ pub struct Spec {
     pub parameters: Parameters,
     /// Virtual router.
     pub vrid: Vrid,
-    /// Advertised addresses, in the order of the configuration, at most 255.
-    pub addresses: Vec<[u8; 4]>,
-    /// Where adverts go.
-    pub group: Ipv4Addr,
+    /// Advertised addresses.
+    pub addresses: Addresses,
+    /// Where adverts go, of the family of the addresses.
+    pub group: IpAddr,
     /// v2 authentication.
     pub auth: vrrp::Auth,
     /// v3 checksum on send.
     pub coverage: vrrp::Coverage,
+}
+
+/// The advertised addresses of a virtual router, in the order of the configuration, at most 255.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Addresses {
+    /// Of IPv4.
+    V4(Vec<[u8; 4]>),
+    /// Of IPv6.
+    V6(Vec<[u8; 16]>),
+}
+
+impl Addresses {
+    /// Their family, which is the virtual router's.
+    pub const fn family(&self) -> Family {
+        match self {
+            Self::V4(_) => Family::V4,
+            Self::V6(_) => Family::V6,
+        }
+    }
+
+    /// The number that stands for their set in any order.
+    fn set(&self) -> u64 {
+        match self {
+            Self::V4(addresses) => address_set(addresses),
+            Self::V6(addresses) => address_set(addresses),
+        }
+    }
 }
 
 /// A device as the pulse uses it: where adverts leave and come in.
@@ -65,19 +92,29 @@ pub struct Port {
     pub mac: Mac,
     carrier: AtomicBool,
     sender: Socket,
-    receiver: Socket,
+    /// A raw socket for each family that is spoken here.
+    receivers: Vec<(Family, Socket)>,
 }
 
 impl Port {
     /// Opens the sockets on a device and joins `groups`. Needs CAP_NET_RAW.
-    pub fn open(device: &str, ifindex: u32, mac: Mac, groups: &[Ipv4Addr]) -> io::Result<Self> {
-        Ok(Self {
-            ifindex,
-            mac,
-            carrier: AtomicBool::new(true),
-            sender: sys::packet::packet_socket(ifindex)?,
-            receiver: sys::raw::vrrp_socket(device, ifindex, groups)?,
-        })
+    pub fn open(device: &str, ifindex: u32, mac: Mac, groups: &[IpAddr]) -> io::Result<Self> {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for group in groups {
+            match group {
+                IpAddr::V4(group) => v4.push(*group),
+                IpAddr::V6(group) => v6.push(*group),
+            }
+        }
+        let mut receivers = Vec::new();
+        if !v4.is_empty() {
+            receivers.push((Family::V4, sys::raw::vrrp_socket(device, ifindex, &v4)?));
+        }
+        if !v6.is_empty() {
+            receivers.push((Family::V6, sys::raw::vrrp_socket_v6(device, ifindex, &v6)?));
+        }
+        let sender = sys::packet::packet_socket(ifindex)?;
+        Ok(Self { ifindex, mac, carrier: AtomicBool::new(true), sender, receivers })
     }
 
     /// Says whether frames can leave. A send without carrier reports success, too, so that only
@@ -97,7 +134,7 @@ pub enum Command {
         /// Its device.
         port: Arc<Port>,
         /// Source of its adverts.
-        source: Ipv4Addr,
+        source: IpAddr,
     },
     /// A virtual router may not take part for now: keepalived's FAULT.
     Fault {
@@ -142,7 +179,7 @@ pub enum Report {
         /// Why.
         reject: Reject,
         /// Its sender.
-        source: [u8; 4],
+        source: IpAddr,
     },
     /// The network is to be told where the addresses are.
     Announce {

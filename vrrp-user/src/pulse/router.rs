@@ -1,16 +1,16 @@
 //! One virtual router on the pulse: its election, its slot, and what the election's actions mean.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use socket2::Socket;
 use vrrp_common::{
-    Priority,
+    Addr, Family, Priority,
     abi::Kind,
-    ladder::{Heard, PackedRules, Reject, Rules, address_set},
+    ladder::{Heard, PackedRules, Reject, Rules},
 };
 
 use super::{
@@ -99,17 +99,22 @@ impl Router {
         self.spec.vrid.get()
     }
 
+    /// Family of its addresses and adverts.
+    pub(super) fn family(&self) -> Family {
+        self.spec.addresses.family()
+    }
+
     /// The rules of its ladder.
     pub(super) fn rules(&self) -> PackedRules {
         self.slot().rules()
     }
 
     /// Takes part on `port` from now on.
-    pub(super) fn start(&mut self, port: Arc<Port>, source: Ipv4Addr, outlet: &Outlet<'_>) {
+    pub(super) fn start(&mut self, port: Arc<Port>, source: IpAddr, outlet: &Outlet<'_>) {
         self.port = Some(port);
         // What was heard counts before what it is compared with changes.
         self.catch_up(outlet);
-        self.handle(Event::Source(IpAddr::V4(source)), now(), outlet);
+        self.handle(Event::Source(source), now(), outlet);
         if self.election.state() == State::Initialize {
             self.skip_old_news();
             self.handle(Event::Startup, now(), outlet);
@@ -147,7 +152,7 @@ impl Router {
     pub(super) fn refuse(
         &mut self,
         reject: Reject,
-        source: [u8; 4],
+        source: IpAddr,
         at: Instant,
         outlet: &Outlet<'_>,
     ) {
@@ -223,7 +228,7 @@ impl Router {
             return;
         };
         let advert = Advert {
-            source: IpAddr::V4(heard.source.into()),
+            source: heard.source.to_ip(self.family()),
             priority: Priority::new(heard.priority),
             interval,
         };
@@ -279,11 +284,10 @@ impl Router {
     fn advertise(&mut self, priority: Priority, outlet: &Outlet<'_>) {
         let Some(port) = &self.port else { return };
         let parameters = self.election.parameters();
-        let IpAddr::V4(source) = parameters.source else { return };
         let before = now();
         let content = Content {
             mac: port.mac,
-            source,
+            source: parameters.source,
             group: self.spec.group,
             version: parameters.version,
             vrid: self.spec.vrid,
@@ -339,13 +343,13 @@ impl Router {
         let parameters = self.election.parameters();
         Rules {
             version: parameters.version,
-            group: self.spec.group.octets(),
+            group: self.spec.group.into(),
             own,
             own_priority: priority.get(),
             auth: self.spec.auth,
             adver_int: parameters.interval.seconds(),
             believe: vrrp_common::ladder::Believe::Either,
-            addresses: address_set(&self.spec.addresses),
+            addresses: self.spec.addresses.set(),
             check_addresses: false,
             // RFC 3768 7.1 lets an owner discard what others say; for v3 erratum 8298 to RFC 9568
             // has it processed and logged, as keepalived does.
@@ -353,13 +357,9 @@ impl Router {
         }
     }
 
-    fn own(&self) -> (Priority, [u8; 4]) {
+    fn own(&self) -> (Priority, Addr) {
         let parameters = self.election.parameters();
-        let address = match parameters.source {
-            IpAddr::V4(address) => address.octets(),
-            IpAddr::V6(_) => [0; 4],
-        };
-        (parameters.priority, address)
+        (parameters.priority, parameters.source.into())
     }
 
     fn slot(&self) -> Slot<'_> {

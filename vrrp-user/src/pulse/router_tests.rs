@@ -9,10 +9,12 @@ use vrrp_common::{
     wire::vrrp::{Auth, Coverage},
 };
 
+use std::net::Ipv4Addr;
+
 use super::*;
 use crate::{
     election::{Cause, Parameters},
-    pulse::receive,
+    pulse::{Addresses, receive},
 };
 
 const PRIMARY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -49,8 +51,8 @@ impl Bench {
             slot: 1,
             parameters,
             vrid: Vrid::new(51).unwrap(),
-            addresses: vec![ADDRESS.octets()],
-            group: Ipv4Addr::new(224, 0, 0, 18),
+            addresses: Addresses::V4(vec![ADDRESS.octets()]),
+            group: [224, 0, 0, 18].into(),
             auth: Auth::None,
             coverage: Coverage::default(),
         };
@@ -61,7 +63,7 @@ impl Bench {
             ifindex: 2,
             mac: [2, 0, 0, 0, 0, 2],
             carrier: AtomicBool::new(true),
-            receiver: sender.try_clone().unwrap(),
+            receivers: vec![(Family::V4, sender.try_clone().unwrap())],
             sender,
         };
         let (reports, reported) = tokio::sync::mpsc::channel(64);
@@ -86,13 +88,13 @@ impl Bench {
 
     fn start(&mut self, source: Ipv4Addr) {
         let port = Arc::clone(&self.port);
-        self.act(|router, outlet| router.start(port, source, outlet));
+        self.act(|router, outlet| router.start(port, source.into(), outlet));
     }
 
     /// The kernel program hears an advert, and the doorbell is answered if it rings. True when it
     /// did.
     fn hear(&mut self, heard: &Heard, at: Instant) -> bool {
-        let kind = vrrp_common::abi::kind(heard, self.slot().rules().own);
+        let kind = vrrp_common::abi::kind(heard, self.slot().rules().rank());
         let rings = self.slot().receive(heard, at);
         if rings {
             self.act(|router, outlet| router.answer_doorbell(kind, outlet));
@@ -116,7 +118,7 @@ impl Bench {
 /// An advert of one second from 192.0.2.`last`.
 fn advert(priority: u8, last: u8) -> Heard {
     Heard {
-        source: [192, 0, 2, last],
+        source: Addr::v4([192, 0, 2, last]),
         priority,
         interval: 100,
         digest: u64::from(priority) << 8 | u64::from(last),
@@ -275,7 +277,8 @@ fn old_packets_are_discarded() {
     for _ in 0..3 {
         network.send(&[1]).unwrap();
     }
-    receive::discard(&bench.port.receiver);
-    let error = bench.port.receiver.recv(&mut [std::mem::MaybeUninit::uninit(); 4]).unwrap_err();
+    let (family, receiver) = &bench.port.receivers[0];
+    receive::discard((*family, receiver));
+    let error = receiver.recv(&mut [std::mem::MaybeUninit::uninit(); 4]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
 }

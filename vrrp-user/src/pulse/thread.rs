@@ -198,10 +198,12 @@ impl Pulse {
                 self.armed = None;
             }
             DOORBELLS => {}
-            port => {
-                let Some(Some(port)) = self.ports.get((port - PORTS) as usize) else { return };
+            socket => {
+                let (place, index) = place_of(socket);
+                let Some(Some(port)) = self.ports.get(place) else { return };
+                let Some((family, socket)) = port.receivers.get(index) else { return };
                 let outlet = Outlet { board: &self.board, reports: &self.reports };
-                receive::drain(&port.receiver, port.ifindex, &mut self.routers, &outlet);
+                receive::drain((*family, socket), port.ifindex, &mut self.routers, &outlet);
             }
         }
     }
@@ -252,9 +254,11 @@ impl Pulse {
             self.ports.push(None);
             self.ports.len() - 1
         });
-        receive::discard(&port.receiver);
-        // Without room for one more descriptor the kernel program still hears for us.
-        let _ = watch(&self.epoll, &port.receiver, PORTS + place as u64);
+        for (index, (family, socket)) in port.receivers.iter().enumerate() {
+            receive::discard((*family, socket));
+            // Without room for one more descriptor the kernel program still hears for us.
+            let _ = watch(&self.epoll, socket, token_of(place, index));
+        }
         self.ports[place] = Some(Arc::clone(port));
     }
 
@@ -264,7 +268,9 @@ impl Pulse {
             if let Some(port) = place
                 && !self.routers.iter().any(|router| router.is_on(port))
             {
-                let _ = epoll::delete(&self.epoll, &port.receiver);
+                for (_, socket) in &port.receivers {
+                    let _ = epoll::delete(&self.epoll, socket);
+                }
                 *place = None;
             }
         }
@@ -296,6 +302,17 @@ impl Pulse {
         // The descriptor is ours and the value is normalized, so this cannot fail.
         let _ = timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &once);
     }
+}
+
+/// Token of a port's receiver: a port has one for each family.
+const fn token_of(place: usize, index: usize) -> u64 {
+    PORTS + (place * 2 + index) as u64
+}
+
+/// Undoes [`token_of`].
+const fn place_of(token: u64) -> (usize, usize) {
+    let number = (token - PORTS) as usize;
+    (number / 2, number % 2)
 }
 
 #[derive(PartialEq, Eq)]

@@ -7,14 +7,18 @@ use vrrp_common::{
         checksum::Sum,
         ethernet::{self, BROADCAST},
         ipv4::{self, VRRP_GROUP, advert_header, group_mac},
+        ipv6,
         vrrp::{Advertisement, Auth, Coverage},
     },
 };
 
-use super::{DEVICE_MAC, PEER, VIP, VIRTUAL_MAC, VRID};
+use super::{
+    DEVICE_MAC, GLOBAL, LINK_LOCAL, PEER, PEER_V6, VIP, VIRTUAL_MAC, VIRTUAL_MAC_V6, VRID,
+};
 
 /// A host that asks.
 pub(crate) const HOST: Mac = [2, 0, 0, 0, 0, 0x64];
+const HOST_V6: [u8; 16] = [0x20, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x64];
 const HOST_IP: [u8; 4] = [192, 0, 2, 100];
 
 /// An ARP frame.
@@ -129,6 +133,104 @@ impl Advert {
             ethernet::header(group_mac(self.destination), [2, 0, 0, 0, 0, 3], ethernet::IPV4);
         [&link[..], &header, &message].concat()
     }
+}
+
+/// An advert of a peer with IPv6.
+#[derive(Clone)]
+pub(crate) struct Advert6 {
+    pub(crate) priority: u8,
+    pub(crate) source: [u8; 16],
+    pub(crate) destination: [u8; 16],
+    pub(crate) hop_limit: u8,
+    pub(crate) addresses: Vec<[u8; 16]>,
+}
+
+impl Default for Advert6 {
+    fn default() -> Self {
+        Self {
+            priority: 100,
+            source: PEER_V6,
+            destination: ipv6::VRRP_GROUP,
+            hop_limit: ipv6::HOP_LIMIT,
+            addresses: vec![LINK_LOCAL, GLOBAL],
+        }
+    }
+}
+
+impl Advert6 {
+    pub(crate) fn frame(&self) -> Vec<u8> {
+        let advertisement = Advertisement {
+            version: Version::V3,
+            vrid: Vrid::new(VRID).unwrap(),
+            priority: Priority::new(self.priority),
+            interval: AdverInterval::DEFAULT,
+            addresses: &self.addresses,
+            auth: Auth::None,
+            coverage: Coverage::default(),
+        };
+        let mut message = vec![0xa5; advertisement.length()];
+        advertisement.emit(self.source, self.destination, &mut message).unwrap();
+        let header =
+            ipv6::advert_header(self.source, self.destination, self.hop_limit, message.len());
+        let group = ipv6::group_mac(self.destination);
+        let link = ethernet::header(group, [2, 0, 0, 0, 0, 3], ethernet::IPV6);
+        [&link[..], &header, &message].concat()
+    }
+}
+
+/// A Neighbor Solicitation.
+#[derive(Clone)]
+pub(crate) struct Solicitation {
+    pub(crate) destination_mac: Mac,
+    pub(crate) source: [u8; 16],
+    pub(crate) destination: [u8; 16],
+    pub(crate) target: [u8; 16],
+    pub(crate) options: Vec<u8>,
+}
+
+impl Solicitation {
+    /// The ordinary one for `target`.
+    pub(crate) fn of(target: [u8; 16]) -> Self {
+        let group = ipv6::solicited_node(target);
+        Self {
+            destination_mac: ipv6::group_mac(group),
+            source: HOST_V6,
+            destination: group,
+            target,
+            options: [&[1, 1], &HOST[..]].concat(),
+        }
+    }
+
+    pub(crate) fn frame(&self) -> Vec<u8> {
+        let message = [&[135, 0, 0, 0, 0, 0, 0, 0], &self.target[..], &self.options].concat();
+        packet(self.destination_mac, HOST, self.source, self.destination, &message)
+    }
+
+    /// The advertisement that the program owes to it.
+    pub(crate) fn answer(&self) -> Vec<u8> {
+        let mac = [&[2, 1], &VIRTUAL_MAC_V6[..]].concat();
+        let probe = self.source == [0; 16];
+        let flags = if probe { 0xa0 } else { 0xe0 };
+        let message = [&[136, 0, 0, 0, flags, 0, 0, 0], &self.target[..], &mac].concat();
+        let (to, destination) = if probe {
+            (ipv6::group_mac(ipv6::ALL_NODES), ipv6::ALL_NODES)
+        } else {
+            (HOST, self.source)
+        };
+        packet(to, DEVICE_MAC, self.target, destination, &message)
+    }
+}
+
+/// An ICMPv6 message as a frame, its checksum filled in.
+fn packet(to: Mac, from: Mac, source: [u8; 16], destination: [u8; 16], message: &[u8]) -> Vec<u8> {
+    let length = message.len();
+    let link = ethernet::header(to, from, ethernet::IPV6);
+    let header = ipv6::header(0, ipv6::ICMP, ipv6::HOP_LIMIT, length, source, destination);
+    let pseudo = ipv6::pseudo_header(source.into(), destination.into(), ipv6::ICMP, length);
+    let checksum = pseudo.octets(message).complement();
+    let mut frame = [&link[..], &header, message].concat();
+    frame[56..58].copy_from_slice(&checksum.to_be_bytes());
+    frame
 }
 
 /// A packet of `protocol` from a host to `destination`.

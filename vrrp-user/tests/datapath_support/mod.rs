@@ -5,16 +5,17 @@
 
 mod frames;
 
-use std::{fmt, net::Ipv4Addr, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use vrrp_common::{
-    Version, Vrid,
+    Family, Version, Vrid,
     abi::{Doorbell, Kind, NO_SLOT},
     ladder::{Believe, Rules, address_set},
     wire::{
         Mac,
         ethernet::Vlan,
         ipv4::VRRP_GROUP,
+        ipv6,
         vrrp::{ADDRESS, Auth},
     },
 };
@@ -38,8 +39,19 @@ pub(crate) const OWN: [u8; 4] = [192, 0, 2, 2];
 pub(crate) const PEER: [u8; 4] = [192, 0, 2, 3];
 pub(crate) const VIP: [u8; 4] = [192, 0, 2, 254];
 pub(crate) const OTHER_VIP: [u8; 4] = [192, 0, 2, 253];
+pub(crate) const PEER_V6: [u8; 16] = v6(0xfe80, 3);
+pub(crate) const OWN_V6: [u8; 16] = v6(0xfe80, 2);
+pub(crate) const LINK_LOCAL: [u8; 16] = v6(0xfe80, 0x33);
+pub(crate) const GLOBAL: [u8; 16] = v6(0x2001, 0xfe);
 pub(crate) const DEVICE_MAC: Mac = [2, 0, 0, 0, 0, 2];
 pub(crate) const VIRTUAL_MAC: Mac = [0, 0, 0x5e, 0, 1, VRID];
+pub(crate) const VIRTUAL_MAC_V6: Mac = [0, 0, 0x5e, 0, 2, VRID];
+
+/// An IPv6 address of these two words and zeros between.
+const fn v6(first: u16, last: u8) -> [u8; 16] {
+    let [a, b] = first.to_be_bytes();
+    [a, b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]
+}
 
 /// What becomes of a frame: the XDP actions that the program uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,12 +147,28 @@ impl Bench {
     }
 
     pub(crate) fn add_router(&mut self, vrid: u8, vlan: Vlan, slot: u32) {
-        self.datapath.add_router(IFINDEX, vlan, Vrid::new(vrid).unwrap(), slot).unwrap();
+        let vrid = Vrid::new(vrid).unwrap();
+        self.datapath.add_router(IFINDEX, vlan, Family::V4, vrid, slot).unwrap();
     }
 
     pub(crate) fn add_address(&mut self, address: [u8; ADDRESS], vlan: Vlan, slot: u32) {
         let address = Address { vlan, ..self::address(address, IFINDEX) };
         self.datapath.add_address(&address, slot).unwrap();
+    }
+
+    /// [`SLOT`] as a virtual router of IPv6, with [`LINK_LOCAL`] and [`GLOBAL`].
+    pub(crate) fn ipv6() -> Self {
+        let mut bench = Self::new();
+        let vrid = Vrid::new(VRID).unwrap();
+        for vlan in [Vlan::NONE, Vlan::from_tags(100, 0), Vlan::from_tags(7, 8)] {
+            bench.datapath.add_router(IFINDEX, vlan, Family::V6, vrid, SLOT).unwrap();
+            for address in [LINK_LOCAL, GLOBAL] {
+                let entry = Address { vlan, ..address_v6(address, IFINDEX) };
+                bench.datapath.add_address(&entry, SLOT).unwrap();
+            }
+        }
+        bench.slot().set_rules(&v6_rules());
+        bench
     }
 
     /// [`SLOT`].
@@ -230,9 +258,30 @@ pub(crate) fn address(address: [u8; ADDRESS], ifindex: u32) -> Address {
     Address {
         ifindex,
         vlan: Vlan::NONE,
-        address: Ipv4Addr::from(address),
+        address: address.into(),
         answer_mac: VIRTUAL_MAC,
         device_mac: DEVICE_MAC,
+    }
+}
+
+/// The same with IPv6.
+pub(crate) fn address_v6(address: [u8; 16], ifindex: u32) -> Address {
+    Address {
+        ifindex,
+        vlan: Vlan::NONE,
+        address: address.into(),
+        answer_mac: VIRTUAL_MAC_V6,
+        device_mac: DEVICE_MAC,
+    }
+}
+
+/// What [`SLOT`] demands as a virtual router of IPv6.
+pub(crate) fn v6_rules() -> Rules {
+    Rules {
+        group: ipv6::VRRP_GROUP.into(),
+        own: OWN_V6.into(),
+        addresses: address_set(&[LINK_LOCAL, GLOBAL]),
+        ..v3_rules()
     }
 }
 
@@ -240,8 +289,8 @@ pub(crate) fn address(address: [u8; ADDRESS], ifindex: u32) -> Address {
 pub(crate) fn v3_rules() -> Rules {
     Rules {
         version: Version::V3,
-        group: VRRP_GROUP,
-        own: OWN,
+        group: VRRP_GROUP.into(),
+        own: OWN.into(),
         own_priority: 100,
         auth: Auth::None,
         adver_int: 1,

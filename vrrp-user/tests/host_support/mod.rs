@@ -69,6 +69,19 @@ pub(crate) fn ip(commands: &[impl AsRef<str>]) {
     assert!(child.wait().unwrap().success(), "ip failed");
 }
 
+/// Runs `ip` with `arguments` in the namespace of the calling thread.
+///
+/// # Panics
+///
+/// If it does not say `expected`.
+#[allow(dead_code, reason = "not every test file uses it")]
+pub(crate) fn expect_line(arguments: &str, expected: &str) {
+    let output = Command::new("ip").args(arguments.split(' ')).output();
+    let output = output.expect("`ip` of iproute2 is needed");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(expected), "ip {arguments}: {text}");
+}
+
 #[expect(unsafe_code, reason = "unshare has no safe wrapper")]
 fn unshare_network() {
     // SAFETY: gives the calling thread another network namespace; no memory is concerned.

@@ -10,7 +10,7 @@ const ENVELOPE_FAULTS: [Fault; 10] = [
     (Reject::IpHeader, |it| it.packet[10] ^= 1),
     (Reject::Fragment, |it| it.packet[6] = 0x20),
     (Reject::Source, |it| it.packet[12..16].fill(0)),
-    (Reject::OwnSource, |it| it.rules.own.copy_from_slice(&it.packet[12..16])),
+    (Reject::OwnSource, |it| it.rules.own = (*it.packet[12..].first_chunk::<4>().unwrap()).into()),
     (Reject::Destination, |it| it.packet[16..20].fill(9)),
     (Reject::Ttl, |it| it.packet[8] = 64),
     (Reject::Version, |it| it.packet[MESSAGE] ^= 0x40),

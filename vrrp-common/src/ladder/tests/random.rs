@@ -31,7 +31,7 @@ impl Random {
         rules.version = self.one_of(&[rules.version, rules.version, Version::V2, Version::V3]);
         rules.auth = self.one_of(&[rules.auth, rules.auth, Auth::None, Auth::Pass(PASSWORD)]);
         rules.believe = self.one_of(&[Believe::Either, Believe::Message, Believe::PseudoHeader]);
-        rules.own = self.one_of(&[OWN, OWN, OWN, [0; 4], PEER]);
+        rules.own = self.one_of(&[OWN, OWN, OWN, [0; 4], PEER]).into();
         rules.check_addresses = self.below(2) == 0;
         rules.owner_ignores = self.below(8) == 0;
     }
@@ -54,8 +54,8 @@ fn holds(packet: &[u8], rules: &Rules) -> bool {
         && packet[8] == 255
         && source != [0; 4]
         && source[0] < 224
-        && source != rules.own
-        && packet[16..20] == rules.group
+        && source != rules.own.octets_v4()
+        && packet[16..20] == rules.group.octets_v4()
         && !rules.owner_ignores;
     let message = &packet[header..total];
     if !envelope || message.len() < 8 {
@@ -73,7 +73,7 @@ fn holds(packet: &[u8], rules: &Rules) -> bool {
                 && message[5] == rules.adver_int
                 && (!rules.check_addresses
                     || message[2] == 255
-                    || address_set(message[8..addresses].as_chunks().0) == rules.addresses)
+                    || address_set(message[8..addresses].as_chunks::<4>().0) == rules.addresses)
         }
         Version::V3 => {
             let pseudo: u32 = packet[12..20].chunks(2).map(word).sum();

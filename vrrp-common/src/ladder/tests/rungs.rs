@@ -58,7 +58,7 @@ fn source() {
 fn own_source() {
     let advert = Advert::v3(&[VIP]).with(12, &OWN);
     assert_eq!(advert.rejected(), Some(Reject::OwnSource));
-    assert_eq!(advert.under(|rules| rules.own = [0; 4]).rejected(), None);
+    assert_eq!(advert.under(|rules| rules.own = Addr::UNSPECIFIED).rejected(), None);
 }
 
 /// only what was sent to the group of the virtual router.
@@ -68,7 +68,7 @@ fn destination() {
     for destination in [OWN, VIP, [224, 0, 0, 1], [255; 4], [0; 4]] {
         let other = advert.with(16, &destination);
         assert_eq!(other.rejected(), Some(Reject::Destination), "{destination:?}");
-        assert_eq!(other.under(|rules| rules.group = destination).rejected(), None);
+        assert_eq!(other.under(|rules| rules.group = destination.into()).rejected(), None);
     }
 }
 
@@ -167,7 +167,7 @@ fn checksum() {
 }
 
 fn pseudo_header_sum(advert: &Advert) -> u16 {
-    vrrp::pseudo_header(PEER, VRRP_GROUP, advert.packet.len() - MESSAGE).fold()
+    vrrp::pseudo_header(PEER.into(), VRRP_GROUP.into(), advert.packet.len() - MESSAGE).fold()
 }
 
 /// What the sender would have filled in, had it summed `word`, too.

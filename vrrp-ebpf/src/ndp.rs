@@ -1,0 +1,70 @@
+//! Neighbor Solicitations for the virtual addresses.
+
+use aya_ebpf::programs::XdpContext;
+use vrrp_common::{
+    Frame,
+    abi::{self, Counter},
+    wire::{
+        ethernet::Link,
+        ipv6::Payload,
+        ndp::{self, ANSWER, Question, SOLICITATION, Solicitation},
+    },
+};
+
+use crate::{
+    Verdict, gate,
+    maps::{self, Router},
+    packet::Packet,
+};
+
+/// Answers a solicitation for an address of ours while the lease is fresh; keeps the kernel from
+/// answering when it has lapsed, and what must not be answered at all. Everything else of ICMPv6 is
+/// traffic.
+#[inline(always)]
+pub(crate) fn receive(
+    ctx: &XdpContext,
+    packet: &mut Packet,
+    link: &Link,
+    payload: &Payload,
+) -> Verdict {
+    let message = packet.octets::<SOLICITATION>(payload.start);
+    let Some(solicitation) = message.and_then(Solicitation::parse) else {
+        return gate::receive_ipv6(packet, link);
+    };
+    let key = abi::address_key_ipv6(packet.ifindex, link.vlan, solicitation.target());
+    let Some((router, answer_mac, device_mac)) = Router::by_address_ipv6(&key) else {
+        return gate::receive_ipv6(packet, link);
+    };
+    if !packet.is_for([device_mac, answer_mac]) {
+        return Verdict::Pass;
+    }
+    let question = question(packet, payload).filter(|_| router.is_open(maps::now()));
+    // The answer is longer than a solicitation without a link-layer address, and shorter than one
+    // with more options. A frame that cannot be resized is lost like any other.
+    if let Some(question) = question
+        && packet.resize(ctx, link.payload + ANSWER)
+    {
+        // From front to back: what the verifier learns of the back says nothing of the front.
+        packet.address(question.answer_to(), device_mac);
+        if ndp::write(&question.answer(answer_mac), packet, link.payload).is_none() {
+            return Verdict::Drop;
+        }
+        maps::count(router.slot, Counter::NdAnswered);
+        return Verdict::Answer;
+    }
+    if !router.is_installed() {
+        return Verdict::Pass;
+    }
+    maps::count(router.slot, Counter::NdDropped);
+    Verdict::Drop
+}
+
+/// What the solicitation asks for, when it may be answered.
+#[inline(always)]
+fn question(packet: &Packet, payload: &Payload) -> Option<Question> {
+    // Nobody sends it behind extension headers.
+    if payload.extensions != 0 {
+        return None;
+    }
+    Question::examine(packet, payload, packet.sender()?).ok()
+}
