@@ -55,7 +55,7 @@ fn truncated() -> Vec<Vec<u8>> {
 fn malformed_adverts_are_counted_and_change_nothing() {
     const ROUNDS: usize = 50;
     const LOG_LINES: usize = 100;
-    let config = Config { priority: 50, vip: ADVERTISED, ..Config::default() };
+    let config = Config { priority: 50, vip: ADVERTISED.into(), ..Config::default() };
     let lab = Lab::new(1).unwrap();
     let capture = Capture::start(lab.client()).unwrap();
     let mut router = Router::start(lab.node(0), Daemon::Xvrrp, &config.to_string()).unwrap();
@@ -91,7 +91,7 @@ fn malformed_adverts_are_counted_and_change_nothing() {
 /// with a lower priority it wins.
 #[test]
 fn the_advert_behind_the_malformed_ones_is_good() {
-    let config = Config { priority: 50, vip: ADVERTISED, ..Config::default() };
+    let config = Config { priority: 50, vip: ADVERTISED.into(), ..Config::default() };
     let lab = Lab::new(1).unwrap();
     let capture = Capture::start(lab.client()).unwrap();
     let router = Router::start(lab.node(0), Daemon::Xvrrp, &config.to_string()).unwrap();
