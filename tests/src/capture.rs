@@ -1,7 +1,7 @@
 //! What the client sees on the wire.
 
 use std::{
-    net::Ipv4Addr,
+    net::IpAddr,
     path::Path,
     sync::{
         Arc,
@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     Journal, Mac, Node, PacketSocket, pcap,
-    wire::{self, What},
+    wire::{self, ALL_NODES, What},
 };
 
 /// A frame that was understood.
@@ -32,22 +32,32 @@ pub struct Seen {
 impl Seen {
     /// An advert from `node`.
     pub fn is_advert_of(&self, node: &Node) -> bool {
-        matches!(self.what, What::Advert { source, .. } if source == node.address())
+        matches!(self.what, What::Advert { source, .. } if node.speaks_from(source))
     }
 
-    /// A gratuitous ARP for `vip`.
-    pub fn announces(&self, vip: Ipv4Addr) -> bool {
-        matches!(self.what, What::GratuitousArp { sender } if sender.1 == vip)
+    /// A gratuitous ARP for `vip`, or an unsolicited Neighbor Advertisement to all nodes.
+    pub fn announces(&self, vip: impl Into<IpAddr>) -> bool {
+        let vip = vip.into();
+        match self.what {
+            What::GratuitousArp { sender } => vip == sender.1,
+            What::NeighborAdvert(na) => vip == na.target && na.destination == ALL_NODES,
+            _ => false,
+        }
     }
 
-    /// An ARP reply for `vip`.
-    pub fn is_arp_answer(&self, vip: Ipv4Addr) -> bool {
-        matches!(self.what, What::ArpReply { sender, .. } if sender.1 == vip)
+    /// An ARP reply for `vip`, or a Neighbor Advertisement that somebody has asked for.
+    pub fn is_arp_answer(&self, vip: impl Into<IpAddr>) -> bool {
+        let vip = vip.into();
+        match self.what {
+            What::ArpReply { sender, .. } => vip == sender.1,
+            What::NeighborAdvert(na) => vip == na.target && na.solicited,
+            _ => false,
+        }
     }
 
-    /// An ICMP echo reply from `vip`.
-    pub fn is_ping_answer(&self, vip: Ipv4Addr) -> bool {
-        self.what == What::EchoReply { source: vip }
+    /// An echo reply from `vip`.
+    pub fn is_ping_answer(&self, vip: impl Into<IpAddr>) -> bool {
+        self.what == What::EchoReply { source: vip.into() }
     }
 }
 

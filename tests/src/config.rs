@@ -1,12 +1,17 @@
 //! Configuration files for the daemons of a lab.
 
-use std::{fmt, fs, net::Ipv4Addr, path::Path, time::Duration};
+use std::{
+    fmt, fs,
+    net::{IpAddr, Ipv6Addr},
+    path::Path,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 
 use crate::{Lab, Node};
 
-/// A keepalived.conf with one virtual router; `to_string` is the file.
+/// One virtual router; `to_string` is a keepalived.conf, and two of them in a row are another.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// 2 or 3.
@@ -17,8 +22,10 @@ pub struct Config {
     pub advert_int: Duration,
     /// Password, version 2 only.
     pub password: Option<&'static str>,
-    /// The address.
-    pub vip: Ipv4Addr,
+    /// The address; its family is that of the virtual router.
+    pub vip: IpAddr,
+    /// The link-local address that a virtual router of IPv6 has besides, first of all.
+    pub link_local: Option<Ipv6Addr>,
     /// More lines for the instance.
     pub extra: &'static str,
 }
@@ -26,8 +33,38 @@ pub struct Config {
 impl Config {
     /// Name of the instance.
     pub const INSTANCE: &'static str = "VI_1";
+    /// Name of the instance when its addresses are IPv6.
+    pub const INSTANCE_V6: &'static str = "VI_6";
     /// Its virtual_router_id.
     pub const VRID: u8 = 51;
+
+    /// An IPv6 virtual router, version 3, with fe80::33 and 2001:db8::fe.
+    pub fn ipv6() -> Self {
+        Self {
+            version: 3,
+            vip: Lab::address_v6(254).into(),
+            link_local: Some(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x33)),
+            ..Self::default()
+        }
+    }
+
+    /// Its name, which depends on the family.
+    pub fn instance(&self) -> &'static str {
+        if self.vip.is_ipv6() { Self::INSTANCE_V6 } else { Self::INSTANCE }
+    }
+
+    /// All addresses, in the order of the file.
+    pub fn vips(&self) -> impl Iterator<Item = IpAddr> {
+        self.link_local.map(IpAddr::from).into_iter().chain([self.vip])
+    }
+
+    /// A lab in which the daemons can run with it.
+    ///
+    /// # Errors
+    /// As [`Lab::new`].
+    pub fn lab(&self, nodes: u8) -> Result<Lab> {
+        if self.vip.is_ipv6() { Lab::with_ipv6(nodes) } else { Lab::new(nodes) }
+    }
 
     /// When a backup with this configuration takes over, counted from the last advert.
     pub fn active_down_interval(&self) -> Duration {
@@ -48,7 +85,8 @@ impl Default for Config {
             priority: 100,
             advert_int: Duration::from_secs(1),
             password: None,
-            vip: Lab::address(129),
+            vip: Lab::address(129).into(),
+            link_local: None,
             extra: "",
         }
     }
@@ -56,8 +94,7 @@ impl Default for Config {
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "global_defs {{\n    router_id rig\n}}")?;
-        writeln!(f, "vrrp_instance {} {{", Self::INSTANCE)?;
+        writeln!(f, "vrrp_instance {} {{", self.instance())?;
         writeln!(f, "    state BACKUP\n    interface {}", Node::INTERFACE)?;
         writeln!(f, "    virtual_router_id {}", Self::VRID)?;
         writeln!(f, "    version {}", self.version)?;
@@ -70,7 +107,13 @@ impl fmt::Display for Config {
         if !self.extra.is_empty() {
             writeln!(f, "    {}", self.extra)?;
         }
-        writeln!(f, "    virtual_ipaddress {{\n        {}\n    }}\n}}", self.vip)
+        writeln!(f, "    virtual_ipaddress {{")?;
+        for vip in self.vips() {
+            // keepalived gives an IPv6 address /128, which is never preferred as a source.
+            let prefix = if vip == self.vip && vip.is_ipv6() { "/64" } else { "" };
+            writeln!(f, "        {vip}{prefix}")?;
+        }
+        writeln!(f, "    }}\n}}")
     }
 }
 

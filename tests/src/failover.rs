@@ -1,7 +1,7 @@
 //! The death of a master, as the client sees it.
 
 use std::{
-    net::Ipv4Addr,
+    net::IpAddr,
     thread,
     time::{Duration, SystemTime},
 };
@@ -35,9 +35,9 @@ pub struct Failover {
     pub cut: SystemTime,
     /// The new master's first advert.
     pub takeover: SystemTime,
-    /// Its first gratuitous ARP.
+    /// Its first gratuitous ARP or unsolicited Neighbor Advertisement.
     pub announced: SystemTime,
-    /// The first answer to an ARP request.
+    /// The first answer to an ARP request or Neighbor Solicitation.
     pub arp_answer: SystemTime,
     /// The first answer to a ping, which goes where the client's neighbour cache says.
     pub ping_answer: SystemTime,
@@ -56,7 +56,7 @@ impl Failover {
 #[derive(Debug)]
 pub struct Cut<'a> {
     capture: &'a Capture,
-    vip: Ipv4Addr,
+    vip: IpAddr,
     dead: Node,
     heir: &'a Node,
     at: SystemTime,
@@ -74,12 +74,12 @@ impl<'a> Cut<'a> {
     pub fn make(
         lab: &Lab,
         capture: &'a Capture,
-        vip: Ipv4Addr,
+        vip: impl Into<IpAddr>,
         master: &mut Router,
         heir: &'a Node,
         phase: Duration,
     ) -> Result<Self> {
-        let dead = master.node().clone();
+        let (vip, dead) = (vip.into(), master.node().clone());
         let prober = Prober::start(lab.client(), vip)?;
         let now = SystemTime::now();
         let patience = phase * 4 + PATIENCE;
@@ -114,8 +114,8 @@ impl<'a> Cut<'a> {
             last_advert: last_advert.context("the master never sent an advert")?.at,
             cut: self.at,
             takeover: takeover.at,
-            announced: first("a gratuitous ARP", &|seen| seen.announces(vip))?,
-            arp_answer: first("an ARP answer", &|seen| seen.is_arp_answer(vip))?,
+            announced: first("an announcement", &|seen| seen.announces(vip))?,
+            arp_answer: first("an answer to who has the address", &|seen| seen.is_arp_answer(vip))?,
             ping_answer: first("a ping answer", &|seen| seen.is_ping_answer(vip))?,
         };
         drop(self.prober);

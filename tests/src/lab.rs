@@ -1,7 +1,7 @@
 //! The laboratory: a bridge, nodes and a client.
 
 use std::{
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -15,7 +15,7 @@ use signal_hook::{
 };
 
 use crate::{
-    Capture, Mac, Namespace, Node, PacketSocket, Seen,
+    Capture, Mac, Namespace, Node, PacketSocket,
     netns::{self, exclusive, lab_dir, lab_prefix},
     wait_until,
     wire::{self, What},
@@ -32,6 +32,8 @@ const CLIENT: u8 = 100;
 const FIRST_ASKER: u8 = 201;
 /// An answer takes microseconds; this is how long none is waited for.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(150);
+/// How long the kernel may take to give the interfaces their link-local addresses.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A bridge as the switch of 192.0.2.0/24, with nodes and a client on veth pairs. Each has its own
 /// namespace, its interface is called `eth0`, and the last octets of its addresses (MAC, IPv4) are
@@ -53,11 +55,25 @@ impl Lab {
     /// # Errors
     /// Not root, no iproute2, or the kernel refused a device; the error has the command.
     pub fn new(nodes: u8) -> Result<Self> {
+        Self::make(nodes, false)
+    }
+
+    /// A lab with IPv6 besides: nodes and client have a link-local address, made from their MAC,
+    /// and one of 2001:db8::/64 with the same last byte. All of them are in use already, without
+    /// duplicate address detection.
+    ///
+    /// # Errors
+    /// As [`Lab::new`], or the kernel makes no link-local addresses.
+    pub fn with_ipv6(nodes: u8) -> Result<Self> {
+        Self::make(nodes, true)
+    }
+
+    fn make(nodes: u8, ipv6: bool) -> Result<Self> {
         let _exclusive = exclusive();
         netns::remove(netns::is_orphan);
         let prefix = lab_prefix(LABS.fetch_add(1, Ordering::Relaxed));
         let cleaner = Cleaner { prefix: &prefix };
-        let lab = Self::build(&prefix, nodes)
+        let lab = Self::build(&prefix, nodes, ipv6)
             .context("cannot make a lab of network namespaces (this needs root and iproute2)")?;
         std::mem::forget(cleaner);
         Ok(lab)
@@ -89,23 +105,41 @@ impl Lab {
         Ipv4Addr::new(a, b, c, host)
     }
 
-    /// Who answers ARP for `vip`: the indices of the nodes that answered a request sent to their
-    /// own MAC, each counted once per answer. A node that answers twice stands twice.
+    /// An address of the lab's network of IPv6, for documentation by RFC 3849.
+    pub const fn address_v6(host: u8) -> Ipv6Addr {
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host as u16)
+    }
+
+    /// Who answers ARP or Neighbor Solicitations for `vip`: the indices of the nodes that answered a
+    /// request sent to their own MAC, each counted once per answer. A node that answers twice stands
+    /// twice.
     ///
     /// # Errors
     /// The client cannot send.
-    pub fn answerers(&self, capture: &Capture, vip: Ipv4Addr) -> Result<Vec<usize>> {
+    pub fn answerers(&self, capture: &Capture, vip: impl Into<IpAddr>) -> Result<Vec<usize>> {
+        let vip = vip.into();
         let socket = PacketSocket::open(&self.client)?;
         let start = SystemTime::now();
         for (asker, node) in self.askers().zip(&self.nodes) {
-            socket.send(&wire::arp_request(node.mac(), asker, vip))?;
+            let (sender, to) = (Mac::local(asker), node.mac());
+            socket.send(&match vip {
+                IpAddr::V4(vip) => wire::arp_request(to, (sender, Self::address(asker)), vip),
+                IpAddr::V6(vip) => {
+                    let sender = (sender, Self::address_v6(asker));
+                    wire::neighbor_solicitation(Some(to), sender, vip)
+                }
+            })?;
         }
         // Silence is part of the answer, so the whole time is waited for.
         capture.wait_for(start, ANSWER_TIMEOUT, |_| false);
-        let answers = capture.seen_since(start).into_iter().filter_map(|Seen { what, .. }| {
-            let What::ArpReply { sender, target, .. } = what else { return None };
-            let asker = self.askers().position(|(_, address)| address == target.1)?;
-            (sender.1 == vip).then_some(asker)
+        let answers = capture.seen_since(start).into_iter().filter_map(|seen| {
+            let asker: IpAddr = match seen.what {
+                What::ArpReply { target, .. } => target.1.into(),
+                What::NeighborAdvert(answer) => answer.destination.into(),
+                _ => return None,
+            };
+            let is_asker = |host| asker == Self::address(host) || asker == Self::address_v6(host);
+            seen.is_arp_answer(vip).then(|| self.askers().position(is_asker))?
         });
         Ok(answers.collect())
     }
@@ -117,10 +151,11 @@ impl Lab {
     pub fn wait_for_answerer(
         &self,
         capture: &Capture,
-        vip: Ipv4Addr,
+        vip: impl Into<IpAddr>,
         node: usize,
         timeout: Duration,
     ) -> Result<()> {
+        let vip = vip.into();
         let mut answerers = Vec::new();
         let what = format!("node {node} alone answers for {vip}");
         wait_until(&what, timeout, || {
@@ -130,27 +165,35 @@ impl Lab {
         .with_context(|| format!("nodes {answerers:?} answer for {vip}"))
     }
 
-    /// One asker for each node, so that an answer tells which node was asked.
-    fn askers(&self) -> impl Iterator<Item = (Mac, Ipv4Addr)> {
-        (FIRST_ASKER..).map(|host| (Mac::local(host), Self::address(host))).take(self.nodes.len())
+    /// The host number of one asker for each node, so that an answer tells which node was asked.
+    fn askers(&self) -> impl Iterator<Item = u8> {
+        (FIRST_ASKER..).take(self.nodes.len())
     }
 
-    fn build(prefix: &str, nodes: u8) -> Result<Self> {
+    fn build(prefix: &str, nodes: u8, ipv6: bool) -> Result<Self> {
         let dir = lab_dir(prefix);
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let switch = Namespace::add(format!("{prefix}sw"))?;
+        let switch = Namespace::add(format!("{prefix}sw"), false)?;
         let bridge = ["stp_state", "0", "forward_delay", "0", "mcast_snooping", "0"];
         switch.ip(&[&["link", "add", BRIDGE, "type", "bridge"], &bridge[..]].concat())?;
         switch.ip(&["link", "set", BRIDGE, "up"])?;
         let member = |role: &str, host: u8| {
-            let namespace = Namespace::add(format!("{prefix}{role}"))?;
+            let namespace = Namespace::add(format!("{prefix}{role}"), ipv6)?;
             let dir = dir.join(role);
             std::fs::create_dir_all(&dir)?;
             Node::plug(namespace, &switch, BRIDGE, host, dir)
         };
         let client = member("cl", CLIENT)?;
         let nodes = (0..nodes).map(|n| member(&format!("n{}", n + 1), FIRST_NODE + n));
-        let nodes = nodes.collect::<Result<_>>()?;
+        let nodes = nodes.collect::<Result<Vec<_>>>()?;
+        if ipv6 {
+            for node in nodes.iter().chain([&client]) {
+                node.add_address_v6()?;
+                // Made when the kernel has noticed the carrier, which takes it up to a second.
+                let ready = || Ok(node.addresses()?.contains(&node.link_local().into()));
+                wait_until("a link-local address", ADDRESS_TIMEOUT, ready)?;
+            }
+        }
         Ok(Self { prefix: prefix.into(), dir, nodes, client })
     }
 }

@@ -30,14 +30,22 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Makes the namespace, with IPv6 off and the loopback device up.
-    pub(crate) fn add(name: String) -> Result<Self> {
+    /// Makes the namespace, with the loopback device up. Without `ipv6` there is none, not even on
+    /// interfaces that come; with it, addresses are used at once, and nobody looks for routers.
+    pub(crate) fn add(name: String, ipv6: bool) -> Result<Self> {
         let namespace = Self { name };
         run("ip", &["netns", "add", namespace.name()])?;
         namespace.enter(|| {
+            let switches: &[(&str, &str)] = if ipv6 {
+                &[("accept_dad", "0"), ("accept_ra", "0"), ("router_solicitations", "0")]
+            } else {
+                &[("disable_ipv6", "1")]
+            };
             for device in ["all", "default"] {
-                let switch = format!("/proc/sys/net/ipv6/conf/{device}/disable_ipv6");
-                fs::write(&switch, "1").with_context(|| format!("cannot write {switch}"))?;
+                for (switch, value) in switches {
+                    let switch = format!("/proc/sys/net/ipv6/conf/{device}/{switch}");
+                    fs::write(&switch, value).with_context(|| format!("cannot write {switch}"))?;
+                }
             }
             Ok(())
         })?;

@@ -1,7 +1,7 @@
 //! A host of the lab.
 
 use std::{
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -71,6 +71,30 @@ impl Node {
         Lab::address(self.host)
     }
 
+    /// Its address in the lab's network of IPv6.
+    pub const fn address_v6(&self) -> Ipv6Addr {
+        Lab::address_v6(self.host)
+    }
+
+    /// The link-local address of the interface, made from its MAC (RFC 4291 appendix A).
+    pub const fn link_local(&self) -> Ipv6Addr {
+        let Mac([a, b, c, d, e, f]) = self.mac();
+        let id = [a ^ 2, b, c, 0xff, 0xfe, d, e, f];
+        Ipv6Addr::from_bits(0xfe80 << 112 | u64::from_be_bytes(id) as u128)
+    }
+
+    /// Whether `source` is where the adverts of this node come from: its primary IPv4 address or
+    /// its link-local address (RFC 9568 7.2).
+    pub fn speaks_from(&self, source: IpAddr) -> bool {
+        source == self.address() || source == self.link_local()
+    }
+
+    /// Adds [`Node::address_v6`] to the interface.
+    pub(crate) fn add_address_v6(&self) -> Result<()> {
+        let address = format!("{}/64", self.address_v6());
+        self.namespace.ip(&["addr", "add", &address, "dev", Self::INTERFACE, "nodad"]).map(drop)
+    }
+
     /// A directory for files of this node, removed with the lab.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -100,20 +124,20 @@ impl Node {
         Process::spawn(label, command)
     }
 
-    /// All IPv4 addresses of the interface, in the kernel's order.
+    /// All addresses of the interface, in the kernel's order.
     ///
     /// # Errors
     /// `ip` failed or its output was not understood.
-    pub fn addresses(&self) -> Result<Vec<Ipv4Addr>> {
+    pub fn addresses(&self) -> Result<Vec<IpAddr>> {
         #[derive(Deserialize)]
         struct Link {
             addr_info: Vec<Info>,
         }
         #[derive(Deserialize)]
         struct Info {
-            local: Ipv4Addr,
+            local: IpAddr,
         }
-        let json = self.namespace.ip(&["-j", "-4", "addr", "show", "dev", Self::INTERFACE])?;
+        let json = self.namespace.ip(&["-j", "addr", "show", "dev", Self::INTERFACE])?;
         // An interface without addresses is printed as `{}`.
         let links: Vec<serde_json::Value> = serde_json::from_str(&json)?;
         let links = links.into_iter().filter(|link| link.get("addr_info").is_some());

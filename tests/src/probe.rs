@@ -1,7 +1,8 @@
 //! A client that asks for a virtual address without pause.
 
 use std::{
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{IpAddr, SocketAddr, SocketAddrV6},
+    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,20 +12,21 @@ use std::{
 };
 
 use anyhow::Result;
-use socket2::{Domain, Protocol, Socket, Type};
+use rustix::net::netdevice::name_to_index;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::{Lab, Mac, Node, PacketSocket, wire};
 
 /// Between two probes; also the resolution of what a capture says about the answers.
 const PERIOD: Duration = Duration::from_millis(1);
-/// Sender of the ARP probes. It exists nowhere, so the probes do not touch the client's own
+/// Sender of the probes for the MAC. It exists nowhere, so the probes do not touch the client's own
 /// neighbour entry, which the pings use.
 const ASKER: u8 = 200;
 const ECHO_IDENTIFIER: u16 = 0x7876;
 
-/// Sends one ARP request and one ICMP echo request for an address each millisecond until it is
-/// dropped. The echo requests go through the client's kernel and its neighbour cache, as those of
-/// any host would. The answers are what a [`crate::Capture`] sees.
+/// Sends one ARP request (or Neighbor Solicitation) and one echo request for an address each
+/// millisecond until it is dropped. The echo requests go through the client's kernel and its
+/// neighbour cache, as those of any host would. The answers are what a [`crate::Capture`] sees.
 #[derive(Debug)]
 pub struct Prober {
     stop: Arc<AtomicBool>,
@@ -36,18 +38,35 @@ impl Prober {
     ///
     /// # Errors
     /// The sockets cannot be opened.
-    pub fn start(client: &Node, vip: Ipv4Addr) -> Result<Self> {
-        let arp = PacketSocket::open(client)?;
-        let asker = (Mac::local(ASKER), Lab::address(ASKER));
-        let request = wire::arp_request(Mac::BROADCAST, asker, vip);
-        let icmp = client.namespace().enter(|| {
-            let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
+    pub fn start(client: &Node, vip: impl Into<IpAddr>) -> Result<Self> {
+        let vip = vip.into();
+        let resolver = PacketSocket::open(client)?;
+        let mac = Mac::local(ASKER);
+        let (domain, protocol, request, echo_request): (_, _, _, fn(u16, u16) -> Vec<u8>) =
+            match vip {
+                IpAddr::V4(vip) => {
+                    let request =
+                        wire::arp_request(Mac::BROADCAST, (mac, Lab::address(ASKER)), vip);
+                    (Domain::IPV4, Protocol::ICMPV4, request, wire::echo_request)
+                }
+                IpAddr::V6(vip) => {
+                    let asker = (mac, Lab::address_v6(ASKER));
+                    let request = wire::neighbor_solicitation(None, asker, vip);
+                    (Domain::IPV6, Protocol::ICMPV6, request, wire::echo_request_v6)
+                }
+            };
+        let (icmp, target) = client.namespace().enter(|| {
+            let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
             // Nobody reads the answers here.
             socket.shutdown(std::net::Shutdown::Read).or_else(ignore_not_connected)?;
             socket.set_nonblocking(true)?;
-            Ok(socket)
+            let scope = name_to_index(socket.as_fd(), Node::INTERFACE)?;
+            let target: SocketAddr = match vip {
+                IpAddr::V4(vip) => (vip, 0).into(),
+                IpAddr::V6(vip) => SocketAddrV6::new(vip, 0, 0, scope).into(),
+            };
+            Ok((socket, SockAddr::from(target)))
         })?;
-        let target = SocketAddrV4::new(vip, 0).into();
         let stop = Arc::new(AtomicBool::new(false));
         let thread = thread::spawn({
             let stop = Arc::clone(&stop);
@@ -57,8 +76,8 @@ impl Prober {
                 while !stop.load(Ordering::Relaxed) {
                     // A probe that is not sent (queue full, no route for a moment) is a probe that
                     // is not answered: the next one follows in a millisecond.
-                    let _ = arp.send(&request);
-                    let _ = icmp.send_to(&wire::echo_request(ECHO_IDENTIFIER, sequence), &target);
+                    let _ = resolver.send(&request);
+                    let _ = icmp.send_to(&echo_request(ECHO_IDENTIFIER, sequence), &target);
                     sequence = sequence.wrapping_add(1);
                     next += PERIOD;
                     thread::sleep(next.saturating_duration_since(Instant::now()));

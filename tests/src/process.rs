@@ -65,14 +65,9 @@ impl Process {
         self.pid
     }
 
-    /// Everything it wrote so far.
+    /// Everything it wrote so far; the last lines may still be on their way when it has ended.
     pub fn lines(&self) -> Vec<Line> {
         self.lines.snapshot()
-    }
-
-    /// Everything it wrote so far as one text.
-    pub fn output(&self) -> String {
-        self.lines().into_iter().map(|line| line.text + "\n").collect()
     }
 
     /// The first line with `pattern` in it that was written at `since` or later.

@@ -3,7 +3,15 @@
 //! Deliberately not the codec of vrrp-common: what a test observes must not depend on the code
 //! under test.
 
-use std::{fmt, net::Ipv4Addr};
+mod ipv6;
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+};
+
+pub(crate) use ipv6::echo_request as echo_request_v6;
+pub use ipv6::{ALL_NODES, NdParty, NeighborAdvert, neighbor_solicitation, solicited_node};
 
 /// An Ethernet address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,10 +46,12 @@ pub type ArpParty = (Mac, Ipv4Addr);
 /// What the rig understands of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// An IPv4 VRRP advert, valid or not.
+    /// A VRRP advert, valid or not.
     Advert {
         /// IP source.
-        source: Ipv4Addr,
+        source: IpAddr,
+        /// TTL or hop limit.
+        hop_limit: u8,
         /// High nibble of the first byte.
         version: u8,
         /// Virtual router.
@@ -69,16 +79,19 @@ pub enum What {
         /// Whom it answers.
         target: ArpParty,
     },
-    /// An ICMP echo reply.
+    /// A Neighbor Advertisement, asked for or not.
+    NeighborAdvert(NeighborAdvert),
+    /// An ICMP or ICMPv6 echo reply.
     EchoReply {
         /// Who answers.
-        source: Ipv4Addr,
+        source: IpAddr,
     },
 }
 
 const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_VLAN: u16 = 0x8100;
+const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERNET_HEADER: usize = 14;
 const PROTOCOL_ICMP: u8 = 1;
 const PROTOCOL_VRRP: u8 = 112;
@@ -92,6 +105,7 @@ pub fn decode(frame: &[u8]) -> Option<What> {
     match u16::from_be_bytes(at(ethernet, 12)?) {
         ETHERTYPE_ARP => decode_arp(payload),
         ETHERTYPE_IPV4 => decode_ipv4(payload),
+        ETHERTYPE_IPV6 => ipv6::decode(payload),
         _ => None,
     }
 }
@@ -116,11 +130,12 @@ fn decode_arp(arp: &[u8]) -> Option<What> {
 
 fn decode_ipv4(ip: &[u8]) -> Option<What> {
     let payload = ip.get(usize::from(ip.first()? & 0x0f) * 4..)?;
-    let source = Ipv4Addr::from(at::<4>(ip, 12)?);
-    match *ip.get(9)? {
+    let source = IpAddr::from(at::<4>(ip, 12)?);
+    let [hop_limit, protocol] = at(ip, 8)?;
+    match protocol {
         PROTOCOL_VRRP => {
             let [first, vrid, priority] = at(payload, 0)?;
-            Some(What::Advert { source, version: first >> 4, vrid, priority })
+            Some(What::Advert { source, hop_limit, version: first >> 4, vrid, priority })
         }
         PROTOCOL_ICMP if payload.first() == Some(&0) => Some(What::EchoReply { source }),
         _ => None,
@@ -135,11 +150,15 @@ fn at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
 /// An ARP request frame from `sender` for `target`, sent to the MAC `to`.
 pub fn arp_request(to: Mac, sender: ArpParty, target: Ipv4Addr) -> Vec<u8> {
     let (mac, address) = sender;
-    let ethernet = [&to.0[..], &mac.0, &ETHERTYPE_ARP.to_be_bytes()].concat();
     // Ethernet, IPv4, with 6 and 4 bytes of address (RFC 826).
     let kind = [0, 1, 8, 0, 6, 4, 0, 1];
     let parties = [&mac.0[..], &address.octets(), &[0; 6], &target.octets()].concat();
-    [&ethernet[..], &kind, &parties].concat()
+    [&ethernet(to, mac, ETHERTYPE_ARP)[..], &kind, &parties].concat()
+}
+
+/// The header of a frame.
+fn ethernet(to: Mac, from: Mac, ethertype: u16) -> Vec<u8> {
+    [&to.0[..], &from.0, &ethertype.to_be_bytes()].concat()
 }
 
 /// `frame` with an 802.1Q tag in the frame itself, priority 0.

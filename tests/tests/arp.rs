@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
-use std::time::{Duration, SystemTime};
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, SystemTime},
+};
 
 use rig::{
     Capture, Config, Daemon, Lab, Mac, Node, PacketSocket, Router, Seen, Signal, wait_until,
@@ -12,6 +15,8 @@ use rig::{
 const SETTLING: Duration = Duration::from_secs(15);
 /// How long an answer is waited for that must not come.
 const SILENCE: Duration = Duration::from_millis(300);
+/// The virtual address of the default configuration.
+const VIP: Ipv4Addr = Lab::address(129);
 /// A host that exists nowhere.
 const ASKER: ArpParty = (Mac::local(99), Lab::address(99));
 
@@ -54,7 +59,7 @@ impl Master {
 
     /// A broadcast request for the address.
     fn request(&self) -> Vec<u8> {
-        wire::arp_request(Mac::BROADCAST, ASKER, self.config.vip)
+        wire::arp_request(Mac::BROADCAST, ASKER, VIP)
     }
 }
 
@@ -122,10 +127,10 @@ fn a_tagged_request_is_not_answered() {
 fn a_request_to_another_host_is_not_answered() {
     let master = Master::start();
     let before = master.answered();
-    let request = wire::arp_request(Mac::local(98), ASKER, master.config.vip);
+    let request = wire::arp_request(Mac::local(98), ASKER, VIP);
     assert_eq!(master.answers_to(&request, SILENCE), []);
     assert_eq!(master.answered(), before);
-    let request = wire::arp_request(master.node().mac(), ASKER, master.config.vip);
+    let request = wire::arp_request(master.node().mac(), ASKER, VIP);
     assert_eq!(master.answers_to(&request, SILENCE).len(), 1, "its own MAC");
 }
 
@@ -134,8 +139,8 @@ fn a_request_to_another_host_is_not_answered() {
 fn a_probe_is_answered_by_unicast() {
     let master = Master::start();
     let start = SystemTime::now();
-    let nobody = (ASKER.0, std::net::Ipv4Addr::UNSPECIFIED);
-    let probe = wire::arp_request(Mac::BROADCAST, nobody, master.config.vip);
+    let nobody = (ASKER.0, Ipv4Addr::UNSPECIFIED);
+    let probe = wire::arp_request(Mac::BROADCAST, nobody, VIP);
     PacketSocket::open(master.lab.client()).unwrap().send(&probe).unwrap();
     let answered =
         |seen: &Seen| matches!(seen.what, What::ArpReply { target, .. } if target == nobody);

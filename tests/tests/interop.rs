@@ -11,8 +11,8 @@ use rig::{Capture, Config, Daemon, Lab, Router, Seen, ms_between, wire::What};
 const TOLERANCE_MS: f64 = 100.0;
 const SETTLING: Duration = Duration::from_secs(15);
 /// What keepalived says about adverts that it does not like.
-const COMPLAINTS: [&str; 7] =
-    ["bogus", "checksum", "nvalid", "ncorrect", "mismatch", "expected", "dropped"];
+const COMPLAINTS: [&str; 8] =
+    ["bogus", "checksum", "nvalid", "ncorrect", "mismatch", "expected", "dropped", "error"];
 
 fn version_2() -> Config {
     Config { password: Some("1111"), ..Config::default() }
@@ -20,6 +20,10 @@ fn version_2() -> Config {
 
 fn version_3() -> Config {
     Config { version: 3, advert_int: Duration::from_millis(200), ..Config::default() }
+}
+
+fn ipv6() -> Config {
+    Config { advert_int: Duration::from_millis(200), ..Config::ipv6() }
 }
 
 /// Two nodes; node 0 has the higher priority.
@@ -35,7 +39,7 @@ impl Segment {
     fn start(daemons: [Daemon; 2], master: Config) -> Self {
         let backup = Config { priority: 90, ..master.clone() };
         let configs = [master, backup];
-        let lab = Lab::new(2).unwrap();
+        let lab = configs[0].lab(2).unwrap();
         let capture = Capture::start(lab.client()).unwrap();
         let start = |node: usize| {
             Router::start(lab.node(node), daemons[node], &configs[node].to_string()).unwrap()
@@ -43,7 +47,8 @@ impl Segment {
         let routers = [start(0), start(1)];
         for router in &routers {
             let begun = router.started();
-            router.wait_for_state(begun, Config::INSTANCE, "BACKUP", SETTLING).unwrap();
+            let instance = configs[0].instance();
+            router.wait_for_state(begun, instance, "BACKUP", SETTLING).unwrap();
         }
         let segment = Self { daemons, configs, routers, capture, lab };
         segment.expect_owner(0);
@@ -51,8 +56,9 @@ impl Segment {
     }
 
     fn expect_owner(&self, node: usize) {
-        let vip = self.configs[0].vip;
-        self.lab.wait_for_answerer(&self.capture, vip, node, SETTLING).unwrap();
+        for vip in self.configs[0].vips() {
+            self.lab.wait_for_answerer(&self.capture, vip, node, SETTLING).unwrap();
+        }
     }
 
     fn restart(&mut self, node: usize) {
@@ -151,6 +157,18 @@ fn version_3_keepalived_follows_us() {
 #[test]
 fn version_3_we_follow_keepalived() {
     Segment::start(WE_ARE_BACKUP, version_3()).hand_over_and_back();
+}
+
+/// Issue 3, R-7.1-05, R-5.2.8-04: IPv6, we are master.
+#[test]
+fn ipv6_keepalived_follows_us() {
+    Segment::start(WE_ARE_MASTER, ipv6()).hand_over_and_back();
+}
+
+/// Issue 3, R-7.1-05, R-7.1-12: IPv6, we are backup.
+#[test]
+fn ipv6_we_follow_keepalived() {
+    Segment::start(WE_ARE_BACKUP, ipv6()).hand_over_and_back();
 }
 
 /// Issue 2, R-5.2.8: keepalived's own checksum, over message and pseudo-header, is accepted.

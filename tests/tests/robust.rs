@@ -55,7 +55,7 @@ fn truncated() -> Vec<Vec<u8>> {
 fn malformed_adverts_are_counted_and_change_nothing() {
     const ROUNDS: usize = 50;
     const LOG_LINES: usize = 100;
-    let config = Config { priority: 50, vip: ADVERTISED, ..Config::default() };
+    let config = Config { priority: 50, vip: ADVERTISED.into(), ..Config::default() };
     let lab = Lab::new(1).unwrap();
     let capture = Capture::start(lab.client()).unwrap();
     let mut router = Router::start(lab.node(0), Daemon::Xvrrp, &config.to_string()).unwrap();
@@ -91,7 +91,7 @@ fn malformed_adverts_are_counted_and_change_nothing() {
 /// with a lower priority it wins.
 #[test]
 fn the_advert_behind_the_malformed_ones_is_good() {
-    let config = Config { priority: 50, vip: ADVERTISED, ..Config::default() };
+    let config = Config { priority: 50, vip: ADVERTISED.into(), ..Config::default() };
     let lab = Lab::new(1).unwrap();
     let capture = Capture::start(lab.client()).unwrap();
     let router = Router::start(lab.node(0), Daemon::Xvrrp, &config.to_string()).unwrap();
@@ -101,15 +101,15 @@ fn the_advert_behind_the_malformed_ones_is_good() {
     router.wait_for_state(sent, Config::INSTANCE, "BACKUP", SETTLING).unwrap();
 }
 
-/// Runs `xvrrp run` with a file that is not to be started with; returns exit code and output.
-fn refused(node: &Node, text: &str) -> (Option<i32>, String) {
+/// Runs `xvrrp run` to its end with a file that is not to be started with.
+fn refused(node: &Node, text: &str) -> (Option<i32>, Process) {
     let file = node.dir().join("bad.conf");
     fs::write(&file, text).unwrap();
     let mut command = node.command(Daemon::Xvrrp.program().unwrap());
     command.arg("run").arg("-f").arg(&file).arg("--runtime-dir").arg(node.dir().join("bad"));
     let mut process = Process::spawn("xvrrp with a bad file", command).unwrap();
     let code = process.wait_exit(SETTLING).unwrap().code();
-    (code, process.output())
+    (code, process)
 }
 
 /// Issue 2: a file with which keepalived would not start is refused, and the message says where.
@@ -120,9 +120,10 @@ fn what_cannot_run_is_refused_with_its_place() {
     let text =
         Config::default().to_string().replace("virtual_ipaddress", "debug\n    virtual_ipaddress");
     let line = text.lines().position(|line| line.trim() == "debug").unwrap() + 1;
-    let (code, output) = refused(lab.node(0), &text);
-    assert_eq!(code, Some(CANNOT_RUN), "{output}");
-    assert!(output.contains(&format!("bad.conf:{line}:")), "{output}");
+    let start = SystemTime::now();
+    let (code, process) = refused(lab.node(0), &text);
+    assert_eq!(code, Some(CANNOT_RUN), "{:?}", process.lines());
+    process.wait_for_line(start, &format!("bad.conf:{line}:"), SETTLING).unwrap();
     assert!(!lab.node(0).addresses().unwrap().contains(&Config::default().vip));
 }
 
@@ -153,8 +154,8 @@ fn a_second_daemon_in_the_same_directory_is_refused() {
     let mut second = Router::start(lab.node(0), Daemon::Xvrrp, &config.to_string()).unwrap();
     let status = second.process().wait_exit(SETTLING).unwrap();
     assert!(!status.success());
-    let output = second.process().output();
-    assert!(output.contains(&first.dir().display().to_string()), "{output}");
+    let (started, dir) = (second.started(), first.dir().display().to_string());
+    second.process().wait_for_line(started, &dir, SETTLING).unwrap();
     assert_eq!(first.status().unwrap()[0].state, "MASTER");
     assert_eq!(lab.answerers(&capture, config.vip).unwrap(), [0]);
     assert!(first.process().exit_status().is_none());

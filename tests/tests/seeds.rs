@@ -62,7 +62,7 @@ impl Cluster {
     fn living_holders(&self, address: Ipv4Addr, dead: Option<usize>) -> Result<Vec<usize>> {
         let mut holders = Vec::new();
         for node in (0..self.lab.nodes().len()).filter(|node| Some(*node) != dead) {
-            if self.lab.node(node).addresses()?.contains(&address) {
+            if self.lab.node(node).addresses()?.contains(&address.into()) {
                 holders.push(node);
             }
         }

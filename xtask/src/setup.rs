@@ -24,13 +24,15 @@ struct Program {
     user: User,
 }
 
-const PROGRAMS: [Program; 6] = [
+const PROGRAMS: [Program; 7] = [
     // Builds the namespaces, bridges and veth pairs.
     Program { name: "ip", package: "iproute2", user: User::Demo },
     // A client that asks for a virtual address.
     Program { name: "arping", package: "iputils-arping", user: User::Demo },
     // A client that uses a virtual address.
     Program { name: "ping", package: "iputils-ping", user: User::Demo },
+    // The same for IPv6.
+    Program { name: "ndisc6", package: "ndisc6", user: User::Tests },
     // The peer in interoperability tests.
     Program { name: "keepalived", package: "keepalived", user: User::Tests },
     // An independent opinion on the frames we send.
