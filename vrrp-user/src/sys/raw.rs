@@ -31,7 +31,9 @@ pub fn vrrp_socket_v6(device: &str, ifindex: u32, groups: &[Ipv6Addr]) -> io::Re
     socket.set_multicast_all_v6(false)?;
     socket.set_recv_hoplimit_v6(true)?;
     tell_destinations(&socket)?;
-    join_groups(&socket, ifindex, groups)?;
+    for group in groups {
+        socket.join_multicast_v6(group, ifindex)?;
+    }
     Ok(socket)
 }
 
@@ -40,30 +42,6 @@ fn bound_socket(domain: Domain, device: &str) -> io::Result<Socket> {
     let socket = Socket::new(domain, Type::RAW.nonblocking(), Some(protocol))?;
     socket.bind_device(Some(device.as_bytes()))?;
     Ok(socket)
-}
-
-/// Makes the device a member of `groups`, as long as the socket lives: beside the groups of VRRP the
-/// solicited-node groups of virtual addresses ([`ipv6::solicited_node`]), so that questions for them
-/// reach the kernel program through the network card. Those that were joined before stay so.
-pub fn join_groups(socket: &Socket, ifindex: u32, groups: &[Ipv6Addr]) -> io::Result<()> {
-    groups
-        .iter()
-        .try_for_each(|group| unless(libc::EADDRINUSE, socket.join_multicast_v6(group, ifindex)))
-}
-
-/// Undoes [`join_groups`]. Groups that were not joined on this socket are fine.
-pub fn leave_groups(socket: &Socket, ifindex: u32, groups: &[Ipv6Addr]) -> io::Result<()> {
-    groups.iter().try_for_each(|group| {
-        unless(libc::EADDRNOTAVAIL, socket.leave_multicast_v6(group, ifindex))
-    })
-}
-
-/// Makes one error a success.
-fn unless(harmless: i32, result: io::Result<()>) -> io::Result<()> {
-    result.or_else(|error| match error.raw_os_error() {
-        Some(errno) if errno == harmless => Ok(()),
-        _ => Err(error),
-    })
 }
 
 /// Room for the two ancillary messages that are asked for, and some more.
