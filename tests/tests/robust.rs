@@ -112,6 +112,24 @@ fn refused(node: &Node, text: &str) -> (Option<i32>, Process) {
     (code, process)
 }
 
+/// Issue 2, bad input: without the right to send adverts the daemon says so and ends, instead of
+/// waiting in FAULT for ever.
+#[test]
+fn missing_capabilities_are_named() {
+    let lab = Lab::new(1).unwrap();
+    let node = lab.node(0);
+    let file = node.dir().join("good.conf");
+    fs::write(&file, Config::default().to_string()).unwrap();
+    let mut command = node.command("setpriv");
+    command.args(["--inh-caps=-net_raw,-net_admin", "--bounding-set=-net_raw,-net_admin"]);
+    command.arg(Daemon::Xvrrp.program().unwrap()).arg("run").arg("-f").arg(&file);
+    command.arg("--runtime-dir").arg(node.dir().join("unprivileged"));
+    let since = SystemTime::now();
+    let mut process = Process::spawn("xvrrp without capabilities", command).unwrap();
+    process.wait_for_line(since, "CAP_NET_RAW", SETTLING).unwrap();
+    assert!(!process.wait_exit(SETTLING).unwrap().success());
+}
+
 /// Issue 2: a file with which keepalived would not start is refused, and the message says where.
 #[test]
 fn what_cannot_run_is_refused_with_its_place() {

@@ -15,6 +15,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, StreamExt};
+use rustix::thread::{CapabilitySet, capabilities};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot},
@@ -39,6 +40,9 @@ pub enum Error {
     /// The configuration has no virtual router that this version can run.
     #[error("the configuration has no virtual router to run: see `xvrrp check`")]
     NothingToRun,
+    /// Whoever started us lacks the right to open raw sockets or to change addresses.
+    #[error("adverts and addresses need CAP_NET_RAW and CAP_NET_ADMIN: run xvrrp as root")]
+    NotPermitted,
     /// The machine does not let us.
     #[error(transparent)]
     Host(#[from] host::Error),
@@ -77,6 +81,9 @@ pub async fn run(config: Config, options: &Options) -> Result<(), Error> {
     if plan.routers.is_empty() {
         return Err(Error::NothingToRun);
     }
+    if !is_permitted() {
+        return Err(Error::NotPermitted);
+    }
     let runtime_dir = RuntimeDir::claim(&options.runtime_dir)?;
     let (requests, incoming) = mpsc::channel(16);
     let daemon = Daemon::start(plan, &runtime_dir).await?;
@@ -93,6 +100,13 @@ pub async fn run(config: Config, options: &Options) -> Result<(), Error> {
     // Its last answers are out, and its file is removed.
     let _ = serving.await;
     result
+}
+
+/// True with the capabilities without which a virtual router could only stay in FAULT.
+fn is_permitted() -> bool {
+    let needed = CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW;
+    // A kernel that does not tell is asked by doing.
+    capabilities(None).is_ok_and(|own| own.effective.contains(needed))
 }
 
 struct Daemon {
