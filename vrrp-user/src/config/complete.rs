@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, net::IpAddr, time::Duration};
 
-use vrrp_common::{AdverInterval, Family, Priority, Version};
+use vrrp_common::{AdverInterval, Family, Priority, Version, ladder::Believe};
 
 use super::{
     Authentication, ChecksumForm, Garp, InitialState, Instance, VirtualAddress, code,
@@ -83,6 +83,12 @@ impl Completion<'_> {
                 && or(draft.higher_prio_send_advert, defaults.higher_prio_send_advert),
             skip_check_adv_addr: draft.skip_check_adv_addr.unwrap_or(defaults.skip_check_adv_addr),
             checksum,
+            believe: Believe::default(),
+            owner_ignores: self.strict,
+            accept: true,
+            accept_in_program: false,
+            virtual_mac: None,
+            unicast: None,
             garp,
             xdp_mode: draft.xdp_mode.unwrap_or(defaults.xdp_mode),
         })

@@ -29,8 +29,8 @@ use std::{collections::HashMap, path::Path};
 
 pub use diagnostic::{Diagnostic, Loaded, Severity, Verdict};
 pub use model::{
-    Authentication, Broadcast, ChecksumForm, Config, Garp, Global, InitialState, Instance,
-    VirtualAddress, XdpMode,
+    AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm, Config, Garp, Global, HmacMode,
+    InitialState, Instance, Unicast, UnicastPeer, VirtualAddress, VirtualMac, XdpMode,
 };
 pub use source::{FileId, Position, Sources, Span};
 

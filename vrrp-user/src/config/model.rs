@@ -2,11 +2,13 @@
 //! its range in its type, defaults are filled in, and keepalived's repairs have been made.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
+    ops::RangeInclusive,
     time::Duration,
 };
 
-use vrrp_common::{AdverInterval, Family, Priority, Version, Vrid};
+use vrrp_common::{AdverInterval, Family, Priority, Version, Vrid, ladder::Believe, wire::Mac};
 
 use super::Span;
 
@@ -30,6 +32,8 @@ pub struct Global {
     pub router_id: Option<String>,
     /// `xdp_drop_foreign`: adverts of virtual routers that are not ours are dropped, not passed.
     pub drop_foreign: bool,
+    /// `vrrp_startup_delay`: for this long after the start no virtual router takes part.
+    pub startup_delay: Duration,
 }
 
 /// One `vrrp_instance`: a virtual router on an interface.
@@ -52,7 +56,7 @@ pub struct Instance {
     pub version: Version,
     /// `advert_int`, rounded as the version demands.
     pub interval: AdverInterval,
-    /// `authentication` of v2, `None` without.
+    /// `authentication` of v2 or `auth_hmac`, `None` without.
     pub authentication: Option<Authentication>,
     /// `virtual_ipaddress`: advertised, in this order, all of the instance's family.
     pub addresses: Vec<VirtualAddress>,
@@ -77,6 +81,21 @@ pub struct Instance {
     pub skip_check_adv_addr: bool,
     /// Form of the v3/IPv4 checksum on send, `v3_checksum_as_v2`.
     pub checksum: ChecksumForm,
+    /// Forms of the v3/IPv4 checksum that are believed, `xdp_believe_checksum`, an extension of ours.
+    pub believe: Believe,
+    /// `owner_ignore_adverts`, which strict mode implies: an owner discards what others say. In v2
+    /// it always does (RFC 3768 7.1).
+    pub owner_ignores: bool,
+    /// `accept`, keepalived's default; `false` for `no_accept`: packets to the addresses are not for
+    /// this host, Neighbor Discovery apart (RFC 9568 6.1, Accept_Mode). The owner always accepts.
+    pub accept: bool,
+    /// `xdp_no_accept`, an extension of ours: `no_accept` is enforced by the kernel program, before
+    /// connection tracking. Not for hosts that translate addresses to or from the virtual ones.
+    pub accept_in_program: bool,
+    /// `use_vmac`, `None` without.
+    pub virtual_mac: Option<VirtualMac>,
+    /// `unicast_peer`, `None` for multicast.
+    pub unicast: Option<Unicast>,
     /// Gratuitous ARP and unsolicited Neighbor Advertisements.
     pub garp: Garp,
     /// `xdp_mode`, an extension of ours.
@@ -99,11 +118,85 @@ pub enum InitialState {
     Backup,
 }
 
-/// `authentication` of VRRPv2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `authentication` of VRRPv2, or keepalived's `auth_hmac` of both versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authentication {
     /// `auth_type PASS`: eight octets, zero padded (RFC 2338 5.3.10).
     Pass([u8; 8]),
+    /// `auth_type AH`: the key of HMAC-MD5-96, eight octets, zero padded.
+    Ah([u8; 8]),
+    /// `auth_hmac`, keepalived 2.4: an HMAC-SHA256/128 behind the message.
+    Hmac(AuthHmac),
+}
+
+/// `auth_hmac`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthHmac {
+    /// `key ID VALUE`: numbers 1-255, keys of 32 to 64 octets.
+    pub keys: BTreeMap<u8, Vec<u8>>,
+    /// `active_key`: which of them signs.
+    pub active: u8,
+    /// `anti_replay`.
+    pub anti_replay: AntiReplay,
+    /// `time_window`, 1-300 s.
+    pub window: Duration,
+    /// `mode`.
+    pub mode: HmacMode,
+}
+
+/// `anti_replay` of `auth_hmac`: what the time stamp of an advert is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AntiReplay {
+    /// `time`: the clock of the world; adverts older or newer than the window are refused.
+    #[default]
+    Time,
+    /// `monotonic`: counts up from the sender's start.
+    Monotonic,
+}
+
+/// `mode` of `auth_hmac`: what becomes of adverts that are not signed, or not signed right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HmacMode {
+    /// `enforce`: refused.
+    #[default]
+    Enforce,
+    /// `permissive`: accepted and reported.
+    Permissive,
+    /// `receive-only`: ours are not signed, those of others are looked at.
+    ReceiveOnly,
+}
+
+/// `use_vmac`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualMac {
+    /// The MAC: 00:00:5e:00:01:VRID, of IPv6 00:00:5e:00:02:VRID (RFC 9568 7.3), or the one given.
+    pub mac: Mac,
+    /// Name of the interface that keepalived would make, where the file gives one. We make one only
+    /// where the kernel program cannot be attached.
+    pub name: Option<String>,
+    /// `vmac_xmit_base`: adverts leave with the interface's own MAC.
+    pub adverts_from_base: bool,
+}
+
+/// `unicast_peer` and what goes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unicast {
+    /// To whom adverts go, each once, of the virtual router's family, none of them ourselves.
+    pub peers: Vec<UnicastPeer>,
+    /// `unicast_ttl`: TTL or hop limit of what we send, 1-255; `None` for 255 with IPv4, and the
+    /// kernel's own with IPv6.
+    pub ttl: Option<u8>,
+    /// `check_unicast_src`: only peers are heard. `min_ttl` and `max_ttl` imply it.
+    pub check_source: bool,
+}
+
+/// One line of `unicast_peer`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnicastPeer {
+    /// Its address.
+    pub address: IpAddr,
+    /// `min_ttl`, `max_ttl`: what its adverts may have.
+    pub ttl: RangeInclusive<u8>,
 }
 
 /// What a v3/IPv4 checksum covers.
@@ -163,6 +256,8 @@ pub enum XdpMode {
     Native,
     /// In the kernel's generic hook.
     Generic,
+    /// In the traffic control hook, tcx, which sees VLAN tags that the device took off.
+    Tcx,
     /// Not at all: raw sockets and the kernel's own ARP.
     None,
 }

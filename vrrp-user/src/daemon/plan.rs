@@ -154,8 +154,9 @@ fn spec(id: RouterId, router: &Instance) -> Spec {
         addresses: advertised(router),
         group: router.group,
         auth: match router.authentication {
-            None => vrrp::Auth::None,
+            None | Some(Authentication::Hmac(_)) => vrrp::Auth::None,
             Some(Authentication::Pass(password)) => vrrp::Auth::Pass(password),
+            Some(Authentication::Ah(_)) => vrrp::Auth::Header,
         },
         coverage: match router.checksum {
             ChecksumForm::PseudoHeader => vrrp::Coverage::PseudoHeader,
