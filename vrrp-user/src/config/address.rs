@@ -11,7 +11,7 @@ pub(super) const MAX_NAME: usize = 15;
 
 /// Words of an address line that are known and have no effect yet, with the number of words that
 /// follow each.
-const NOT_YET: [(&str, usize); 8] = [
+const NOT_YET: [(&str, usize); 7] = [
     ("peer", 1),
     ("preferred_lft", 1),
     ("home", 0),
@@ -19,7 +19,6 @@ const NOT_YET: [(&str, usize); 8] = [
     ("noprefixroute", 0),
     ("autojoin", 0),
     ("no_track", 0),
-    ("use_vmac", 0),
 ];
 
 /// Scopes by name, as rtnetlink counts them.
@@ -104,6 +103,10 @@ fn option(
             let message = "`-nodad` has no effect: it is about IPv6";
             findings.report(code::NO_EFFECT, word.span, message);
         }
+        return Some(0);
+    }
+    if name == "use_vmac" {
+        // It is looked at with the other keywords about the virtual MAC.
         return Some(0);
     }
     if !["dev", "label", "scope", "brd"].contains(&name) {

@@ -18,10 +18,10 @@ use super::{
 };
 
 // Values of keywords that are only recognised, not used: a wrong one is still reported.
-const SWITCHES: [&str; 4] =
-    ["smtp_alert", "notify_priority_changes", "check_unicast_src", "owner_ignore_adverts"];
-const NUMBERS: [(&str, RangeInclusive<u32>); 2] = [("debug", 0..=4), ("unicast_ttl", 0..=255)];
-const CHOICES: [(&str, &[&str]); 5] = [
+const SWITCHES: [&str; 2] = ["smtp_alert", "notify_priority_changes"];
+const NUMBERS: [(&str, RangeInclusive<u32>); 1] = [("debug", 0..=4)];
+const CHOICES: [(&str, &[&str]); 6] = [
+    ("old_unicast_checksum", &["never"]),
     ("lb_algo", SCHEDULERS),
     ("lvs_sched", SCHEDULERS),
     ("lb_kind", FORWARDING),
@@ -32,6 +32,9 @@ const SCHEDULERS: &[&str] = &[
     "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "mh", "dh", "fo", "ovf", "sed", "nq", "twos",
 ];
 const FORWARDING: &[&str] = &["NAT", "DR", "TUN"];
+
+// Lines that may be given more than once, each of which counts.
+const REPEATABLE: [&str; 2] = ["key", "use_vmac"];
 
 /// Checks all statements and keeps those that can be used.
 pub(super) fn audit(
@@ -339,7 +342,8 @@ impl Audit<'_> {
         seen: &mut HashMap<String, Word>,
     ) {
         let keyword = keywords::find(kind, statement.keyword());
-        let single = keyword.is_some_and(|k| k.opens.is_none() && k.support == Support::Done);
+        let single = keyword.is_some_and(|k| k.opens.is_none() && k.support == Support::Done)
+            && !REPEATABLE.contains(&statement.keyword());
         let Some(word) = statement.words.first().filter(|_| single) else {
             return;
         };

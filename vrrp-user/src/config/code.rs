@@ -73,6 +73,7 @@ pub(super) const NO_ADDRESS: Kind = error("E0045");
 pub(super) const ADDRESS_TWICE: Kind = warning("W0046");
 pub(super) const NOT_FOR_IPV6: Kind = error("E0047");
 pub(super) const NOT_LINK_LOCAL: Kind = warning("W0048");
+pub(super) const UNKNOWN_PEER_WORD: Kind = error("E0049");
 
 // Instances as a whole.
 pub(super) const NO_VRID: Kind = error("E0050");
@@ -80,7 +81,7 @@ pub(super) const NO_INTERFACE: Kind = error("E0051");
 pub(super) const DUPLICATE_NAME: Kind = error("E0052");
 pub(super) const DUPLICATE_VRID: Kind = error("E0053");
 pub(super) const AUTH_DROPPED: Kind = error("E0054");
-pub(super) const AUTH_NOT_YET: Kind = error("E0055");
+// E0055 was: an authentication that is not implemented.
 pub(super) const NOPREEMPT_DROPPED: Kind = error("E0056");
 pub(super) const PREEMPT_DELAY_DROPPED: Kind = error("E0057");
 pub(super) const STRICT_REPAIR: Kind = error("E0058");
@@ -88,6 +89,13 @@ pub(super) const VERSION_CONFLICT: Kind = error("E0059");
 pub(super) const AUTH_WITHOUT_TYPE: Kind = warning("W0060");
 pub(super) const IPV6_ON_V2: Kind = warning("W0061");
 pub(super) const IPV6_AUTH: Kind = warning("W0062");
+pub(super) const VMAC: Kind = error("E0063");
+pub(super) const CANNOT_WORK: Kind = warning("W0064");
+pub(super) const UNICAST: Kind = error("E0065");
+pub(super) const AH_MASTER: Kind = error("E0066");
+pub(super) const AUTH_HMAC: Kind = error("E0067");
+pub(super) const STRICT_REFUSED: Kind = error("E0068");
+pub(super) const KEY_READABLE: Kind = warning("W0069");
 
 // References between blocks, and scripts.
 pub(super) const UNKNOWN_REFERENCE: Kind = error("E0070");

@@ -1,16 +1,14 @@
 //! From what a `vrrp_instance` says to what runs: defaults, and keepalived's repairs in its order
-//! (strict, version, priority from state, state from priority, authentication, nopreempt and
-//! preempt_delay, accept, gratuitous ARP, interval). Each repair is reported.
+//! (strict, version, priority from state, state from priority, authentication, unicast, nopreempt and
+//! preempt_delay, accept, gratuitous ARP, interval, virtual MAC). Each repair is reported.
 
 use std::{collections::HashSet, net::IpAddr, time::Duration};
 
-use vrrp_common::{AdverInterval, Family, Priority, Version, ladder::Believe};
+use vrrp_common::{AdverInterval, Family, Priority, Version};
 
 use super::{
-    Authentication, ChecksumForm, Garp, InitialState, Instance, VirtualAddress, code,
-    diagnostic::Findings,
-    global::Defaults,
-    instance::{AuthKind, Draft},
+    Authentication, ChecksumForm, Garp, InitialState, Instance, Unicast, VirtualAddress,
+    VirtualMac, auth, code, diagnostic::Findings, global::Defaults, instance::Draft, vmac,
 };
 
 /// An advert counts its addresses in one octet (RFC 9568 5.2.5).
@@ -37,19 +35,23 @@ struct Completion<'a> {
 
 impl Completion<'_> {
     fn run(mut self) -> Option<Instance> {
-        let runnable = self.check_required();
+        let unicast = self.unicast();
+        let runnable = self.check_required(unicast.as_ref());
         let ipv6 = self.draft.family == Some(Family::V6);
+        if ipv6 && unicast.is_none() {
+            self.check_link_local();
+        }
         self.limit_addresses(if ipv6 { MAX_ADDRESSES_IPV6 } else { MAX_ADDRESSES });
         let version = self.version(ipv6);
         let has_addresses = self.check_addresses(version);
-        if ipv6 {
-            self.check_link_local();
-        }
         let (priority, state) = self.priority_and_state();
-        let authentication = self.authentication(version);
-        self.check_preemption(priority, state);
-        self.repair_for_strict(priority);
         let interval = self.interval(version);
+        let authentication = self.authentication(version, interval);
+        let state = self.state_with(authentication.as_ref(), priority, state);
+        self.check_preemption(priority, state);
+        let accept = self.accept(version, priority);
+        self.repair_for_strict();
+        let virtual_mac = self.virtual_mac(unicast.is_some());
         let checksum = self.checksum(ipv6);
         let garp = self.garp();
         let (draft, defaults) = (self.draft, self.defaults);
@@ -71,7 +73,7 @@ impl Completion<'_> {
             addresses: draft.addresses,
             excluded: draft.excluded,
             source: draft.source.map(|(source, _)| source),
-            group: draft.group.unwrap_or(group),
+            group: draft.group.map_or(group, |(group, _)| group),
             preempt: draft.nopreempt.is_none(),
             preempt_delay: draft.preempt_delay.map_or(Duration::ZERO, |(delay, _)| delay),
             down_timer_adverts: draft
@@ -83,19 +85,19 @@ impl Completion<'_> {
                 && or(draft.higher_prio_send_advert, defaults.higher_prio_send_advert),
             skip_check_adv_addr: draft.skip_check_adv_addr.unwrap_or(defaults.skip_check_adv_addr),
             checksum,
-            believe: Believe::default(),
-            owner_ignores: self.strict,
-            accept: true,
-            accept_in_program: false,
-            virtual_mac: None,
-            unicast: None,
+            believe: draft.believe.unwrap_or(defaults.believe),
+            owner_ignores: self.strict || draft.owner_ignores.unwrap_or(defaults.owner_ignores),
+            accept,
+            accept_in_program: or(draft.accept_in_program, defaults.accept_in_program),
+            virtual_mac,
+            unicast,
             garp,
             xdp_mode: draft.xdp_mode.unwrap_or(defaults.xdp_mode),
         })
     }
 
     /// What every virtual router needs.
-    fn check_required(&mut self) -> bool {
+    fn check_required(&mut self, unicast: Option<&Unicast>) -> bool {
         let Draft { name, span, .. } = &self.draft;
         if self.draft.left_out || self.draft.unusable {
             return false;
@@ -108,9 +110,15 @@ impl Completion<'_> {
         }
         if self.draft.interface.is_none() {
             let message = format!("`{name}` has no interface");
-            self.findings
-                .report(code::NO_INTERFACE, *span, message)
-                .help("the virtual router is left out");
+            if unicast.is_some() && self.draft.source.is_some() {
+                self.findings
+                    .report(code::LEFT_OUT, *span, message + ", which is not implemented yet")
+                    .help("the virtual router is left out: name the interface of unicast_src_ip");
+            } else {
+                self.findings
+                    .report(code::NO_INTERFACE, *span, message)
+                    .help("the virtual router is left out");
+            }
         }
         self.draft.vrid.is_some() && self.draft.interface.is_some()
     }
@@ -183,16 +191,36 @@ impl Completion<'_> {
     }
 
     /// Addresses of IPv6 that have to be link-local: the first virtual one (RFC 9568 5.2.9), and the
-    /// source of adverts (5.1.2.1). keepalived demands the former in strict mode only.
+    /// source of adverts (5.1.2.1). keepalived demands the former in strict mode only, and does not
+    /// put it in front.
     fn check_link_local(&mut self) {
-        if let Some(first) = self.draft.addresses.first().filter(|own| !is_link_local(own.address))
-        {
-            let kind = if self.strict { code::STRICT_REPAIR } else { code::NOT_LINK_LOCAL };
-            let message =
-                format!("`{}`: the first IPv6 address should be a link-local one", first.address);
-            self.findings
-                .report(kind, first.span, message)
-                .help("put one of fe80::/10 in front: routers may reject adverts without it");
+        let addresses = &mut self.draft.addresses;
+        match (addresses.iter().position(|own| is_link_local(own.address)), addresses.first()) {
+            (Some(0), _) | (None, None) => {}
+            (Some(index), _) => {
+                let first = addresses.remove(index);
+                let kind = if self.strict { code::STRICT_REPAIR } else { code::NOT_LINK_LOCAL };
+                let message = format!("`{}`: the link-local address goes first", first.address);
+                self.findings
+                    .report(kind, first.span, message)
+                    .help("it is put in front: routers may reject adverts without it there");
+                addresses.insert(0, first);
+            }
+            (None, Some(first)) => {
+                let (kind, help) = if self.strict {
+                    self.draft.left_out = true;
+                    (code::STRICT_REFUSED, "the virtual router is left out: add one of fe80::/10")
+                } else {
+                    let help =
+                        "put one of fe80::/10 in front: routers may reject adverts without it";
+                    (code::NOT_LINK_LOCAL, help)
+                };
+                let message = format!(
+                    "`{}`: the first IPv6 address should be a link-local one",
+                    first.address
+                );
+                self.findings.report(kind, first.span, message).help(help);
+            }
         }
         if let Some((source, span)) = self.draft.source.filter(|(own, _)| !is_link_local(*own)) {
             let message = format!("`{source}`: adverts over IPv6 come from a link-local address");
@@ -200,6 +228,25 @@ impl Completion<'_> {
                 .report(code::NOT_LINK_LOCAL, span, message)
                 .help("remove the line: the interface has one, and others may refuse this one");
         }
+    }
+
+    /// Peers instead of a group, with which strict mode does not go.
+    fn unicast(&mut self) -> Option<Unicast> {
+        let draft = std::mem::take(&mut self.draft.unicast);
+        let (asked, source) = (draft.asked, self.draft.source.map(|(source, _)| source));
+        let unicast = draft.complete(source, self.defaults.check_unicast_source, self.findings)?;
+        if let Some(span) = asked.filter(|_| self.strict) {
+            let message = "strict mode has no unicast";
+            self.findings
+                .report(code::STRICT_REFUSED, span, message)
+                .help("the virtual router is left out");
+            self.draft.left_out = true;
+        }
+        if let Some((group, span)) = self.draft.group.take() {
+            let message = format!("`{group}` has no effect: adverts are sent to unicast peers");
+            self.findings.report(code::UNICAST, span, message);
+        }
+        Some(unicast)
     }
 
     /// Each gives the other where only one is there.
@@ -224,52 +271,77 @@ impl Completion<'_> {
         (priority, state)
     }
 
-    fn authentication(&mut self, version: Version) -> Option<Authentication> {
-        let auth = std::mem::take(&mut self.draft.auth);
-        let block = auth.span?;
-        let password = auth.password.filter(|(password, _)| !password.is_empty());
-        let Some((kind, span)) = auth.kind else {
-            if password.is_some() && !auth.kind_unknown {
-                let message = "a password without auth_type has no effect";
-                self.findings
-                    .report(code::AUTH_WITHOUT_TYPE, block, message)
-                    .help("add `auth_type PASS`");
+    fn authentication(
+        &mut self,
+        version: Version,
+        interval: AdverInterval,
+    ) -> Option<Authentication> {
+        let context = auth::Context {
+            version,
+            was_v2: self.draft.version.is_some_and(|(given, _)| given != version),
+            strict: self.strict,
+            interval: interval.duration(),
+        };
+        let auth = std::mem::take(&mut self.draft.auth).complete(context, self.findings);
+        self.draft.left_out |= auth.is_err();
+        auth.ok().flatten()
+    }
+
+    /// With AH a router has to have heard the sequence number of the one before it, so it starts as
+    /// Backup.
+    fn state_with(
+        &mut self,
+        authentication: Option<&Authentication>,
+        priority: Priority,
+        state: InitialState,
+    ) -> InitialState {
+        let span = self.draft.state.map_or(self.draft.span, |(_, span)| span);
+        if !matches!(authentication, Some(Authentication::Ah(_)))
+            || state == InitialState::Backup
+            || priority.is_owner()
+        {
+            return state;
+        }
+        let message = "`state MASTER` does not go with auth_type AH";
+        self.findings.report(code::AH_MASTER, span, message).help("BACKUP is used");
+        InitialState::Backup
+    }
+
+    /// keepalived's default is to accept; of strict mode, that the owner alone does. VRRPv2 leaves no
+    /// choice (RFC 3768 6.4.3).
+    fn accept(&mut self, version: Version, priority: Priority) -> bool {
+        let given = self.draft.accept;
+        let accept = match given {
+            Some((false, span)) if priority.is_owner() => {
+                let message = "`no_accept` has no effect: the owner of the addresses accepts";
+                self.findings.report(code::NO_EFFECT, span, message);
+                true
             }
-            return None;
+            Some((true, span)) if self.strict && version == Version::V2 && !priority.is_owner() => {
+                let message = "strict mode: only the owner of the addresses may `accept`";
+                self.findings
+                    .report(code::STRICT_REPAIR, span, message)
+                    .help("`version 3` leaves the choice");
+                false
+            }
+            _ if priority.is_owner() => true,
+            _ => given.map_or(!self.strict, |(accept, _)| accept),
         };
-        // The version 2 that keepalived speaks for IPv6 would have it.
-        let given_v2 = self.draft.version.is_some_and(|(given, _)| given != version);
-        let kind_of_drop = if given_v2 && !self.strict && kind == AuthKind::Pass {
-            code::IPV6_AUTH
-        } else {
-            code::AUTH_DROPPED
-        };
-        let mut drop = |message: &str| {
-            let help = "the virtual router runs without authentication";
-            self.findings.report(kind_of_drop, span, message).help(help);
-        };
-        if version == Version::V3 {
-            drop("VRRP version 3 has no authentication");
-            return None;
+        if let Some((_, span)) = self.draft.accept_in_program.filter(|(on, _)| *on && accept) {
+            let message = "`xdp_no_accept` has no effect without `no_accept`";
+            self.findings.report(code::NO_EFFECT, span, message);
         }
-        if self.strict {
-            drop("strict mode has no authentication");
-            return None;
-        }
-        let Some((password, _)) = password else {
-            drop("authentication without a password");
-            return None;
+        accept
+    }
+
+    fn virtual_mac(&mut self, unicast: bool) -> Option<VirtualMac> {
+        let context = vmac::Context {
+            vrid: self.draft.vrid?.0,
+            family: self.draft.family.unwrap_or(Family::V4),
+            strict: self.strict,
+            unicast,
         };
-        if kind == AuthKind::Ah {
-            let message = "auth_type AH is not implemented yet; the next version has it";
-            let help = "the virtual router is left out: it must not run without its authentication";
-            self.findings.report(code::AUTH_NOT_YET, span, message).help(help);
-            self.draft.left_out = true;
-            return None;
-        }
-        let mut octets = [0; 8];
-        octets.iter_mut().zip(password).for_each(|(octet, byte)| *octet = byte);
-        Some(Authentication::Pass(octets))
+        std::mem::take(&mut self.draft.virtual_mac).complete(context, self.findings)
     }
 
     /// nopreempt and preempt_delay are for routers that start as Backup and may wait.
@@ -302,12 +374,11 @@ impl Completion<'_> {
     }
 
     /// What strict mode takes back.
-    fn repair_for_strict(&mut self, priority: Priority) {
+    fn repair_for_strict(&mut self) {
         if !self.strict {
             return;
         }
         let draft = &mut self.draft;
-        let accept = draft.accept.filter(|_| !priority.is_owner()).map(|((), span)| span);
         let answer = draft.lower_prio_no_advert.filter(|(on, _)| !on).map(|(_, span)| span);
         let last_advert = draft.higher_prio_send_advert.filter(|(on, _)| *on).map(|(_, span)| span);
         let adverts = draft.down_timer_adverts.filter(|(adverts, _)| *adverts != 3);
@@ -315,7 +386,6 @@ impl Completion<'_> {
         draft.down_timer_adverts = Some((3, draft.span));
         draft.garp.lower_prio_repeat = Some((0, draft.span));
         let repairs = [
-            (accept, "only the owner of the addresses may `accept`"),
             (answer, "`lower_prio_no_advert` is on"),
             (last_advert, "`higher_prio_send_advert` is off"),
             (adverts.map(|(_, span)| span), "`down_timer_adverts` is 3"),
@@ -342,6 +412,7 @@ impl Completion<'_> {
             lower_prio_delay: draft.lower_prio_delay.or(defaults.lower_prio_delay).unwrap_or(delay),
             interval: defaults.garp.interval,
             gna_interval: defaults.garp.gna_interval,
+            rfc4861_pacing: draft.rfc4861_pacing.unwrap_or(defaults.garp.rfc4861_pacing),
         }
     }
 

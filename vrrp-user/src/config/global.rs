@@ -5,16 +5,24 @@ use std::{
     time::Duration,
 };
 
-use vrrp_common::Version;
+use vrrp_common::{Version, ladder::Believe};
 
 use super::{Garp, Global, XdpMode, code, diagnostic::Findings, parser::Statement, values};
 
 /// The choices of `xdp_mode`.
-pub(super) const XDP_MODES: [(&str, XdpMode); 4] = [
+pub(super) const XDP_MODES: [(&str, XdpMode); 5] = [
     ("auto", XdpMode::Auto),
     ("native", XdpMode::Native),
     ("generic", XdpMode::Generic),
+    ("tcx", XdpMode::Tcx),
     ("none", XdpMode::None),
+];
+
+/// The choices of `xdp_believe_checksum`.
+pub(super) const CHECKSUMS: [(&str, Believe); 3] = [
+    ("either", Believe::Either),
+    ("message", Believe::Message),
+    ("pseudo_header", Believe::PseudoHeader),
 ];
 
 /// The choices of `version` and `vrrp_version`.
@@ -25,6 +33,9 @@ const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
 /// The group of VRRP for IPv6 (RFC 9568 5.1.2.2).
 const GROUP_IPV6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+
+/// The longest time that keepalived reads, in microseconds of 32 bits.
+const MAX_SECONDS: Duration = Duration::from_micros(u32::MAX as u64);
 
 /// What an instance takes when it does not say otherwise.
 #[derive(Clone, Debug)]
@@ -42,6 +53,10 @@ pub(super) struct Defaults {
     pub(super) higher_prio_send_advert: bool,
     pub(super) skip_check_adv_addr: bool,
     pub(super) checksum_as_v2: bool,
+    pub(super) believe: Believe,
+    pub(super) owner_ignores: bool,
+    pub(super) accept_in_program: bool,
+    pub(super) check_unicast_source: bool,
     pub(super) strict: bool,
     pub(super) xdp_mode: XdpMode,
     /// Something in global_defs could not be evaluated, so no instance can be trusted.
@@ -62,6 +77,10 @@ impl Default for Defaults {
             higher_prio_send_advert: false,
             skip_check_adv_addr: false,
             checksum_as_v2: false,
+            believe: Believe::default(),
+            owner_ignores: false,
+            accept_in_program: false,
+            check_unicast_source: false,
             strict: false,
             xdp_mode: XdpMode::Auto,
             left_out: false,
@@ -100,7 +119,20 @@ fn apply(
         }
         "vrrp_skip_check_adv_addr" => set_switch(&mut defaults.skip_check_adv_addr, findings),
         "v3_checksum_as_v2" => set_switch(&mut defaults.checksum_as_v2, findings),
-        "vrrp_strict" => defaults.strict = strict(statement, findings).unwrap_or(defaults.strict),
+        "vrrp_strict" => set_switch(&mut defaults.strict, findings),
+        "vrrp_owner_ignore_adverts" => set_switch(&mut defaults.owner_ignores, findings),
+        "vrrp_check_unicast_src" => set_switch(&mut defaults.check_unicast_source, findings),
+        "xdp_no_accept" => set_switch(&mut defaults.accept_in_program, findings),
+        "xdp_gna_pacing" => set_switch(&mut defaults.garp.rfc4861_pacing, findings),
+        "xdp_believe_checksum" => {
+            let believe = values::choice(statement, &CHECKSUMS, "the line is ignored", findings);
+            defaults.believe = believe.unwrap_or(defaults.believe);
+        }
+        "vrrp_startup_delay" => {
+            let range = Duration::from_millis(1)..=MAX_SECONDS;
+            let delay = values::seconds(statement, range, "there is no delay", findings);
+            global.startup_delay = delay.unwrap_or(global.startup_delay);
+        }
         "vrrp_version" => {
             let version = values::choice(statement, &VERSIONS, "the line is ignored", findings);
             defaults.version = version.or(defaults.version);
@@ -181,22 +213,6 @@ pub(super) fn down_timer_adverts(statement: &Statement, findings: &mut Findings)
     u8::try_from(adverts).ok()
 }
 
-/// `vrrp_strict` and `strict_mode`. All that keepalived changes in an instance is done; the firewall
-/// rules and the owner's deafness are not.
-pub(super) fn strict(statement: &Statement, findings: &mut Findings) -> Option<bool> {
-    let strict = values::switch(statement, findings)?;
-    if strict {
-        let message = format!(
-            "of `{}`, no_accept and owner_ignore_adverts are not implemented yet",
-            statement.keyword()
-        );
-        findings
-            .report(code::NOT_YET, statement.keyword_span(), message)
-            .help("virtual addresses answer on a router that does not own them, too");
-    }
-    Some(strict)
-}
-
 /// `vrrp_mcast_group4`.
 fn group(statement: &Statement, findings: &mut Findings) -> Option<Ipv4Addr> {
     let word = values::argument(statement)?;
@@ -243,8 +259,8 @@ const fn is_link_local_group(group: Ipv6Addr) -> bool {
     group.segments()[0] & 0xff0f == 0xff02
 }
 
-/// Spacing of gratuitous ARP and Neighbor Advertisements, 1 us - 4294.967295 s. An explicit 0 is what keepalived's own default
-/// file contains and what its parser rejects; both come to "no spacing".
+/// Spacing of gratuitous ARP and Neighbor Advertisements, 1 us - 4294.967295 s. An explicit 0 is what
+/// keepalived's own default file contains and what its parser rejects; both come to "no spacing".
 fn spacing(statement: &Statement, findings: &mut Findings) -> Option<Duration> {
     let word = values::argument(statement)?;
     if word.text.parse() == Ok(0.0) {
@@ -254,6 +270,6 @@ fn spacing(statement: &Statement, findings: &mut Findings) -> Option<Duration> {
         findings.report(code::ZERO_INTERVAL, word.span, message).help(help);
         return Some(Duration::ZERO);
     }
-    let range = Duration::from_micros(1)..=Duration::from_micros(u64::from(u32::MAX));
+    let range = Duration::from_micros(1)..=MAX_SECONDS;
     values::seconds(statement, range, "the line is ignored", findings)
 }

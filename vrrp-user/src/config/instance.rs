@@ -2,16 +2,17 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use vrrp_common::{Family, Version, Vrid};
+use vrrp_common::{Family, Version, Vrid, ladder::Believe};
 
 use super::{
-    InitialState, VirtualAddress, XdpMode, address, code,
+    InitialState, VirtualAddress, XdpMode, address,
+    auth::Auth,
+    code,
     diagnostic::Findings,
-    global::{self, VERSIONS, XDP_MODES},
-    lexer::Word,
+    global::{self, CHECKSUMS, VERSIONS, XDP_MODES},
     parser::Statement,
     source::{Sources, Span},
-    values,
+    unicast, values, vmac,
 };
 
 /// A value and the line that gives it.
@@ -39,7 +40,9 @@ pub(super) struct Draft {
     /// been reported and are absent.
     pub(super) family: Option<Family>,
     pub(super) source: Given<IpAddr>,
-    pub(super) group: Option<IpAddr>,
+    pub(super) group: Given<IpAddr>,
+    pub(super) unicast: unicast::Draft,
+    pub(super) virtual_mac: vmac::Draft,
     pub(super) nopreempt: Given<()>,
     pub(super) preempt_delay: Given<Duration>,
     pub(super) down_timer_adverts: Given<u8>,
@@ -48,31 +51,16 @@ pub(super) struct Draft {
     pub(super) skip_check_adv_addr: Option<bool>,
     pub(super) checksum_as_v2: Given<bool>,
     pub(super) strict: Option<bool>,
-    /// `accept`, not overridden by `no_accept`.
-    pub(super) accept: Given<()>,
+    /// `accept` or `no_accept`.
+    pub(super) accept: Given<bool>,
+    /// `xdp_no_accept`.
+    pub(super) accept_in_program: Given<bool>,
+    pub(super) owner_ignores: Option<bool>,
+    pub(super) believe: Option<Believe>,
     pub(super) garp: GarpDraft,
     pub(super) xdp_mode: Option<XdpMode>,
     /// Something that cannot be left away is not implemented; it has been reported.
     pub(super) left_out: bool,
-}
-
-/// `authentication` as it is written.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Auth {
-    /// The keyword of the block.
-    pub(super) span: Option<Span>,
-    pub(super) kind: Given<AuthKind>,
-    /// `auth_type` has an argument that keepalived does not know, which has been reported.
-    pub(super) kind_unknown: bool,
-    /// The octets as they stand in the file.
-    pub(super) password: Given<Vec<u8>>,
-}
-
-/// Argument of `auth_type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AuthKind {
-    Pass,
-    Ah,
 }
 
 /// The garp keywords of an instance.
@@ -84,6 +72,7 @@ pub(super) struct GarpDraft {
     pub(super) refresh_repeat: Option<u32>,
     pub(super) lower_prio_delay: Option<Duration>,
     pub(super) lower_prio_repeat: Given<u32>,
+    pub(super) rfc4861_pacing: Option<bool>,
 }
 
 /// Reads one block.
@@ -127,8 +116,10 @@ impl Draft {
                 let version = values::choice(statement, &VERSIONS, IGNORED, findings);
                 self.version = version.map(|version| (version, span)).or(self.version);
             }
-            "authentication" => self.authenticate(statement, sources, findings),
+            "authentication" => self.auth.read(statement, sources, findings),
+            "auth_hmac" => self.auth.read_hmac(statement, sources, findings),
             "virtual_ipaddress" => {
+                self.virtual_mac.read_addresses(statement);
                 let mut addresses = addresses(statement, findings);
                 addresses.retain(|line| {
                     let help = "it is ignored; virtual_ipaddress_excluded takes both families";
@@ -136,9 +127,15 @@ impl Draft {
                 });
                 self.addresses.append(&mut addresses);
             }
-            "virtual_ipaddress_excluded" => self.excluded.extend(addresses(statement, findings)),
+            "virtual_ipaddress_excluded" => {
+                self.virtual_mac.read_addresses(statement);
+                self.excluded.extend(addresses(statement, findings));
+            }
             "no_virtual_ipaddress" => self.wants_no_address = true,
-            "mcast_src_ip" => {
+            "mcast_src_ip" | "unicast_src_ip" => {
+                if statement.keyword() == "unicast_src_ip" {
+                    self.unicast.asked = Some(span);
+                }
                 let source = source(statement, findings)
                     .filter(|source| self.fits(*source, span, IGNORED, findings));
                 self.source = source.map(|source| (source, span)).or(self.source);
@@ -146,7 +143,7 @@ impl Draft {
             "mcast_dst_ip" => {
                 let group = global::any_group(statement, findings)
                     .filter(|group| self.fits(*group, span, IGNORED, findings));
-                self.group = group.or(self.group);
+                self.group = group.map(|group| (group, span)).or(self.group);
             }
             "nopreempt" => self.nopreempt = Some(((), span)),
             "preempt" => self.nopreempt = None,
@@ -155,12 +152,48 @@ impl Draft {
                 let delay = values::seconds(statement, range, IGNORED, findings);
                 self.preempt_delay = delay.map(|delay| (delay, span));
             }
-            "accept" => self.accept = Some(((), span)),
-            "no_accept" => self.accept = None,
-            "strict_mode" => self.strict = global::strict(statement, findings),
+            "accept" => self.accept = Some((true, span)),
+            "no_accept" => self.accept = Some((false, span)),
+            "owner_ignore_adverts" => self.owner_ignores = values::switch(statement, findings),
+            "strict_mode" => self.strict = values::switch(statement, findings),
+            _ => self.apply_extension(statement, findings),
+        }
+    }
+
+    /// Unicast, virtual MAC, and keywords of ours.
+    fn apply_extension(&mut self, statement: &Statement, findings: &mut Findings) {
+        let span = statement.span();
+        match statement.keyword() {
+            "unicast_peer" => {
+                self.unicast.asked = Some(statement.keyword_span());
+                let lines = statement.inner().iter();
+                let mut peers: Vec<_> =
+                    lines.filter_map(|line| unicast::Peer::read(line, findings)).collect();
+                peers.retain(|peer| self.fits(peer.address, peer.span, "it is ignored", findings));
+                self.unicast.peers.append(&mut peers);
+            }
+            "unicast_ttl" => self.unicast.read_ttl(statement, findings),
+            "check_unicast_src" => {
+                self.unicast.asked = Some(span);
+                self.unicast.check_source = values::switch(statement, findings);
+            }
+            "unicast_fault_no_peer" => {
+                let on = values::switch(statement, findings);
+                self.unicast.fault_without_peers = on.map(|on| (on, span));
+            }
+            "use_vmac" => self.virtual_mac.read(statement, findings),
+            "use_vmac_addr" => self.virtual_mac.on_others = Some(span),
+            "vmac_xmit_base" => self.virtual_mac.from_base = Some(span),
             "xdp_mode" => {
                 self.xdp_mode = values::choice(statement, &XDP_MODES, IGNORED, findings);
             }
+            "xdp_believe_checksum" => {
+                self.believe = values::choice(statement, &CHECKSUMS, IGNORED, findings);
+            }
+            "xdp_no_accept" => {
+                self.accept_in_program = values::switch(statement, findings).map(|on| (on, span));
+            }
+            "xdp_gna_pacing" => self.garp.rfc4861_pacing = values::switch(statement, findings),
             _ => self.apply_timing(statement, findings),
         }
     }
@@ -213,26 +246,6 @@ impl Draft {
             _ => {}
         }
     }
-
-    fn authenticate(&mut self, block: &Statement, sources: &Sources, findings: &mut Findings) {
-        self.auth.span = Some(block.keyword_span());
-        for statement in block.inner() {
-            let span = statement.span();
-            match (statement.keyword(), values::argument(statement)) {
-                ("auth_type", _) => {
-                    let kinds = [("PASS", AuthKind::Pass), ("AH", AuthKind::Ah)];
-                    let otherwise = "the virtual router runs without authentication";
-                    let kind = values::choice(statement, &kinds, otherwise, findings);
-                    self.auth.kind_unknown = kind.is_none();
-                    self.auth.kind = kind.map(|kind| (kind, span));
-                }
-                ("auth_pass", Some(word)) => {
-                    self.auth.password = Some((password(word, sources, findings), word.span));
-                }
-                _ => {}
-            }
-        }
-    }
 }
 
 fn state(statement: &Statement, findings: &mut Findings) -> InitialState {
@@ -263,19 +276,6 @@ fn source(statement: &Statement, findings: &mut Findings) -> Option<IpAddr> {
         findings.report(code::BAD_ADDRESS, word.span, message).help(IGNORED);
     }
     source
-}
-
-/// The octets of a password, at most 8 (RFC 2338 5.3.10).
-fn password(word: &Word, sources: &Sources, findings: &mut Findings) -> Vec<u8> {
-    let mut octets = sources.encode(word.span.file, &word.text);
-    if octets.len() > 8 {
-        let message = "the password is longer than 8 octets";
-        findings
-            .report(code::PASSWORD_TOO_LONG, word.span, message)
-            .help("only the first 8 are used");
-        octets.truncate(8);
-    }
-    octets
 }
 
 fn addresses(list: &Statement, findings: &mut Findings) -> Vec<VirtualAddress> {

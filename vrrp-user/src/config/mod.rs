@@ -9,6 +9,7 @@
 
 mod address;
 mod audit;
+mod auth;
 mod code;
 mod complete;
 mod diagnostic;
@@ -23,7 +24,9 @@ mod references;
 mod scripts;
 mod source;
 mod suggest;
+mod unicast;
 mod values;
+mod vmac;
 
 use std::{collections::HashMap, path::Path};
 

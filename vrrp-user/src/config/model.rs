@@ -138,7 +138,7 @@ pub struct AuthHmac {
     pub active: u8,
     /// `anti_replay`.
     pub anti_replay: AntiReplay,
-    /// `time_window`, 1-300 s.
+    /// `time_window`, 1-300 s; three intervals, but 5 s at least, when it is not given.
     pub window: Duration,
     /// `mode`.
     pub mode: HmacMode,
@@ -229,6 +229,10 @@ pub struct Garp {
     pub interval: Duration,
     /// Spacing of Neighbor Advertisements on one interface (`vrrp_gna_interval`, 0 = none).
     pub gna_interval: Duration,
+    /// `xdp_gna_pacing`, an extension of ours: unsolicited Neighbor Advertisements as RFC 4861 7.2.6
+    /// has them, at most three for one event, a second apart. keepalived sends as many as gratuitous
+    /// ARP, back to back.
+    pub rfc4861_pacing: bool,
 }
 
 impl Default for Garp {
@@ -242,6 +246,7 @@ impl Default for Garp {
             lower_prio_delay: Duration::from_secs(5),
             interval: Duration::ZERO,
             gna_interval: Duration::ZERO,
+            rfc4861_pacing: false,
         }
     }
 }

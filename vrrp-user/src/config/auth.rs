@@ -1,0 +1,307 @@
+//! `authentication` of version 2 and `auth_hmac`: the blocks as they are written, and what holds
+//! with the rest of the virtual router.
+
+use std::{collections::BTreeMap, fs, io::Read, os::unix::fs::PermissionsExt, time::Duration};
+
+use vrrp_common::Version;
+
+use super::{
+    AntiReplay, AuthHmac, Authentication, HmacMode, code,
+    diagnostic::Findings,
+    instance::Given,
+    lexer::Word,
+    parser::Statement,
+    source::{Sources, Span},
+    values,
+};
+
+/// Octets of a key of `auth_hmac`.
+const KEY_LENGTH: std::ops::RangeInclusive<usize> = 32..=64;
+
+/// A file with a key is not read further than this: `hex:`, 64 octets, blanks around them.
+const MAX_KEY_FILE: u64 = 1024;
+
+const LEFT_OUT: &str = "the virtual router is left out: it must not run without its authentication";
+
+/// Both blocks as they are written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Auth {
+    /// The keyword `authentication`.
+    span: Option<Span>,
+    kind: Given<Kind>,
+    /// `auth_type` has an argument that keepalived does not know, which has been reported.
+    kind_unknown: bool,
+    /// The octets as they stand in the file.
+    password: Given<Vec<u8>>,
+    hmac: Option<Hmac>,
+}
+
+/// Argument of `auth_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Pass,
+    Ah,
+}
+
+/// `auth_hmac` as it is written.
+#[derive(Clone, Debug, Default)]
+struct Hmac {
+    /// The keyword of the block.
+    span: Span,
+    keys: BTreeMap<u8, Vec<u8>>,
+    active: Given<u8>,
+    anti_replay: AntiReplay,
+    window: Option<Duration>,
+    mode: Given<HmacMode>,
+    /// A line could not be understood, which has been reported.
+    unusable: bool,
+}
+
+/// What authentication depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context {
+    pub(super) version: Version,
+    /// `version 2` was given and is not used, because the addresses are of IPv6.
+    pub(super) was_v2: bool,
+    pub(super) strict: bool,
+    pub(super) interval: Duration,
+}
+
+/// The authentication cannot be understood, which has been reported: the virtual router must not run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unusable;
+
+impl Auth {
+    /// Reads an `authentication` block.
+    pub(super) fn read(&mut self, block: &Statement, sources: &Sources, findings: &mut Findings) {
+        self.span = Some(block.keyword_span());
+        for statement in block.inner() {
+            let span = statement.span();
+            match (statement.keyword(), values::argument(statement)) {
+                ("auth_type", _) => {
+                    let kinds = [("PASS", Kind::Pass), ("AH", Kind::Ah)];
+                    let otherwise = "the virtual router runs without authentication";
+                    let kind = values::choice(statement, &kinds, otherwise, findings);
+                    self.kind_unknown = kind.is_none();
+                    self.kind = kind.map(|kind| (kind, span));
+                }
+                ("auth_pass", Some(word)) => {
+                    self.password = Some((password(word, sources, findings), word.span));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads an `auth_hmac` block.
+    pub(super) fn read_hmac(
+        &mut self,
+        block: &Statement,
+        sources: &Sources,
+        findings: &mut Findings,
+    ) {
+        let hmac = self.hmac.get_or_insert_default();
+        hmac.span = block.keyword_span();
+        for statement in block.inner() {
+            hmac.unusable |= hmac.apply(statement, sources, findings).is_none();
+        }
+    }
+
+    /// Brings both blocks together with the rest.
+    pub(super) fn complete(
+        mut self,
+        context: Context,
+        findings: &mut Findings,
+    ) -> Result<Option<Authentication>, Unusable> {
+        let Some(hmac) = self.hmac.take() else {
+            return Ok(self.plain(context, findings));
+        };
+        if let Some(span) = self.span {
+            let message = "`authentication` and `auth_hmac` exclude each other";
+            findings.report(code::AUTH_DROPPED, span, message).help("auth_hmac is used");
+        }
+        Ok(Some(Authentication::Hmac(hmac.complete(context, findings)?)))
+    }
+
+    /// `authentication`: dropped with a report where there is none, as in keepalived.
+    fn plain(self, context: Context, findings: &mut Findings) -> Option<Authentication> {
+        let block = self.span?;
+        let password = self.password.filter(|(password, _)| !password.is_empty());
+        let Some((kind, span)) = self.kind else {
+            if password.is_some() && !self.kind_unknown {
+                let message = "a password without auth_type has no effect";
+                findings
+                    .report(code::AUTH_WITHOUT_TYPE, block, message)
+                    .help("add `auth_type PASS`");
+            }
+            return None;
+        };
+        // The version 2 that keepalived speaks for IPv6 would have it.
+        let keepalived_has_it = context.was_v2 && !context.strict && kind == Kind::Pass;
+        let drop = match password {
+            _ if context.version == Version::V3 => "VRRP version 3 has no authentication",
+            _ if context.strict => "strict mode has no authentication",
+            None => "authentication without a password",
+            Some((password, _)) => {
+                let mut octets = [0; 8];
+                octets.iter_mut().zip(password).for_each(|(octet, byte)| *octet = byte);
+                return Some(match kind {
+                    Kind::Pass => Authentication::Pass(octets),
+                    Kind::Ah => Authentication::Ah(octets),
+                });
+            }
+        };
+        let kind = if keepalived_has_it { code::IPV6_AUTH } else { code::AUTH_DROPPED };
+        let help = "the virtual router runs without authentication";
+        findings.report(kind, span, drop).help(help);
+        None
+    }
+}
+
+impl Hmac {
+    /// One line of the block; `None`: it could not be understood.
+    fn apply(
+        &mut self,
+        statement: &Statement,
+        sources: &Sources,
+        findings: &mut Findings,
+    ) -> Option<()> {
+        let span = statement.span();
+        match statement.keyword() {
+            "key" => {
+                let number = key_number(statement, findings)?;
+                let key = key(statement.arguments().get(1)?, sources, findings)?;
+                if self.keys.insert(number, key).is_some() {
+                    let message = format!("there is a key {number} above; this one counts");
+                    findings.report(code::GIVEN_TWICE, span, message);
+                }
+            }
+            "active_key" => self.active = Some((key_number(statement, findings)?, span)),
+            "anti_replay" => {
+                let choices = [("time", AntiReplay::Time), ("monotonic", AntiReplay::Monotonic)];
+                self.anti_replay = values::choice(statement, &choices, LEFT_OUT, findings)?;
+            }
+            "time_window" => {
+                let seconds = values::number(statement, 1..=300, LEFT_OUT, findings)?;
+                self.window = Some(Duration::from_secs(u64::from(seconds)));
+            }
+            "mode" => {
+                let choices = [
+                    ("enforce", HmacMode::Enforce),
+                    ("permissive", HmacMode::Permissive),
+                    ("receive-only", HmacMode::ReceiveOnly),
+                ];
+                self.mode = Some((values::choice(statement, &choices, LEFT_OUT, findings)?, span));
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn complete(self, context: Context, findings: &mut Findings) -> Result<AuthHmac, Unusable> {
+        if self.unusable {
+            return Err(Unusable);
+        }
+        let mut mode = self.mode.map_or(HmacMode::default(), |(mode, _)| mode);
+        if let Some((_, span)) =
+            self.mode.filter(|(mode, _)| context.strict && *mode != HmacMode::Enforce)
+        {
+            let message = "strict mode: `mode` is enforce";
+            findings.report(code::STRICT_REPAIR, span, message);
+            mode = HmacMode::Enforce;
+        }
+        let active = match (self.active, self.keys.keys().next()) {
+            (Some((active, _)), _) if self.keys.contains_key(&active) => active,
+            (None, Some(&any)) if mode == HmacMode::ReceiveOnly => any,
+            (Some((active, span)), Some(_)) => {
+                return Err(unusable(&format!("there is no key {active}"), span, findings));
+            }
+            (None, Some(_)) => {
+                return Err(unusable("`auth_hmac` has no active_key", self.span, findings));
+            }
+            (_, None) => return Err(unusable("`auth_hmac` has no key", self.span, findings)),
+        };
+        // keepalived's default.
+        let window = self.window.unwrap_or((context.interval * 3).max(Duration::from_secs(5)));
+        let Self { keys, anti_replay, .. } = self;
+        Ok(AuthHmac { keys, active, anti_replay, window, mode })
+    }
+}
+
+fn unusable(message: &str, span: Span, findings: &mut Findings) -> Unusable {
+    findings.report(code::AUTH_HMAC, span, message).help(LEFT_OUT);
+    Unusable
+}
+
+/// The octets of a password, at most 8 (RFC 2338 5.3.10).
+fn password(word: &Word, sources: &Sources, findings: &mut Findings) -> Vec<u8> {
+    let mut octets = sources.encode(word.span.file, &word.text);
+    if octets.len() > 8 {
+        let message = "the password is longer than 8 octets";
+        findings
+            .report(code::PASSWORD_TOO_LONG, word.span, message)
+            .help("only the first 8 are used");
+        octets.truncate(8);
+    }
+    octets
+}
+
+fn key_number(statement: &Statement, findings: &mut Findings) -> Option<u8> {
+    let number = values::number(statement, 1..=255, LEFT_OUT, findings)?;
+    u8::try_from(number).ok()
+}
+
+/// `hex:DIGITS`, `file:PATH`, or the key as text. A file has one of the other two forms.
+fn key(word: &Word, sources: &Sources, findings: &mut Findings) -> Option<Vec<u8>> {
+    let octets = match word.text.strip_prefix("file:") {
+        Some(path) => key_from_file(path, word.span, findings)?,
+        None => sources.encode(word.span.file, &word.text),
+    };
+    let key = match octets.strip_prefix(b"hex:") {
+        Some(digits) => hex(digits),
+        None => Some(octets),
+    };
+    let wrong = match &key {
+        None => "the key has something else than pairs of hexadecimal digits behind `hex:`".into(),
+        Some(key) if !KEY_LENGTH.contains(&key.len()) => {
+            format!("the key has {} octets: 32 to 64 are needed", key.len())
+        }
+        Some(_) => return key,
+    };
+    unusable(&wrong, word.span, findings);
+    None
+}
+
+/// Only regular files are opened: others might keep us waiting.
+fn key_from_file(path: &str, span: Span, findings: &mut Findings) -> Option<Vec<u8>> {
+    let read = || {
+        let metadata = fs::metadata(path)?;
+        let mut octets = Vec::new();
+        if metadata.is_file() {
+            fs::File::open(path)?.take(MAX_KEY_FILE).read_to_end(&mut octets)?;
+        }
+        Ok::<_, std::io::Error>((octets, metadata.permissions().mode()))
+    };
+    match read() {
+        Ok((octets, mode)) => {
+            if mode & 0o077 != 0 {
+                let message = format!("others may read the key in {path}");
+                findings.report(code::KEY_READABLE, span, message).help("chmod 600");
+            }
+            Some(octets.trim_ascii().to_vec())
+        }
+        Err(error) => {
+            unusable(&format!("cannot read {path}: {error}"), span, findings);
+            None
+        }
+    }
+}
+
+fn hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit =
+        |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    digits.chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
