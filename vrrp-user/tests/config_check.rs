@@ -70,10 +70,10 @@ fn exit_codes() {
 #[test]
 fn not_yet_is_clean() {
     let dir = Dir::new("not-yet");
-    let file = dir.file("a.conf", &CLEAN.replace("interface eth0", "interface eth0\n  use_vmac"));
+    let file = dir.file("a.conf", &CLEAN.replace("interface eth0", "interface eth0\n  smtp_alert"));
     let (code, text) = run(&[file], false);
     assert_eq!(code, 0);
-    assert!(text.contains("not yet[N0028]: `use_vmac` is not implemented yet"), "{text}");
+    assert!(text.contains("not yet[N0028]: `smtp_alert` is not implemented yet"), "{text}");
     assert!(text.ends_with("a.conf: 1 not yet implemented, clean\n"), "{text}");
 }
 

@@ -7,9 +7,10 @@ mod config_support;
 use std::time::Duration;
 
 use config_support::{codes, global, instance, named, one, parse, repaired};
-use vrrp_common::{AdverInterval, Priority, Version};
+use vrrp_common::{AdverInterval, Priority, Version, ladder::Believe};
 use xvrrp::config::{
-    Authentication, Broadcast, ChecksumForm, Garp, InitialState, Severity, Verdict, XdpMode,
+    Authentication, Broadcast, ChecksumForm, Garp, InitialState, Instance, Severity, Verdict,
+    XdpMode,
 };
 
 fn seconds(seconds: u64) -> Duration {
@@ -143,14 +144,6 @@ fn authentication() {
         repaired(&instance("version 3\nauthentication {\nauth_type PASS\nauth_pass a\n}"));
     assert_eq!((codes, v3.authentication), (vec!["E0054"], None));
     assert_eq!(codes_of(&auth("auth_pass a")), ["W0060"]);
-}
-
-/// AH: never run without it in silence.
-#[test]
-fn authentication_header() {
-    let loaded = parse(&instance("authentication {\nauth_type AH\nauth_pass a\n}"));
-    assert_eq!(codes(&loaded), ["E0055"]);
-    assert!(loaded.config.unwrap().instances.is_empty());
 }
 
 fn codes_of(text: &str) -> Vec<&'static str> {
@@ -358,7 +351,7 @@ fn inheritance() {
     assert!(config.global.drop_foreign);
 }
 
-/// `vrrp_strict`: what it takes back, each with a report. Its firewall rules are not there yet.
+/// `vrrp_strict`: what it takes back, each with a report.
 #[test]
 fn strict() {
     for (lines, code) in [
@@ -372,33 +365,126 @@ fn strict() {
         ("down_timer_adverts 5", "E0058"),
         ("garp_lower_prio_repeat 3", "E0058"),
     ] {
-        let (codes, strict) =
-            repaired(&format!("global_defs {{\nvrrp_strict\n}}\n{}", instance(lines)));
-        assert_eq!(codes, ["N0028", code], "{lines}");
+        let (codes, strict) = repaired(&strict_with(lines));
+        assert_eq!(codes, [code], "{lines}");
         assert_eq!((strict.down_timer_adverts, strict.garp.lower_prio_repeat), (3, 0));
         assert!(strict.lower_prio_no_advert && !strict.higher_prio_send_advert);
+        assert!(strict.owner_ignores);
+        assert_eq!(strict.accept, strict.priority.is_owner(), "{lines}");
     }
-    let off = instance("strict_mode off\naccept");
-    assert_eq!(codes_of(&format!("global_defs {{\nvrrp_strict\n}}\n{off}")), ["N0028"]);
+    assert!(one(&strict_with("strict_mode off\naccept")).accept);
+    assert!(!one(&instance("strict_mode")).accept);
+}
+
+fn strict_with(lines: &str) -> String {
+    format!("global_defs {{\nvrrp_strict\n}}\n{}", instance(lines))
+}
+
+/// Keywords `accept`, `no_accept`, `xdp_no_accept`: accepting is the default, strict mode
+/// turns it round, version 3 leaves the choice, and the owner always accepts.
+#[test]
+fn accept() {
+    let accepts = |text: &str| one(text).accept;
+    assert!(accepts(&instance("")) && accepts(&instance("no_accept\naccept")));
+    assert!(!accepts(&instance("no_accept")) && !accepts(&instance("accept\nno_accept")));
+    assert!(!accepts(&strict_with("")) && !accepts(&strict_with("no_accept")));
+    assert!(accepts(&strict_with("priority 255")) && accepts(&strict_with("version 3\naccept")));
+    for lines in ["priority 255\nno_accept", "no_accept\nstate MASTER"] {
+        let (codes, owner) = hinted(&instance(lines));
+        assert_eq!((codes, owner.accept), (vec!["H0027"], true), "{lines}");
+    }
+
+    assert!(!one(&instance("no_accept")).accept_in_program);
+    assert!(one(&instance("no_accept\nxdp_no_accept")).accept_in_program);
+    assert!(one(&global("xdp_no_accept on")).accept_in_program);
+    let lines = "xdp_no_accept off\nno_accept";
+    let off = format!("global_defs {{\nxdp_no_accept\n}}\n{}", instance(lines));
+    assert!(!one(&off).accept_in_program);
+    assert_eq!(hinted(&instance("xdp_no_accept")).0, ["H0027"]);
+    assert_eq!(repaired(&instance("xdp_no_accept maybe")).0, ["E0032"]);
+}
+
+/// The only instance of a file that is worth a hint.
+fn hinted(text: &str) -> (Vec<&'static str>, Instance) {
+    let loaded = parse(text);
+    assert_eq!(loaded.verdict(), Verdict::Clean, "{}", loaded.render(false));
+    let codes = codes(&loaded);
+    (codes, loaded.config.unwrap().instances.remove(0))
+}
+
+/// Keywords `owner_ignore_adverts`, `vrrp_owner_ignore_adverts`; strict mode implies it.
+#[test]
+fn owner() {
+    assert!(!one(&instance("")).owner_ignores);
+    assert!(one(&instance("owner_ignore_adverts")).owner_ignores);
+    assert!(one(&global("vrrp_owner_ignore_adverts yes")).owner_ignores);
+    assert!(one(&strict_with("owner_ignore_adverts off")).owner_ignores);
+    let own = instance("owner_ignore_adverts off");
+    let own = one(&format!("global_defs {{\nvrrp_owner_ignore_adverts\n}}\n{own}"));
+    assert!(!own.owner_ignores);
+    assert_eq!(repaired(&instance("owner_ignore_adverts foo")).0, ["E0032"]);
+}
+
+/// Keyword `xdp_believe_checksum`.
+#[test]
+fn believed_checksums() {
+    assert_eq!(one(&instance("")).believe, Believe::Either);
+    for (word, believe) in [
+        ("either", Believe::Either),
+        ("message", Believe::Message),
+        ("pseudo_header", Believe::PseudoHeader),
+    ] {
+        let line = format!("xdp_believe_checksum {word}");
+        assert_eq!(one(&instance(&line)).believe, believe);
+        assert_eq!(one(&global(&line)).believe, believe);
+    }
+    let (codes, wrong) = repaired(&instance("xdp_believe_checksum both"));
+    assert_eq!((codes, wrong.believe), (vec!["E0032"], Believe::Either));
+}
+
+/// Keywords `xdp_gna_pacing`, `xdp_mode tcx`.
+#[test]
+fn extensions() {
+    assert!(!one(&instance("")).garp.rfc4861_pacing);
+    assert!(one(&instance("xdp_gna_pacing")).garp.rfc4861_pacing);
+    assert!(one(&global("xdp_gna_pacing")).garp.rfc4861_pacing);
+    let own = instance("xdp_gna_pacing off");
+    let own = one(&format!("global_defs {{\nxdp_gna_pacing\n}}\n{own}"));
+    assert!(!own.garp.rfc4861_pacing);
+    assert_eq!(one(&instance("xdp_mode tcx")).xdp_mode, XdpMode::Tcx);
+    assert_eq!(one(&global("xdp_mode tcx")).xdp_mode, XdpMode::Tcx);
+}
+
+/// Keyword `vrrp_startup_delay`: 1 ms to 4294.967295 s.
+#[test]
+fn startup_delay() {
+    let delay = |text: &str| config_support::clean(&global(text)).global.startup_delay;
+    assert_eq!(config_support::clean(&instance("")).global.startup_delay, Duration::ZERO);
+    assert_eq!(delay("vrrp_startup_delay 5.5"), Duration::from_millis(5500));
+    assert_eq!(delay("vrrp_startup_delay 0.001"), Duration::from_millis(1));
+    assert_eq!(delay("vrrp_startup_delay 4294.9"), Duration::from_millis(4_294_900));
+    for (bad, code) in
+        [("0", "E0031"), ("0.0005", "E0031"), ("5000", "E0031"), ("-1", "E0031"), ("abc", "E0030")]
+    {
+        let loaded = parse(&global(&format!("vrrp_startup_delay {bad}")));
+        assert_eq!(codes(&loaded), [code], "{bad}");
+        assert_eq!(loaded.verdict(), Verdict::WouldRun);
+        assert_eq!(loaded.config.unwrap().global.startup_delay, Duration::ZERO);
+    }
 }
 
 /// What would change the virtual router on the wire is not left away: the router is left out.
 #[test]
 fn left_out() {
-    for line in
-        ["unicast_peer {\n10.0.0.2\n}", "use_ipvlan", "vrf red", "auth_hmac {\nactive_key 1\n}"]
-    {
+    for line in ["use_ipvlan", "vrf red"] {
         let loaded = parse(&instance(line));
         assert_eq!(codes(&loaded), ["N0029"], "{line}");
         assert_eq!(loaded.diagnostics[0].severity, Severity::NotYet);
         assert!(loaded.config.unwrap().instances.is_empty(), "{line}");
     }
-    for line in [
-        "use_vmac",
-        "notify_master /a/b",
-        "smtp_alert",
-        "virtual_routes {\n10.9.0.0/16 via 10.0.0.3\n}",
-    ] {
+    for line in
+        ["notify_master /a/b", "smtp_alert", "virtual_routes {\n10.9.0.0/16 via 10.0.0.3\n}"]
+    {
         let loaded = parse(&instance(line));
         assert_eq!(codes(&loaded), ["N0028"], "{line}");
         assert_eq!(loaded.config.unwrap().instances.len(), 1, "{line}");

@@ -111,18 +111,32 @@ fn group_and_source() {
     assert_eq!(global_source.source, Some("2001:db8::2".parse().unwrap()));
 }
 
-/// R-5.2.9-02, R-6.1-13: the first address is to be link-local. keepalived demands it in strict mode;
-/// the order stays as it is written in any case.
+/// R-5.2.9-02, R-6.1-13: the first address is to be link-local. One that stands further below goes
+/// first, and without one strict mode refuses to run, while otherwise keepalived runs it.
 #[test]
 fn link_local_first() {
     let global_first = ipv6("").replace("fe80::51\n2001:db8::51/64", "2001:db8::51/64\nfe80::51");
-    let (codes, kept) = remarked(&global_first);
-    assert_eq!(codes, ["W0048"]);
-    assert_eq!(addresses(&kept), ["2001:db8::51/64", "fe80::51/128"]);
-    assert_eq!(remarked(&ipv6("").replace("fe80::51\n", "")).0, ["W0048"]);
+    let without = ipv6("").replace("fe80::51\n", "");
     let strict = |text: &str| format!("global_defs {{\nvrrp_strict\n}}\n{text}");
-    assert_eq!(repaired(&strict(&global_first)).0, ["N0028", "E0058"]);
-    assert_eq!(remarked(&strict(&ipv6(""))).0, ["N0028"]);
+    let ordered = ["fe80::51/128", "2001:db8::51/64"];
+    let (codes, moved) = remarked(&global_first);
+    assert_eq!((codes, addresses(&moved)), (vec!["W0048"], ordered.map(String::from).to_vec()));
+    let (codes, moved) = repaired(&strict(&global_first));
+    assert_eq!((codes, addresses(&moved)), (vec!["E0058"], ordered.map(String::from).to_vec()));
+    let (codes, kept) = remarked(&without);
+    assert_eq!((codes, addresses(&kept)), (vec!["W0048"], vec!["2001:db8::51/64".to_owned()]));
+    assert_eq!(addresses(&one(&strict(&ipv6("")))), ordered);
+    let refused = parse(&strict(&without));
+    assert_eq!(self::codes(&refused), ["E0068"]);
+    assert_eq!(refused.verdict(), Verdict::WouldRun);
+    assert!(refused.config.unwrap().instances.is_empty());
+
+    // One that would not have fitted into an advert does.
+    let lines: String = (1..=100).map(|n| format!("2001:db8::{n}\n")).collect();
+    let many = ipv6("").replace("fe80::51\n2001:db8::51/64\n", &format!("{lines}fe80::51\n"));
+    let (_, many) = repaired(&many);
+    assert_eq!(addresses(&many)[0], "fe80::51/128");
+    assert_eq!((many.addresses.len(), many.excluded.len()), (89, 12));
 }
 
 /// Version 2 has no IPv6, though keepalived speaks it: version 3 is used, and said; so there is no
@@ -133,7 +147,7 @@ fn version_2() {
     assert_eq!((codes, instance.version), (vec!["W0061"], Version::V3));
     let (codes, instance) =
         repaired(&format!("global_defs {{\nvrrp_strict\n}}\n{}", ipv6("version 2")));
-    assert_eq!((codes, instance.version), (vec!["N0028", "E0059"], Version::V3));
+    assert_eq!((codes, instance.version), (vec!["E0059"], Version::V3));
 
     let auth = |kind: &str| format!("authentication {{\nauth_type {kind}\nauth_pass 1111\n}}");
     for kind in ["PASS", "AH"] {

@@ -1,7 +1,13 @@
 //! `authentication` of version 2 and `auth_hmac`: the blocks as they are written, and what holds
 //! with the rest of the virtual router.
 
-use std::{collections::BTreeMap, fs, io::Read, os::unix::fs::PermissionsExt, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    time::Duration,
+};
 
 use vrrp_common::Version;
 
@@ -276,11 +282,12 @@ fn key(word: &Word, sources: &Sources, findings: &mut Findings) -> Option<Vec<u8
 fn key_from_file(path: &str, span: Span, findings: &mut Findings) -> Option<Vec<u8>> {
     let read = || {
         let metadata = fs::metadata(path)?;
-        let mut octets = Vec::new();
-        if metadata.is_file() {
-            fs::File::open(path)?.take(MAX_KEY_FILE).read_to_end(&mut octets)?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is not a regular file"));
         }
-        Ok::<_, std::io::Error>((octets, metadata.permissions().mode()))
+        let mut octets = Vec::new();
+        fs::File::open(path)?.take(MAX_KEY_FILE).read_to_end(&mut octets)?;
+        Ok((octets, metadata.permissions().mode()))
     };
     match read() {
         Ok((octets, mode)) => {
