@@ -12,6 +12,12 @@ use std::{
 use super::{RouterId, Target};
 use crate::config::Garp;
 
+/// MAX_NEIGHBOR_ADVERTISEMENT: unsolicited advertisements that one event may cause (RFC 4861 10).
+const MAX_ADVERTISEMENTS: u32 = 3;
+
+/// RetransTimer: the time between two of them (RFC 4861 7.2.6, 10).
+const RETRANS_TIMER: Duration = Duration::from_secs(1);
+
 /// The bursts and timers of all routers that are Active.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
@@ -50,6 +56,7 @@ struct Announcement {
     targets: Vec<Target>,
     plan: Garp,
     timers: Timers,
+    paced: Paced,
 }
 
 /// When the next bursts begin.
@@ -61,6 +68,16 @@ struct Timers {
     second_losing: Option<Instant>,
     /// When the next refresh is due.
     refresh: Option<Instant>,
+}
+
+/// Neighbor Advertisements of a router with `rfc4861_pacing`, which leave round by round. A router
+/// that resigned and takes over again does not wait: the others' caches point elsewhere by then.
+#[derive(Debug)]
+struct Paced {
+    /// Rounds that are still to come.
+    rounds: u32,
+    /// No round before this: a RetransTimer after the last frame that left.
+    free_at: Instant,
 }
 
 #[derive(Debug)]
@@ -84,6 +101,7 @@ impl Schedule {
         plan: Garp,
         now: Instant,
     ) {
+        let free_at = self.routers.get(&router).map_or(now, |former| former.paced.free_at);
         self.handle_cancel(router);
         let timers = Timers {
             second: after(now, plan.delay),
@@ -91,7 +109,8 @@ impl Schedule {
             // keepalived's first refresh is at delay + refresh.
             refresh: after(now, plan.refresh).map(|at| at + plan.delay),
         };
-        let announcement = Announcement { targets, plan, timers };
+        let paced = Paced { rounds: 0, free_at };
+        let announcement = Announcement { targets, plan, timers, paced };
         self.routers.insert(router, announcement);
         self.burst(router, plan.repeat, now);
     }
@@ -129,26 +148,31 @@ impl Schedule {
 
     /// Turns the timers that have expired at `now` into frames.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        let mut once = Vec::new();
-        let mut repeated = Vec::new();
+        let (mut second, mut second_losing, mut refresh) = (Vec::new(), Vec::new(), Vec::new());
         for (&router, Announcement { plan, timers, .. }) in &mut self.routers {
             if timers.second.take_if(|at| *at <= now).is_some() {
-                once.push((router, plan.repeat));
+                second.push((router, plan.repeat));
             }
             if timers.second_losing.take_if(|at| *at <= now).is_some() {
-                repeated.push((router, plan.lower_prio_repeat));
+                second_losing.push((router, plan.lower_prio_repeat));
             }
             if timers.refresh.take_if(|at| *at <= now).is_some() {
                 timers.refresh = after(now, plan.refresh);
-                repeated.push((router, plan.refresh_repeat));
+                refresh.push((router, plan.refresh_repeat));
             }
         }
-        for (router, rounds) in once {
-            self.burst(router, rounds, now);
+        for (router, rounds) in second {
+            self.queue_rounds(router, rounds, Announcement::is_unpaced, now);
         }
-        for (router, rounds) in repeated {
+        for (router, rounds) in second_losing {
+            if !self.is_waiting(router) {
+                self.queue_rounds(router, rounds, Announcement::is_unpaced, now);
+            }
+        }
+        for (router, rounds) in refresh {
             self.burst_unless_waiting(router, rounds, now);
         }
+        self.pace(now);
     }
 
     /// The next frame that may leave at `now`. It counts as sent unless it is handed back with
@@ -161,6 +185,11 @@ impl Schedule {
             .min_by_key(|queue| queue.frames.front().map(|frame| frame.number))?;
         let frame = queue.frames.pop_front()?;
         queue.free_at = now + frame.interval;
+        if let Some(announcement) = self.routers.get_mut(&frame.router)
+            && announcement.is_paced(&frame.target)
+        {
+            announcement.paced.free_at = now + RETRANS_TIMER;
+        }
         Some(frame)
     }
 
@@ -172,26 +201,76 @@ impl Schedule {
             [second, second_losing, refresh].into_iter().flatten()
         });
         let queues = self.queues.values().filter(|q| !q.frames.is_empty());
-        timers.chain(queues.map(|q| q.free_at)).min()
+        let rounds = self
+            .routers
+            .iter()
+            .filter(|(router, a)| a.paced.rounds > 0 && !self.is_round_waiting(**router));
+        timers.chain(queues.map(|q| q.free_at)).chain(rounds.map(|(_, a)| a.paced.free_at)).min()
     }
 
     /// For bursts that come again and again: frames of `router` that still wait stand for the new
     /// ones. So neither a flood of losing adverts nor a refresh faster than the spacing allows can
     /// grow the queues.
     fn burst_unless_waiting(&mut self, router: RouterId, rounds: u32, now: Instant) {
-        let mut waiting = self.queues.values().flat_map(|queue| &queue.frames);
-        if !waiting.any(|frame| frame.router == router) {
+        if !self.is_waiting(router) {
             self.burst(router, rounds, now);
         }
     }
 
-    /// Queues `rounds` over all targets of `router`.
+    fn is_waiting(&self, router: RouterId) -> bool {
+        self.queues.values().flat_map(|queue| &queue.frames).any(|frame| frame.router == router)
+    }
+
+    /// True if frames of the last round of Neighbor Advertisements are still here.
+    fn is_round_waiting(&self, router: RouterId) -> bool {
+        let mut lanes = self.queues.iter().filter(|(lane, _)| lane.ipv6);
+        lanes.any(|(_, queue)| queue.frames.iter().any(|frame| frame.router == router))
+    }
+
+    /// Something happened: `rounds` over all targets of `router`, of those with a pace as many as it
+    /// allows.
     fn burst(&mut self, router: RouterId, rounds: u32, now: Instant) {
-        let Some(Announcement { targets, plan, .. }) = self.routers.get(&router) else {
+        self.queue_rounds(router, rounds, Announcement::is_unpaced, now);
+        if let Some(announcement) = self.routers.get_mut(&router)
+            && announcement.targets.iter().any(|target| announcement.is_paced(target))
+        {
+            let paced = &mut announcement.paced;
+            paced.rounds = paced.rounds.max(rounds.min(MAX_ADVERTISEMENTS));
+        }
+        self.pace(now);
+    }
+
+    /// Queues the next round of Neighbor Advertisements of every router whose last one has left long
+    /// enough ago.
+    fn pace(&mut self, now: Instant) {
+        let due = |a: &Announcement| a.paced.rounds > 0 && a.paced.free_at <= now;
+        let routers: Vec<RouterId> =
+            self.routers.iter().filter(|(_, a)| due(a)).map(|(&router, _)| router).collect();
+        for router in routers {
+            if self.is_round_waiting(router) {
+                continue;
+            }
+            if let Some(announcement) = self.routers.get_mut(&router) {
+                announcement.paced.rounds -= 1;
+            }
+            self.queue_rounds(router, 1, Announcement::is_paced, now);
+        }
+    }
+
+    /// Queues `rounds` over those targets of `router` that are `wanted`.
+    fn queue_rounds(
+        &mut self,
+        router: RouterId,
+        rounds: u32,
+        wanted: fn(&Announcement, &Target) -> bool,
+        now: Instant,
+    ) {
+        let Some(announcement) = self.routers.get(&router) else {
             return;
         };
+        let Announcement { targets, plan, .. } = announcement;
         for _ in 0..rounds {
-            for &target in targets {
+            for &target in targets.iter().filter(|target| wanted(announcement, target)) {
                 let queue = self
                     .queues
                     .entry(Lane::of(&target))
@@ -209,6 +288,17 @@ impl Schedule {
                 self.next_frame += 1;
             }
         }
+    }
+}
+
+impl Announcement {
+    /// True for targets of Neighbor Advertisements where RFC 4861 is to be kept.
+    fn is_paced(&self, target: &Target) -> bool {
+        self.plan.rfc4861_pacing && target.address.is_ipv6()
+    }
+
+    fn is_unpaced(&self, target: &Target) -> bool {
+        !self.is_paced(target)
     }
 }
 
@@ -387,6 +477,73 @@ mod tests {
         assert_eq!(frames(&mut schedule, now + seconds(2)), [1]);
         assert_eq!(frames(&mut schedule, now + seconds(3)), [3]);
         assert_eq!(schedule.next_timeout(), None);
+    }
+
+    fn paced(repeat: u32) -> Garp {
+        Garp { repeat, rfc4861_pacing: true, ..Garp::default() }
+    }
+
+    /// N-4861-21, keyword `xdp_gna_pacing`: at most three unsolicited advertisements of each address
+    /// for one takeover, a second apart; gratuitous ARP is as it always is.
+    #[test]
+    fn pacing() {
+        let now = Instant::now();
+        let mut schedule = Schedule::default();
+        schedule.handle_start(
+            A,
+            vec![target_ipv6(2, 1), target(2, 2), target_ipv6(3, 3)],
+            paced(5),
+            now,
+        );
+        assert_eq!(frames(&mut schedule, now), [2, 2, 2, 2, 2, 1, 3]);
+        let almost = now + Duration::from_millis(999);
+        assert!(frames(&mut schedule, almost).is_empty());
+        for second in 1..=2 {
+            assert_eq!(schedule.next_timeout(), Some(now + seconds(second)));
+            assert_eq!(frames(&mut schedule, now + seconds(second)), [1, 3]);
+        }
+        assert_eq!(schedule.next_timeout(), Some(now + seconds(5)));
+        assert_eq!(frames(&mut schedule, now + seconds(5)), [2; 5]);
+        assert_eq!(schedule.next_timeout(), None);
+        // Other addresses keep the pace.
+        schedule.handle_start(A, vec![target_ipv6(2, 1)], paced(5), now + seconds(5));
+        let changed = now + Duration::from_millis(5500);
+        assert_eq!(frames(&mut schedule, now + seconds(5)), [1]);
+        schedule.handle_start(A, vec![target_ipv6(2, 1), target_ipv6(2, 4)], paced(5), changed);
+        assert!(frames(&mut schedule, changed).is_empty());
+        assert_eq!(schedule.next_timeout(), Some(now + seconds(6)));
+        assert_eq!(frames(&mut schedule, now + seconds(6)), [1, 4]);
+        // Fewer where fewer are asked for.
+        let mut schedule = Schedule::default();
+        schedule.handle_start(B, vec![target_ipv6(2, 1)], paced(2), now);
+        assert_eq!(run(&mut schedule, now, seconds(2)), [(seconds(0), 1), (seconds(1), 1)]);
+    }
+
+    /// N-4861-21: a second apart holds across events, too, and for a frame that left late; a flood of
+    /// events adds nothing.
+    #[test]
+    fn pacing_across_events() {
+        let now = Instant::now();
+        let mut schedule = Schedule::default();
+        let plan = Garp { lower_prio_repeat: 3, refresh: seconds(3), ..paced(1) };
+        schedule.handle_start(A, vec![target_ipv6(2, 1)], plan, now);
+        let first = schedule.poll_frame(now).unwrap();
+        let late = now + Duration::from_millis(300);
+        schedule.handle_full(first, late);
+        for _ in 0..100 {
+            schedule.handle_losing(A, late);
+        }
+        assert_eq!(frames(&mut schedule, late), [1]);
+        for _ in 0..100 {
+            schedule.handle_losing(A, late);
+        }
+        let left = run(&mut schedule, late, Duration::from_millis(4900));
+        let second_burst = (Duration::from_millis(4700), 0);
+        assert_eq!(left, [(seconds(1), 1), (seconds(2), 1), (seconds(3), 1), second_burst]);
+        // The second burst after the losing adverts is none, either; the refresh is at 8 s.
+        let end = now + Duration::from_millis(7900);
+        assert!(frames(&mut schedule, end).is_empty());
+        assert_eq!(frames(&mut schedule, now + seconds(8)), [1]);
     }
 
     /// Rule 1 of the design (no advert, no answer): a router that resigned announces nothing,
