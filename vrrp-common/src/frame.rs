@@ -17,8 +17,8 @@ pub trait Frame {
 
 /// Write access to a frame; its length does not change.
 pub trait FrameMut: Frame {
-    /// The `N` octets at `offset`, or `None` where the frame is shorter than that.
-    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]>;
+    /// Writes octets at `offset`. `None`, with nothing written, where the frame is shorter than that.
+    fn put<const N: usize>(&mut self, offset: usize, octets: &[u8; N]) -> Option<()>;
 }
 
 impl Frame for [u8] {
@@ -28,7 +28,8 @@ impl Frame for [u8] {
 }
 
 impl FrameMut for [u8] {
-    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
-        self.get_mut(offset..)?.first_chunk_mut()
+    fn put<const N: usize>(&mut self, offset: usize, octets: &[u8; N]) -> Option<()> {
+        *self.get_mut(offset..)?.first_chunk_mut()? = *octets;
+        Some(())
     }
 }

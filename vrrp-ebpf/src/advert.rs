@@ -1,6 +1,5 @@
 //! Adverts: the ladder, then what is new about them.
 
-use aya_ebpf::programs::XdpContext;
 use aya_log_ebpf::debug;
 use vrrp_common::{
     Addr, Family, Frame,
@@ -11,13 +10,15 @@ use vrrp_common::{
 
 use crate::{
     Verdict,
+    hook::Hook,
     maps::{self, Router},
-    packet::Packet,
+    packet::{Packet, WHOLE},
 };
 
 /// An IPv4 packet of protocol 112.
 #[inline(always)]
-pub(crate) fn receive(ctx: &XdpContext, packet: &Packet, link: &Link) -> Verdict {
+pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link) -> Verdict {
+    packet.gather(WHOLE);
     let outcome = match Envelope::open(packet, link.payload) {
         Ok(envelope) => deliver(packet, link, Family::V4, &envelope),
         Err(reason) => Err((NO_SLOT, reason)),
@@ -27,7 +28,7 @@ pub(crate) fn receive(ctx: &XdpContext, packet: &Packet, link: &Link) -> Verdict
         let octets = packet.octets(link.payload);
         let source = octets.map_or([0; 4], |octets| ipv4::Header(octets).source());
         if maps::reject(slot, reason, Family::V4, Addr::v4(source), packet.ifindex) {
-            debug!(ctx, "advert from {:i} dropped, reason {}", source, reason as u32);
+            debug!(packet.hook, "advert from {:i} dropped, reason {}", source, reason as u32);
         }
         Verdict::Drop
     })
@@ -36,11 +37,11 @@ pub(crate) fn receive(ctx: &XdpContext, packet: &Packet, link: &Link) -> Verdict
 /// An IPv6 packet whose payload is of protocol 112.
 #[inline(always)]
 pub(crate) fn receive_ipv6(
-    ctx: &XdpContext,
-    packet: &Packet,
+    packet: &mut Packet<impl Hook>,
     link: &Link,
     payload: &ipv6::Payload,
 ) -> Verdict {
+    packet.gather(WHOLE);
     let outcome = match Envelope::open_ipv6(packet, payload) {
         Ok(envelope) => deliver(packet, link, Family::V6, &envelope),
         Err(reason) => Err((NO_SLOT, reason)),
@@ -50,7 +51,12 @@ pub(crate) fn receive_ipv6(
         let octets = packet.octets(link.payload);
         let source = octets.map_or(Addr::UNSPECIFIED, |octets| ipv6::Header(octets).source());
         if maps::reject(slot, reason, Family::V6, source, packet.ifindex) {
-            debug!(ctx, "advert from {:i} dropped, reason {}", source.octets_v6(), reason as u32);
+            debug!(
+                packet.hook,
+                "advert from {:i} dropped, reason {}",
+                source.octets_v6(),
+                reason as u32
+            );
         }
         Verdict::Drop
     })
@@ -59,7 +65,7 @@ pub(crate) fn receive_ipv6(
 /// To the virtual router that it is for. An error is the reason and who counts it.
 #[inline(always)]
 fn deliver(
-    packet: &Packet,
+    packet: &Packet<impl Hook>,
     link: &Link,
     family: Family,
     envelope: &Envelope,

@@ -11,6 +11,7 @@ use vrrp_common::{
 
 use crate::{
     Verdict,
+    hook::Hook,
     maps::{self, Router},
     packet::Packet,
 };
@@ -18,7 +19,8 @@ use crate::{
 /// Answers a request for an address of ours while the lease is fresh; keeps the kernel from
 /// answering when it has lapsed, and what must not be answered at all.
 #[inline(always)]
-pub(crate) fn receive(packet: &mut Packet, link: &Link) -> Verdict {
+pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link) -> Verdict {
+    packet.gather(link.payload + LENGTH);
     let Some(octets) = packet.octets::<LENGTH>(link.payload) else { return Verdict::Pass };
     let Some(request) = arp::Packet::parse(octets) else { return Verdict::Pass };
     let sender = request.sender_mac();
@@ -46,9 +48,10 @@ pub(crate) fn receive(packet: &mut Packet, link: &Link) -> Verdict {
         maps::count(router.slot, Counter::ArpDropped);
         return Verdict::Drop;
     }
-    let Some(octets) = packet.octets_mut::<LENGTH>(link.payload) else { return Verdict::Pass };
-    arp::answer(octets, answer_mac);
-    packet.address(sender, device_mac);
+    let reply = arp::answer(octets, answer_mac);
+    if packet.put(link.payload, &reply).is_none() || packet.address(sender, device_mac).is_none() {
+        return Verdict::Drop;
+    }
     maps::count(router.slot, Counter::ArpAnswered);
     Verdict::Answer
 }

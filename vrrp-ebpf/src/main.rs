@@ -14,15 +14,21 @@
 mod advert;
 mod arp;
 mod gate;
+mod hook;
 mod maps;
 mod ndp;
 mod packet;
 
-use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+use aya_ebpf::{
+    bindings::{TC_ACT_SHOT, tcx_action_base::TCX_NEXT, xdp_action},
+    helpers::generated::bpf_redirect,
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
+use hook::Hook;
 use packet::Packet;
 use vrrp_common::wire::{
-    ethernet::{self, Link},
-    ipv4,
+    ethernet, ipv4,
     ipv6::{self, Payload},
 };
 
@@ -40,32 +46,51 @@ enum Verdict {
 /// Entry point of the XDP hook.
 #[xdp]
 pub fn xvrrp(ctx: XdpContext) -> u32 {
-    let mut packet = Packet::from_xdp(&ctx);
-    match receive(&ctx, &mut packet) {
+    match receive(&mut Packet::new(&ctx)) {
         Verdict::Pass => xdp_action::XDP_PASS,
         Verdict::Drop => xdp_action::XDP_DROP,
         Verdict::Answer => xdp_action::XDP_TX,
     }
 }
 
+/// Entry point of the tcx hook, inwards. Here the kernel has made its own structure around the
+/// frame, with the tag that XDP may not see.
+#[classifier]
+pub fn xvrrp_ingress(ctx: TcContext) -> i32 {
+    match receive(&mut Packet::new(&ctx)) {
+        // Others may be attached behind us.
+        Verdict::Pass => TCX_NEXT,
+        Verdict::Drop => TC_ACT_SHOT,
+        // A tag beside the frame goes with it.
+        // SAFETY: the helper takes two numbers and has no precondition.
+        Verdict::Answer => unsafe { bpf_redirect(ctx.ifindex(), 0) as i32 },
+    }
+}
+
 #[inline(always)]
-fn receive(ctx: &XdpContext, packet: &mut Packet) -> Verdict {
-    let Some(link) = Link::parse(packet) else { return Verdict::Pass };
+fn receive(packet: &mut Packet<impl Hook>) -> Verdict {
+    let Some(link) = packet.link() else { return Verdict::Pass };
     match link.ethertype {
         ethernet::ARP => arp::receive(packet, &link),
-        ethernet::IPV4 => match packet.protocol(&link) {
-            Some(ipv4::VRRP) => advert::receive(ctx, packet, &link),
-            Some(_) => gate::receive(packet, &link),
-            None => Verdict::Pass,
-        },
-        ethernet::IPV6 => match Payload::find(packet, link.payload) {
-            Some(payload) => match payload.protocol {
-                ipv6::VRRP => advert::receive_ipv6(ctx, packet, &link, &payload),
-                ipv6::ICMP => ndp::receive(ctx, packet, &link, &payload),
-                _ => gate::receive_ipv6(packet, &link),
-            },
-            None => Verdict::Pass,
-        },
+        ethernet::IPV4 => {
+            packet.gather(link.payload + ipv4::HEADER);
+            match packet.protocol(&link) {
+                Some(ipv4::VRRP) => advert::receive(packet, &link),
+                Some(_) => gate::receive(packet, &link),
+                None => Verdict::Pass,
+            }
+        }
+        ethernet::IPV6 => {
+            packet.gather(link.payload + ipv6::HEADER);
+            match Payload::find(packet, link.payload) {
+                Some(payload) => match payload.protocol {
+                    ipv6::VRRP => advert::receive_ipv6(packet, &link, &payload),
+                    ipv6::ICMP => ndp::receive(packet, &link, &payload),
+                    _ => gate::receive_ipv6(packet, &link),
+                },
+                None => Verdict::Pass,
+            }
+        }
         _ => Verdict::Pass,
     }
 }

@@ -1,6 +1,5 @@
 //! Neighbor Solicitations for the virtual addresses.
 
-use aya_ebpf::programs::XdpContext;
 use vrrp_common::{
     Frame,
     abi::{self, Counter},
@@ -13,20 +12,17 @@ use vrrp_common::{
 
 use crate::{
     Verdict, gate,
+    hook::Hook,
     maps::{self, Router},
-    packet::Packet,
+    packet::{Packet, WHOLE},
 };
 
 /// Answers a solicitation for an address of ours while the lease is fresh; keeps the kernel from
 /// answering when it has lapsed, and what must not be answered at all. Everything else of ICMPv6 is
 /// traffic.
 #[inline(always)]
-pub(crate) fn receive(
-    ctx: &XdpContext,
-    packet: &mut Packet,
-    link: &Link,
-    payload: &Payload,
-) -> Verdict {
+pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link, payload: &Payload) -> Verdict {
+    packet.gather(payload.start + SOLICITATION);
     let message = packet.octets::<SOLICITATION>(payload.start);
     let Some(solicitation) = message.and_then(Solicitation::parse) else {
         return gate::receive_ipv6(packet, link);
@@ -38,15 +34,17 @@ pub(crate) fn receive(
     if !packet.is_for([device_mac, answer_mac]) {
         return Verdict::Pass;
     }
+    packet.gather(WHOLE);
     let question = question(packet, payload).filter(|_| router.is_open(maps::now()));
     // The answer is longer than a solicitation without a link-layer address, and shorter than one
     // with more options. A frame that cannot be resized is lost like any other.
     if let Some(question) = question
-        && packet.resize(ctx, link.payload + ANSWER)
+        && packet.resize(link.payload + ANSWER)
     {
         // From front to back: what the verifier learns of the back says nothing of the front.
-        packet.address(question.answer_to(), device_mac);
-        if ndp::write(&question.answer(answer_mac), packet, link.payload).is_none() {
+        if packet.address(question.answer_to(), device_mac).is_none()
+            || ndp::write(&question.answer(answer_mac), packet, link.payload).is_none()
+        {
             return Verdict::Drop;
         }
         maps::count(router.slot, Counter::NdAnswered);
@@ -61,7 +59,7 @@ pub(crate) fn receive(
 
 /// What the solicitation asks for, when it may be answered.
 #[inline(always)]
-fn question(packet: &Packet, payload: &Payload) -> Option<Question> {
+fn question(packet: &Packet<impl Hook>, payload: &Payload) -> Option<Question> {
     // Nobody sends it behind extension headers.
     if payload.extensions != 0 {
         return None;

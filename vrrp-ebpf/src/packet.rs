@@ -2,7 +2,6 @@
 
 use core::hint::black_box;
 
-use aya_ebpf::{helpers::generated::bpf_xdp_adjust_tail, programs::XdpContext};
 use vrrp_common::{
     Frame, FrameMut,
     wire::{
@@ -12,41 +11,62 @@ use vrrp_common::{
     },
 };
 
+use crate::hook::Hook;
+
+/// A length that no frame has.
+pub(crate) const WHOLE: usize = 0x1_0000;
+
 /// A frame in the kernel's memory. Valid while the program runs.
-pub(crate) struct Packet {
+pub(crate) struct Packet<'a, H> {
+    /// What the program was called with.
+    pub(crate) hook: &'a H,
     data: usize,
     end: usize,
-    /// Device that received it.
+    /// The device that it came in on, or leaves from.
     pub(crate) ifindex: u32,
     /// A number that the verifier knows nothing of.
     unknown: usize,
 }
 
-impl Packet {
+impl<'a, H: Hook> Packet<'a, H> {
     #[inline(always)]
-    pub(crate) fn from_xdp(ctx: &XdpContext) -> Self {
-        Self {
-            data: ctx.data(),
-            end: ctx.data_end(),
-            ifindex: ctx.ingress_ifindex() as u32,
-            unknown: ctx.rx_queue_index() as usize,
+    pub(crate) fn new(hook: &'a H) -> Self {
+        let (data, end) = hook.bounds();
+        Self { hook, data, end, ifindex: hook.ifindex(), unknown: hook.unknown() }
+    }
+
+    /// What stands in front of the payload.
+    #[inline(always)]
+    pub(crate) fn link(&mut self) -> Option<Link> {
+        self.gather(ethernet::MAX_HEADER);
+        Link::parse_behind(self, self.hook.taken_tag())
+    }
+
+    /// Makes the first `length` octets readable, or all that there are. Frames are not always in one
+    /// piece.
+    #[inline(always)]
+    pub(crate) fn gather(&mut self, length: usize) {
+        if self.hook.gather(length) {
+            self.look_again();
         }
     }
 
     /// Makes the frame `length` octets long. What it gains is not defined. False, and nothing is
     /// changed, where there is no room.
     #[inline(always)]
-    pub(crate) fn resize(&mut self, ctx: &XdpContext, length: usize) -> bool {
-        let longer = length as i32 - (self.end - self.data) as i32;
-        if longer == 0 {
-            return true;
-        }
-        // SAFETY: the context is the one that the program was called with.
-        let outcome = unsafe { bpf_xdp_adjust_tail(ctx.ctx, longer) };
+    pub(crate) fn resize(&mut self, length: usize) -> bool {
+        let done = self.hook.resize(length);
         // The pointers are invalid whether it went well or not.
-        self.data = ctx.data();
-        self.end = ctx.data_end();
-        outcome == 0
+        self.look_again();
+        done
+    }
+
+    /// The compiler leaves out a check that follows from one further back in the frame. The verifier
+    /// does not see that it follows, so the pointer could be any for the compiler.
+    #[inline(always)]
+    fn look_again(&mut self) {
+        let (data, end) = self.hook.bounds();
+        (self.data, self.end) = (black_box(data), end);
     }
 
     /// Source of the frame.
@@ -71,16 +91,14 @@ impl Packet {
 
     /// Turns the Ethernet addresses round: to `destination`, from `source`. Tags stay.
     #[inline(always)]
-    pub(crate) fn address(&mut self, destination: Mac, source: Mac) {
-        if let Some(header) = self.octets_mut::<{ ethernet::HEADER }>(0) {
-            let [d0, d1, d2, d3, d4, d5] = destination;
-            let [s0, s1, s2, s3, s4, s5] = source;
-            *header = [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, header[12], header[13]];
-        }
+    pub(crate) fn address(&mut self, destination: Mac, source: Mac) -> Option<()> {
+        let [d0, d1, d2, d3, d4, d5] = destination;
+        let [s0, s1, s2, s3, s4, s5] = source;
+        self.put(0, &[d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5])
     }
 }
 
-impl Frame for Packet {
+impl<H: Hook> Frame for Packet<'_, H> {
     #[inline(always)]
     fn octets<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
         let start = self.data + offset;
@@ -99,14 +117,11 @@ impl Frame for Packet {
     }
 }
 
-impl FrameMut for Packet {
+impl<H: Hook> FrameMut for Packet<'_, H> {
     #[inline(always)]
-    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
-        let start = self.data + offset;
-        if start + N > self.end {
-            return None;
-        }
-        // SAFETY: as above, with an exclusive borrow.
-        Some(unsafe { &mut *(start as *mut [u8; N]) })
+    fn put<const N: usize>(&mut self, offset: usize, octets: &[u8; N]) -> Option<()> {
+        let done = self.hook.put(offset, octets);
+        self.look_again();
+        done.then_some(())
     }
 }

@@ -18,7 +18,7 @@ use vrrp_common::{
         vrrp::{Advertisement, Auth, Coverage, MAX_MESSAGE},
     },
 };
-use xvrrp::datapath::{Datapath, Sizes};
+use xvrrp::datapath::{Datapath, Program, Sizes};
 
 /// The device that a test run says a frame came in on.
 const IFINDEX: u32 = 1;
@@ -91,13 +91,13 @@ fn doorbells_never_fall_silent() {
             }
         });
         for frame in frames.iter().cycle().take(ADVERTS) {
-            datapath.test_run(frame, &mut out).unwrap();
+            datapath.test_run(Program::Xdp, frame, &mut out).unwrap();
         }
         over.store(true, Relaxed);
         controller.join().unwrap()
     });
 
     assert!(last.at > Default::default());
-    datapath.test_run(&frames[0], &mut out).unwrap();
+    datapath.test_run(Program::Xdp, &frames[0], &mut out).unwrap();
     assert!(doorbells.next().is_some(), "silent after {rung} doorbells");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use vrrp_common::abi::{Kind, NO_SLOT};
-use xvrrp::datapath::{Datapath, News, Sizes, Slot};
+use xvrrp::datapath::{Datapath, News, Program, Sizes, Slot};
 
 /// The device that `BPF_PROG_TEST_RUN` says the frame came in on: loopback.
 pub(super) const IFINDEX: u32 = 1;
@@ -48,7 +48,7 @@ impl Bench {
     pub(super) fn run(&mut self, frame: &[u8]) -> Result<Effect> {
         let before = self.counters()?;
         let mut out = vec![0xa5; frame.len() + 64];
-        let (action, length) = self.datapath.test_run(frame, &mut out)?;
+        let (action, length) = self.datapath.test_run(Program::Xdp, frame, &mut out)?;
         out.truncate(length);
         let mut moved = self.counters()?;
         moved.retain(|name, value| {

@@ -82,12 +82,12 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// Turns a request into its answer, in place: the two ends swap, `mac` is where the target lives
-/// (RFC 826 "Packet Reception"; A-826-05, A-5227-01).
+/// The answer to a request: the two ends swap, `mac` is where the target lives (RFC 826 "Packet
+/// Reception"; A-826-05, A-5227-01).
 #[inline(always)]
-pub fn answer(packet: &mut [u8; LENGTH], mac: Mac) {
-    let o = *packet;
-    *packet = [
+pub const fn answer(request: &[u8; LENGTH], mac: Mac) -> [u8; LENGTH] {
+    let o = *request;
+    [
         o[0],
         o[1],
         o[2],
@@ -116,7 +116,7 @@ pub fn answer(packet: &mut [u8; LENGTH], mac: Mac) {
         o[15],
         o[16],
         o[17],
-    ];
+    ]
 }
 
 /// A gratuitous ARP for `address`, as a whole untagged frame: a broadcast request whose sender and
@@ -156,11 +156,10 @@ mod tests {
         assert_eq!(packet.target_ip(), VIP);
     }
 
-    /// A-826-05: construct the answer in place.
+    /// A-826-05: construct the answer.
     #[test]
     fn construct_answer() {
-        let mut octets = REQUEST_OCTETS;
-        answer(&mut octets, ROUTER);
+        let octets = answer(&REQUEST_OCTETS, ROUTER);
         let packet = Packet::parse(&octets).unwrap();
         assert!(packet.is_reply());
         assert_eq!((packet.sender_mac(), packet.sender_ip()), (ROUTER, VIP));

@@ -7,6 +7,8 @@ use crate::Frame;
 pub const HEADER: usize = 14;
 /// Octets that each tag adds.
 pub const TAG: usize = 4;
+/// Octets of a header with all the tags that are read.
+pub const MAX_HEADER: usize = HEADER + 2 * TAG;
 /// Where a host sends to everybody.
 pub const BROADCAST: Mac = [0xff; 6];
 
@@ -65,25 +67,30 @@ impl Link {
     /// tag the EtherType is that tag's, which nobody here asks for.
     #[inline(always)]
     pub fn parse<F: Frame + ?Sized>(frame: &F) -> Option<Self> {
+        Self::parse_behind(frame, None)
+    }
+
+    /// The same for a frame whose outermost tag was taken off: `taken` is that tag's control field.
+    #[inline(always)]
+    pub fn parse_behind<F: Frame + ?Sized>(frame: &F, taken: Option<u16>) -> Option<Self> {
         let header: &[u8; HEADER] = frame.octets(0)?;
         let ethertype = be16(header[12], header[13]);
         if !is_tag(ethertype) {
-            return Some(Self { ethertype, vlan: Vlan::NONE, payload: frame.forget_how(HEADER) });
+            let vlan = taken.map_or(Vlan::NONE, |outer| Vlan::from_tags(outer, 0));
+            return Some(Self { ethertype, vlan, payload: frame.forget_how(HEADER) });
         }
-        let outer: &[u8; TAG] = frame.octets(HEADER)?;
-        let outer_tag = be16(outer[0], outer[1]);
-        let ethertype = be16(outer[2], outer[3]);
-        if !is_tag(ethertype) {
-            return Some(Self {
-                ethertype,
-                vlan: Vlan::from_tags(outer_tag, 0),
-                payload: frame.forget_how(HEADER + TAG),
-            });
+        let first: &[u8; TAG] = frame.octets(HEADER)?;
+        let first_tag = be16(first[0], first[1]);
+        let ethertype = be16(first[2], first[3]);
+        if taken.is_some() || !is_tag(ethertype) {
+            let vlan = taken
+                .map_or(Vlan::from_tags(first_tag, 0), |outer| Vlan::from_tags(outer, first_tag));
+            return Some(Self { ethertype, vlan, payload: frame.forget_how(HEADER + TAG) });
         }
-        let inner: &[u8; TAG] = frame.octets(HEADER + TAG)?;
+        let second: &[u8; TAG] = frame.octets(HEADER + TAG)?;
         Some(Self {
-            ethertype: be16(inner[2], inner[3]),
-            vlan: Vlan::from_tags(outer_tag, be16(inner[0], inner[1])),
+            ethertype: be16(second[2], second[3]),
+            vlan: Vlan::from_tags(first_tag, be16(second[0], second[1])),
             payload: frame.forget_how(HEADER + 2 * TAG),
         })
     }
@@ -137,7 +144,13 @@ mod tests {
             (&[0x8100, 0xe000, ARP], Some(Link { ethertype: ARP, vlan: Vlan::NONE, payload: 18 })),
         ];
         for (types, expected) in cases {
-            assert_eq!(Link::parse(&frame(types).0[..]), expected, "{types:x?}");
+            let octets = frame(types).0;
+            assert_eq!(Link::parse(&octets[..]), expected, "{types:x?}");
+            if let [_, outer, ..] = *types {
+                let expected = expected.map(|link| Link { payload: link.payload - TAG, ..link });
+                let behind = Link::parse_behind(&frame(&types[2..]).0[..], Some(outer));
+                assert_eq!(behind, expected, "{types:x?}, the outer tag taken off");
+            }
         }
     }
 

@@ -267,7 +267,7 @@ const fn advertisement(target: Addr, destination: Addr, mac: Mac, flags: u8) -> 
 #[inline(always)]
 pub fn write<F: FrameMut + ?Sized>(packet: &Packet, frame: &mut F, offset: usize) -> Option<()> {
     for (index, word) in packet.iter().enumerate() {
-        *frame.octets_mut::<8>(offset + index * 8)? = word.to_be_bytes();
+        frame.put(offset + index * 8, &word.to_be_bytes())?;
     }
     Some(())
 }

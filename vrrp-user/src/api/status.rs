@@ -28,7 +28,7 @@ pub struct RouterStatus {
     pub active_router: Option<IpAddr>,
     /// When the state was entered: RFC 3339, UTC, milliseconds. See [`timestamp`].
     pub since: String,
-    /// How the kernel program is attached: `native`, `generic` or `none`.
+    /// How the kernel program is attached: `native`, `generic`, `tcx` or `none`.
     pub xdp_mode: String,
     /// Why so.
     pub xdp_reason: String,

@@ -12,9 +12,13 @@ use aya::{
     Ebpf, EbpfLoader,
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
     programs::{
-        ProgramError, TestRun, TestRunOptions, TestRunResult, Xdp, XdpMode, xdp::XdpLinkId,
+        LinkOrder, ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions,
+        TestRunResult, Xdp, XdpMode,
+        tc::{SchedClassifierLinkId, TcAttachOptions},
+        xdp::XdpLinkId,
     },
 };
+use rustix::net::{AddressFamily, SocketType, netdevice::index_to_name, socket};
 use vrrp_common::{
     Addr, Family, Vrid,
     abi::{self, Counter, Counters, Doorbell, Place, Rejected, Setting},
@@ -43,6 +47,9 @@ pub enum Error {
     /// The slots cannot be shared.
     #[error("the slots cannot be mapped: {0}")]
     Memory(#[from] io::Error),
+    /// The device is gone.
+    #[error("the device has no name: {0}")]
+    Device(io::Error),
     /// The object that was built in lacks a part. Ours to mend.
     #[error("the kernel program has no {0}")]
     Missing(&'static str),
@@ -72,10 +79,34 @@ pub struct Address {
     pub device_mac: Mac,
 }
 
-/// The loaded program with its maps. It is detached and gone when this is dropped.
+/// The programs of the object. They share all maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// For the XDP hook.
+    Xdp,
+    /// For the tcx hook, inwards: the same for frames that the kernel has already taken in.
+    Ingress,
+}
+
+impl Program {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Xdp => "xvrrp",
+            Self::Ingress => "xvrrp_ingress",
+        }
+    }
+}
+
+/// Where a program is attached to a device.
+enum Attached {
+    Xdp(XdpLinkId),
+    Tcx(SchedClassifierLinkId),
+}
+
+/// The loaded programs with their maps. They are detached and gone when this is dropped.
 pub struct Datapath {
     ebpf: Ebpf,
-    links: BTreeMap<u32, XdpLinkId>,
+    links: BTreeMap<u32, Attached>,
     slots: Arc<Slots>,
     routers: HashMap<MapData, [u32; 3], u32>,
     addresses: HashMap<MapData, [u32; 3], Place>,
@@ -99,8 +130,9 @@ impl Datapath {
             .map_max_entries("ADDRESSES_IPV6", sizes.addresses.max(1))
             .override_global(aya_log::LEVEL, &log_level, true);
         let mut ebpf = loader.load(OBJECT)?;
-        // The program refers to its maps by descriptor: it is verified before any of them is taken.
+        // The programs refer to their maps by descriptor: they are verified before any is taken.
         xdp(&mut ebpf)?.load()?;
+        classifier(&mut ebpf, Program::Ingress)?.load()?;
 
         let mut settings: Array<_, u64> = take(&mut ebpf, "SETTINGS")?.try_into()?;
         settings.set(Setting::AbiVersion as u32, u64::from(abi::VERSION), 0)?;
@@ -205,50 +237,84 @@ impl Datapath {
     /// Attaches the program to a device in the first of `modes` that the device takes. The link lasts
     /// until [`Self::detach`], or until the daemon is gone. Errors are those of the last mode.
     pub fn attach(&mut self, ifindex: u32, modes: &[Mode]) -> Result<Mode, Error> {
-        let program = xdp(&mut self.ebpf)?;
         let mut last = Error::Missing("mode to attach in");
         for mode in modes {
-            let flags = match mode {
-                Mode::Native => XdpMode::Driver,
-                Mode::Generic => XdpMode::Skb,
+            let attached = match mode {
+                Mode::Native => self.attach_xdp(ifindex, XdpMode::Driver),
+                Mode::Generic => self.attach_xdp(ifindex, XdpMode::Skb),
+                Mode::Tcx => self.attach_tcx(ifindex, Program::Ingress, TcAttachType::Ingress),
                 Mode::None => return Ok(Mode::None),
             };
-            match program.attach_to_if_index(ifindex, flags) {
+            match attached {
                 Ok(link) => {
                     self.links.insert(ifindex, link);
                     return Ok(*mode);
                 }
-                Err(error) => last = error.into(),
+                Err(error) => last = error,
             }
         }
         Err(last)
     }
 
+    fn attach_xdp(&mut self, ifindex: u32, mode: XdpMode) -> Result<Attached, Error> {
+        Ok(Attached::Xdp(xdp(&mut self.ebpf)?.attach_to_if_index(ifindex, mode)?))
+    }
+
+    /// In front of other programs, which get to see what passes. Linux before 6.6 has no tcx and
+    /// says EINVAL.
+    fn attach_tcx(
+        &mut self,
+        ifindex: u32,
+        program: Program,
+        direction: TcAttachType,
+    ) -> Result<Attached, Error> {
+        let device = name_of(ifindex).map_err(Error::Device)?;
+        let first = TcAttachOptions::TcxOrder(LinkOrder::first());
+        let program = classifier(&mut self.ebpf, program)?;
+        Ok(Attached::Tcx(program.attach_with_options(&device, direction, first)?))
+    }
+
     /// Detaches the program from a device. An error means that it was gone already.
     pub fn detach(&mut self, ifindex: u32) -> Result<(), Error> {
-        if let Some(link) = self.links.remove(&ifindex) {
-            xdp(&mut self.ebpf)?.detach(link)?;
+        match self.links.remove(&ifindex) {
+            Some(Attached::Xdp(link)) => xdp(&mut self.ebpf)?.detach(link)?,
+            Some(Attached::Tcx(link)) => {
+                classifier(&mut self.ebpf, Program::Ingress)?.detach(link)?;
+            }
+            None => {}
         }
         Ok(())
     }
 
-    /// Instructions that the kernel's verifier went through to accept the program, `None` before
+    /// Instructions that the kernel's verifier went through to accept a program, `None` before
     /// Linux 5.16. It gives up at a million.
-    pub fn verified_instructions(&mut self) -> Result<Option<u32>, Error> {
-        Ok(xdp(&mut self.ebpf)?.info()?.verified_instruction_count())
+    pub fn verified_instructions(&mut self, program: Program) -> Result<Option<u32>, Error> {
+        let info = match program {
+            Program::Xdp => xdp(&mut self.ebpf)?.info()?,
+            Program::Ingress => classifier(&mut self.ebpf, program)?.info()?,
+        };
+        Ok(info.verified_instruction_count())
     }
 
-    /// Runs the program on `frame` as if it had come in on the loopback device of this namespace.
-    /// Returns the XDP action; `out` receives the frame as the program left it, with its length.
-    pub fn test_run(&mut self, frame: &[u8], out: &mut [u8]) -> Result<(u32, usize), Error> {
+    /// Runs a program on `frame` as if it had come in on the loopback device of this namespace.
+    /// Returns the hook's own action; `out` receives the frame as the program left it, with its
+    /// length.
+    pub fn test_run(
+        &mut self,
+        program: Program,
+        frame: &[u8],
+        out: &mut [u8],
+    ) -> Result<(u32, usize), Error> {
         let options = TestRunOptions {
             data_in: Some(frame),
             data_out: Some(out),
             repeat: 1,
             ..TestRunOptions::new()
         };
-        let TestRunResult { return_value, data_size_out, .. } =
-            xdp(&mut self.ebpf)?.test_run(options)?;
+        let TestRunResult { return_value, data_size_out, .. } = match program {
+            Program::Xdp => xdp(&mut self.ebpf)?.test_run(options)?,
+            Program::Ingress => classifier(&mut self.ebpf, program)?.test_run(options)?,
+        };
         Ok((return_value, data_size_out as usize))
     }
 }
@@ -271,8 +337,19 @@ impl Key {
 }
 
 fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, Error> {
-    let program = ebpf.program_mut("xvrrp").ok_or(Error::Missing("program xvrrp"))?;
-    Ok(program.try_into()?)
+    let name = Program::Xdp.name();
+    Ok(ebpf.program_mut(name).ok_or(Error::Missing(name))?.try_into()?)
+}
+
+fn classifier(ebpf: &mut Ebpf, program: Program) -> Result<&mut SchedClassifier, Error> {
+    let name = program.name();
+    Ok(ebpf.program_mut(name).ok_or(Error::Missing(name))?.try_into()?)
+}
+
+/// Name of a device of this namespace.
+fn name_of(ifindex: u32) -> io::Result<String> {
+    let socket = socket(AddressFamily::UNIX, SocketType::DGRAM, None)?;
+    Ok(index_to_name(socket, ifindex)?)
 }
 
 fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, Error> {

@@ -1,0 +1,168 @@
+//! The hooks of the kernel through which frames come, and what each does in its own way.
+
+use aya_ebpf::{
+    EbpfContext,
+    bindings::BPF_F_RECOMPUTE_CSUM,
+    helpers::generated::{
+        bpf_skb_change_tail, bpf_skb_pull_data, bpf_skb_store_bytes, bpf_xdp_adjust_tail,
+    },
+    programs::{TcContext, XdpContext},
+};
+
+/// The context that a program is called with.
+pub(crate) trait Hook: EbpfContext {
+    /// Where the frame begins, and where what can be read of it ends. Valid until the frame is
+    /// gathered, written or resized.
+    fn bounds(&self) -> (usize, usize);
+
+    /// The device that the frame came in on, or leaves from.
+    fn ifindex(&self) -> u32;
+
+    /// Control field of the outermost VLAN tag, where it stands beside the frame.
+    fn taken_tag(&self) -> Option<u16>;
+
+    /// A number that the verifier knows nothing of.
+    fn unknown(&self) -> usize;
+
+    /// Makes the first `length` octets readable, all of a shorter frame. True when the bounds are
+    /// no longer valid.
+    fn gather(&self, length: usize) -> bool;
+
+    /// Writes octets into the frame. False where it is shorter.
+    fn put<const N: usize>(&self, offset: usize, octets: &[u8; N]) -> bool;
+
+    /// Makes the frame `length` octets long. What it gains is not defined. False, and nothing is
+    /// changed, where there is no room.
+    fn resize(&self, length: usize) -> bool;
+}
+
+impl Hook for XdpContext {
+    #[inline(always)]
+    fn bounds(&self) -> (usize, usize) {
+        // SAFETY: the context is the one that the program was called with. Volatile, because the
+        // compiler does not know that a helper changes it.
+        unsafe {
+            (
+                (&raw const (*self.ctx).data).read_volatile() as usize,
+                (&raw const (*self.ctx).data_end).read_volatile() as usize,
+            )
+        }
+    }
+
+    #[inline(always)]
+    fn ifindex(&self) -> u32 {
+        self.ingress_ifindex() as u32
+    }
+
+    /// A tag that the device has taken off is lost on XDP.
+    #[inline(always)]
+    fn taken_tag(&self) -> Option<u16> {
+        None
+    }
+
+    #[inline(always)]
+    fn unknown(&self) -> usize {
+        self.rx_queue_index() as usize
+    }
+
+    /// Frames in pieces do not come here: the program does not say that it can deal with them.
+    #[inline(always)]
+    fn gather(&self, _: usize) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn put<const N: usize>(&self, offset: usize, octets: &[u8; N]) -> bool {
+        let (data, end) = self.bounds();
+        let start = data + offset;
+        if start + N > end {
+            return false;
+        }
+        // SAFETY: the octets lie between data and data_end, as the verifier checks once more, and
+        // nobody else looks at the frame while the program runs.
+        unsafe { *(start as *mut [u8; N]) = *octets };
+        true
+    }
+
+    #[inline(always)]
+    fn resize(&self, length: usize) -> bool {
+        let (data, end) = self.bounds();
+        let longer = length as i32 - (end - data) as i32;
+        // SAFETY: the context is the one that the program was called with.
+        longer == 0 || unsafe { bpf_xdp_adjust_tail(self.ctx, longer) } == 0
+    }
+}
+
+impl Hook for TcContext {
+    #[inline(always)]
+    fn bounds(&self) -> (usize, usize) {
+        // SAFETY: as for XDP.
+        unsafe {
+            (
+                (&raw const (*self.skb.skb).data).read_volatile() as usize,
+                (&raw const (*self.skb.skb).data_end).read_volatile() as usize,
+            )
+        }
+    }
+
+    #[inline(always)]
+    fn ifindex(&self) -> u32 {
+        // SAFETY: the context is the one that the program was called with.
+        unsafe { (*self.skb.skb).ifindex }
+    }
+
+    /// The kernel takes the outermost tag off before the program sees the frame, unless the device
+    /// has done so already.
+    #[inline(always)]
+    fn taken_tag(&self) -> Option<u16> {
+        let skb = self.skb.skb;
+        // SAFETY: the context is the one that the program was called with.
+        let (present, tag) = unsafe { ((*skb).vlan_present, (*skb).vlan_tci) };
+        (present != 0).then_some(tag as u16)
+    }
+
+    #[inline(always)]
+    fn unknown(&self) -> usize {
+        // SAFETY: the context is the one that the program was called with.
+        unsafe { (*self.skb.skb).mark as usize }
+    }
+
+    /// Headers of ordinary traffic are in one piece: whoever reads them next wants it so, too.
+    #[inline(always)]
+    fn gather(&self, length: usize) -> bool {
+        let (data, end) = self.bounds();
+        let wanted = length.min(self.len() as usize);
+        if wanted > end - data {
+            // What could not be gathered cannot be read.
+            // SAFETY: the context is the one that the program was called with.
+            let _ = unsafe { bpf_skb_pull_data(self.skb.skb, wanted as u32) };
+        }
+        // In either case: the verifier would follow both to the end.
+        true
+    }
+
+    /// With the helper, not through the pointers: a program that writes through them first gets a
+    /// copy of every frame that somebody else holds as well, whether it will write or not.
+    #[inline(always)]
+    fn put<const N: usize>(&self, offset: usize, octets: &[u8; N]) -> bool {
+        let flags = u64::from(BPF_F_RECOMPUTE_CSUM);
+        // SAFETY: the octets are a valid array, and the helper checks where they go.
+        let outcome = unsafe {
+            bpf_skb_store_bytes(
+                self.skb.skb,
+                offset as u32,
+                octets.as_ptr().cast(),
+                N as u32,
+                flags,
+            )
+        };
+        outcome == 0
+    }
+
+    #[inline(always)]
+    fn resize(&self, length: usize) -> bool {
+        // SAFETY: the context is the one that the program was called with.
+        length == self.len() as usize
+            || unsafe { bpf_skb_change_tail(self.skb.skb, length as u32, 0) } == 0
+    }
+}
