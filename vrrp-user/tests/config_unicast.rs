@@ -4,7 +4,7 @@
 
 mod config_support;
 
-use config_support::{codes, instance, one, parse, repaired};
+use config_support::{codes, instance, named, one, parse, repaired};
 use vrrp_common::Family;
 use xvrrp::config::{Instance, Unicast, Verdict, VirtualMac};
 
@@ -178,7 +178,29 @@ fn no_interface() {
     assert_eq!(codes(&loaded), ["E0051"]);
 }
 
-/// Keyword `strict_mode`: unicast is no VRRP of the RFC; keepalived does not run the instance either.
+/// Keyword `virtual_router_id`: circles of peers on one interface may share a number as long as they
+/// share no peer. keepalived goes further: it also takes one circle beside a multicast router.
+#[test]
+fn one_number_twice() {
+    let router = |name: &str, peer: &str| {
+        let peers = format!("unicast_peer {{\n{peer}\n}}");
+        named(name, 51, if peer.is_empty() { "" } else { &peers })
+    };
+    for (first, second, both) in [
+        ("10.0.0.7", "10.0.0.8", true),
+        ("10.0.0.7", "10.0.0.8\n10.0.0.7", false),
+        ("10.0.0.7", "", false),
+        ("", "10.0.0.7", false),
+    ] {
+        let loaded = parse(&format!("{}{}", router("VI_1", first), router("VI_2", second)));
+        let expected: &[&str] = if both { &[] } else { &["E0053"] };
+        assert_eq!(codes(&loaded), expected, "{first} {second}");
+        assert_eq!(loaded.config.unwrap().instances.len(), 1 + usize::from(both));
+    }
+}
+
+/// Keyword `strict_mode`: unicast is no VRRP of the RFC, and keepalived refuses the instance since it
+/// knows the interface in time; 2.2.7 was seen to run it.
 #[test]
 fn strict_has_no_unicast() {
     let loaded = parse(&unicast("strict_mode"));

@@ -28,6 +28,7 @@ const QUIET: Garp = Garp {
     lower_prio_delay: Duration::ZERO,
     interval: Duration::ZERO,
     gna_interval: Duration::ZERO,
+    rfc4861_pacing: false,
 };
 
 /// How long a test waits for a frame before it fails.

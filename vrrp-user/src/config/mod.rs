@@ -96,27 +96,33 @@ fn build(tree: &[Statement], sources: &Sources, findings: &mut Findings) -> Conf
 }
 
 /// Two virtual routers of one family with one number on one interface hear each other's adverts: the
-/// second one is left out.
+/// second one is left out. Only circles of unicast peers that have no peer in common stay apart.
 fn separate(instances: &mut Vec<Instance>, findings: &mut Findings) {
-    let mut taken = HashMap::new();
+    let (mut all, mut multicast, mut peers) = (HashMap::new(), HashMap::new(), HashMap::new());
     instances.retain(|instance| {
         let Instance { name, span, vrid, interface, .. } = instance;
         let place = (*vrid, instance.family(), interface.clone());
-        match taken.get(&place) {
-            Some(first) => {
-                let message = format!(
-                    "`{first}` and `{name}` both have virtual_router_id {vrid} on {interface}"
-                );
-                findings
-                    .report(code::DUPLICATE_VRID, *span, message)
-                    .help(format!("`{name}` is left out"));
-                false
-            }
-            None => {
-                taken.insert(place, name.clone());
-                true
-            }
+        let own_peers = instance.unicast.iter().flat_map(|unicast| &unicast.peers);
+        let own_peers = own_peers.map(|peer| (place.clone(), peer.address));
+        let first: Option<&String> = if instance.unicast.is_none() {
+            all.get(&place)
+        } else {
+            multicast.get(&place).or_else(|| own_peers.clone().find_map(|peer| peers.get(&peer)))
+        };
+        if let Some(first) = first {
+            let message =
+                format!("`{first}` and `{name}` both have virtual_router_id {vrid} on {interface}");
+            findings
+                .report(code::DUPLICATE_VRID, *span, message)
+                .help(format!("`{name}` is left out"));
+            return false;
         }
+        peers.extend(own_peers.map(|peer| (peer, name.clone())));
+        if instance.unicast.is_none() {
+            multicast.insert(place.clone(), name.clone());
+        }
+        all.insert(place, name.clone());
+        true
     });
 }
 
