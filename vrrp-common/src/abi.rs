@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Changes with every change of this file: a controller only adopts a program that says the same.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Slot 0 belongs to no virtual router: its counters are for what cannot be ascribed to one.
 pub const NO_SLOT: u32 = 0;
@@ -185,11 +185,13 @@ pub enum Counter {
     /// Neighbor Solicitations for our addresses dropped, because the lease was not fresh, or because
     /// nobody must answer them.
     NdDropped,
+    /// Adverts that only the controller can judge, passed to its raw sockets.
+    AdvertsDeferred,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: usize = 16;
+    pub const COUNT: usize = 17;
 
     /// Their names in `xvrrp status`, in order.
     pub const NAMES: [&'static str; Self::COUNT] = [
@@ -209,6 +211,7 @@ impl Counter {
         "adverts_foreign",
         "nd_answered",
         "nd_dropped",
+        "adverts_deferred",
     ];
 
     /// Where a reject is counted.
@@ -383,7 +386,7 @@ mod tests {
     #[test]
     fn layout() {
         assert_eq!(size_of::<Slot<u64>>(), (12 + 8 * Kind::COUNT) * 8);
-        assert_eq!(Counter::NdDropped as usize + 1, Counter::COUNT);
+        assert_eq!(Counter::AdvertsDeferred as usize + 1, Counter::COUNT);
         assert_eq!(word_mac(mac_word([1, 2, 3, 4, 5, 6])), [1, 2, 3, 4, 5, 6]);
     }
 }

@@ -77,6 +77,10 @@ fn deliver(
         return Ok(if drop_foreign { Verdict::Drop } else { Verdict::Pass });
     };
     let rules = router.rules();
+    if rules.is_deferred() {
+        maps::count(router.slot, Counter::AdvertsDeferred);
+        return Ok(Verdict::Pass);
+    }
     let heard = envelope.judge(packet, &rules).map_err(|reason| (router.slot, reason))?;
     accept(&router, &heard, rules.rank());
     Ok(Verdict::Drop)

@@ -68,6 +68,7 @@ fn doorbells_never_fall_silent() {
         addresses: address_set(&ADDRESSES),
         check_addresses: false,
         owner_ignores: false,
+        deferred: false,
     });
     let mut doorbells = datapath.doorbells().unwrap();
     let frames = [advert(150), advert(151)];

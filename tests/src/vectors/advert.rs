@@ -131,6 +131,7 @@ impl Setting {
                 check_addresses: vector.flag("addr_list_check"),
                 owner_ignores: own_priority == 255
                     && vector.string("owner_rule") != Some("erratum-8298"),
+                deferred: false,
             },
             ah_key: key,
             ah_dialect: match vector.string("ah_dialect") {

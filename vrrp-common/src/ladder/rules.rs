@@ -38,6 +38,8 @@ pub struct Rules {
     pub check_addresses: bool,
     /// Drop all adverts, because we own the addresses.
     pub owner_ignores: bool,
+    /// The kernel program cannot judge the adverts, and passes them to the raw sockets.
+    pub deferred: bool,
 }
 
 /// What decides which of two routers is to be Active: the priority, then the address (RFC 9568
@@ -57,6 +59,7 @@ pub(super) mod field {
     pub(in crate::ladder) const OWNER_IGNORES: u64 = 1 << 2;
     pub(in crate::ladder) const DISBELIEVE_MESSAGE: u64 = 1 << 3;
     pub(in crate::ladder) const DISBELIEVE_PSEUDO_HEADER: u64 = 1 << 4;
+    pub(in crate::ladder) const DEFERRED: u64 = 1 << 5;
     pub(in crate::ladder) const AUTH: u32 = 8;
     pub(in crate::ladder) const ADVER_INT: u32 = 16;
     pub(in crate::ladder) const PRIORITY: u32 = 24;
@@ -76,6 +79,9 @@ impl Rules {
         }
         if self.owner_ignores {
             rules |= field::OWNER_IGNORES;
+        }
+        if self.deferred {
+            rules |= field::DEFERRED;
         }
         rules |= match self.believe {
             Believe::Either => 0,
@@ -123,6 +129,12 @@ impl PackedRules {
     #[inline(always)]
     pub(super) const fn version(&self) -> u8 {
         2 + (self.rules & field::VERSION_3) as u8
+    }
+
+    /// True when the kernel program is to pass adverts on without judging them.
+    #[inline(always)]
+    pub const fn is_deferred(&self) -> bool {
+        self.has(field::DEFERRED)
     }
 
     /// Own priority and address.

@@ -75,6 +75,7 @@ impl Advert {
             addresses: address_set(addresses),
             check_addresses: false,
             owner_ignores: false,
+            deferred: false,
         };
         Self { packet, rules }
     }

@@ -334,5 +334,6 @@ pub(crate) fn v3_rules() -> Rules {
         addresses: address_set(&[VIP]),
         check_addresses: false,
         owner_ignores: false,
+        deferred: false,
     }
 }

@@ -40,6 +40,7 @@ impl Advert6 {
             addresses: address_set(addresses),
             check_addresses: false,
             owner_ignores: false,
+            deferred: false,
         };
         Self { packet: [&header[..], &message].concat(), rules }
     }
