@@ -44,8 +44,8 @@ pub struct Slot<W> {
     /// Fourth and fifth word: own address, its high word first. Unlike the others it may be read
     /// half changed; all that comes of it is a slot that is closed, or told of, once too often.
     pub own: [W; 2],
-    /// Sixth and seventh word: group, its high word first.
-    pub group: [W; 2],
+    /// Sixth and seventh word: destination, its high word first.
+    pub destination: [W; 2],
     /// The latest news of each [`Kind`].
     pub news: [News<W>; Kind::COUNT],
 }

@@ -151,15 +151,15 @@ impl Envelope {
     ) -> Result<Heard, Reject> {
         let packet = match self.family {
             Family::V4 => judge_ipv4(frame, self.network)?,
-            Family::V6 => judge_ipv6(frame, self.network)?,
+            Family::V6 => judge_ipv6(frame, self.network, rules)?,
         };
         if packet.source == rules.own {
             return Err(Reject::OwnSource);
         }
-        if packet.destination != rules.group {
+        if packet.destination != rules.destination {
             return Err(Reject::Destination);
         }
-        if packet.hops != ipv4::TTL {
+        if packet.hops != ipv4::TTL && !rules.has(field::UNICAST) {
             return Err(Reject::Ttl);
         }
 
@@ -241,10 +241,19 @@ fn judge_ipv4<F: Frame + ?Sized>(frame: &F, network: usize) -> Result<Packet, Re
 
 /// The rungs of the IPv6 layer. A fragment never comes here: its header is not walked.
 #[inline(always)]
-fn judge_ipv6<F: Frame + ?Sized>(frame: &F, network: usize) -> Result<Packet, Reject> {
+fn judge_ipv6<F: Frame + ?Sized>(
+    frame: &F,
+    network: usize,
+    rules: &PackedRules,
+) -> Result<Packet, Reject> {
     let header = ipv6::Header(frame.octets(network).ok_or(Reject::Length)?);
     let (source, destination) = (header.source(), header.destination());
-    if !source.is_link_local_v6() {
+    let is_from_a_router = if rules.has(field::UNICAST) {
+        source != Addr::UNSPECIFIED && !source.is_multicast_v6()
+    } else {
+        source.is_link_local_v6()
+    };
+    if !is_from_a_router {
         return Err(Reject::Source);
     }
     Ok(Packet { source, destination, hops: header.hop_limit() })
@@ -271,7 +280,7 @@ fn judge_v3(
     if message.count() == 0 {
         return Err(Reject::CountZero);
     }
-    if is_v6 && !addresses.first.is_link_local_v6() {
+    if is_v6 && !addresses.first.is_link_local_v6() && !rules.has(field::UNICAST) {
         return Err(Reject::FirstNotLinkLocal);
     }
     if message.max_advertise_interval() == 0 {

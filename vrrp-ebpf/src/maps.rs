@@ -113,9 +113,9 @@ impl Router {
                     high: (&raw const (*shared).own[0]).read_volatile(),
                     low: (&raw const (*shared).own[1]).read_volatile(),
                 },
-                group: Addr {
-                    high: (&raw const (*shared).group[0]).read_volatile(),
-                    low: (&raw const (*shared).group[1]).read_volatile(),
+                destination: Addr {
+                    high: (&raw const (*shared).destination[0]).read_volatile(),
+                    low: (&raw const (*shared).destination[1]).read_volatile(),
                 },
             }
         }

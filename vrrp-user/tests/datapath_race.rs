@@ -59,7 +59,7 @@ fn doorbells_never_fall_silent() {
     let slots = datapath.slots();
     slots.get(SLOT).set_rules(&Rules {
         version: Version::V3,
-        group: VRRP_GROUP.into(),
+        destination: VRRP_GROUP.into(),
         own: OWN.into(),
         own_priority: 100,
         auth: Auth::None,
@@ -68,6 +68,7 @@ fn doorbells_never_fall_silent() {
         addresses: address_set(&ADDRESSES),
         check_addresses: false,
         owner_ignores: false,
+        unicast: false,
         deferred: false,
     });
     let mut doorbells = datapath.doorbells().unwrap();

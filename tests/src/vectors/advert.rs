@@ -109,7 +109,7 @@ impl Setting {
                     Some(3) => Version::V3,
                     other => bail!("configured_version is {other:?}"),
                 },
-                group: match family {
+                destination: match family {
                     Family::V4 => ipv4::VRRP_GROUP.into(),
                     Family::V6 => ipv6::VRRP_GROUP.into(),
                 },
@@ -131,6 +131,7 @@ impl Setting {
                 check_addresses: vector.flag("addr_list_check"),
                 owner_ignores: own_priority == 255
                     && vector.string("owner_rule") != Some("erratum-8298"),
+                unicast: false,
                 deferred: false,
             },
             ah_key: key,

@@ -9,13 +9,13 @@ pub enum Reject {
     /// A fragment.
     Fragment,
     /// The source address is nobody's: zero, broadcast or multicast; with IPv6 any that is
-    /// not link-local.
+    /// not link-local, unless adverts are unicast.
     Source,
     /// The source address is our own: an echo of our advert, or another host with our address.
     OwnSource,
-    /// Not sent to the group of the virtual router.
+    /// Not sent to the group of the virtual router; of a unicast router, not to its address.
     Destination,
-    /// TTL or hop limit other than 255 (R-5.1.1.3-02, R-5.1.2.3-02).
+    /// TTL or hop limit other than 255 (R-5.1.1.3-02, R-5.1.2.3-02), unless adverts are unicast.
     Ttl,
     /// Another protocol version than ours (R-7.1-02).
     Version,
@@ -41,11 +41,15 @@ pub enum Reject {
     AddressList,
     /// v2: another interval than ours (V-7.1-10).
     Interval,
+    /// Unicast: from an address that is no peer's, keepalived's `check_unicast_src`.
+    NotPeer,
+    /// Unicast: TTL or hop limit outside of the peer's `min_ttl` and `max_ttl`.
+    PeerTtl,
 }
 
 impl Reject {
     /// How many there are.
-    pub const COUNT: usize = 18;
+    pub const COUNT: usize = 20;
 
     /// All of them, in order.
     pub const ALL: [Self; Self::COUNT] = [
@@ -67,6 +71,8 @@ impl Reject {
         Self::AuthData,
         Self::AddressList,
         Self::Interval,
+        Self::NotPeer,
+        Self::PeerTtl,
     ];
 
     /// Name in counters (`rejected_<name>`) and events.
@@ -90,6 +96,8 @@ impl Reject {
             Self::AuthData => "auth_data",
             Self::Interval => "interval",
             Self::AddressList => "address_list",
+            Self::NotPeer => "not_peer",
+            Self::PeerTtl => "peer_ttl",
         }
     }
 
@@ -102,7 +110,9 @@ impl Reject {
             Self::OwnSource => {
                 "it comes from our own address: another host or daemon uses it, or something reflects our adverts"
             }
-            Self::Destination => "not sent to the VRRP group",
+            Self::Destination => {
+                "not sent to the address that this router listens to: one side is unicast, the other is not, or has another address or group"
+            }
             Self::Ttl => "TTL is not 255: it was routed",
             Self::Version => "another VRRP version than ours",
             Self::Type => "not an advertisement",
@@ -116,6 +126,8 @@ impl Reject {
             Self::AuthData => "wrong password",
             Self::Interval => "another advert_int than ours",
             Self::AddressList => "other virtual addresses than ours",
+            Self::NotPeer => "its source is no unicast_peer",
+            Self::PeerTtl => "its TTL is outside of the min_ttl and max_ttl of the unicast_peer",
         }
     }
 }

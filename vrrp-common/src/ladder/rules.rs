@@ -20,8 +20,8 @@ pub enum Believe {
 pub struct Rules {
     /// Version of the virtual router.
     pub version: Version,
-    /// Group that adverts are sent to.
-    pub group: Addr,
+    /// Where adverts are to be sent to: the group, or a unicast router's own source address.
+    pub destination: Addr,
     /// Own source address, [`Addr::UNSPECIFIED`] for none yet.
     pub own: Addr,
     /// Own effective priority.
@@ -38,6 +38,9 @@ pub struct Rules {
     pub check_addresses: bool,
     /// Drop all adverts, because we own the addresses.
     pub owner_ignores: bool,
+    /// Adverts are sent to each router by itself, and may be routed: any TTL, with IPv6 any source
+    /// and any first address. keepalived's `unicast_peer`; no RFC has it.
+    pub unicast: bool,
     /// The kernel program cannot judge the adverts, and passes them to the raw sockets.
     pub deferred: bool,
 }
@@ -60,6 +63,7 @@ pub(super) mod field {
     pub(in crate::ladder) const DISBELIEVE_MESSAGE: u64 = 1 << 3;
     pub(in crate::ladder) const DISBELIEVE_PSEUDO_HEADER: u64 = 1 << 4;
     pub(in crate::ladder) const DEFERRED: u64 = 1 << 5;
+    pub(in crate::ladder) const UNICAST: u64 = 1 << 6;
     pub(in crate::ladder) const AUTH: u32 = 8;
     pub(in crate::ladder) const ADVER_INT: u32 = 16;
     pub(in crate::ladder) const PRIORITY: u32 = 24;
@@ -80,6 +84,9 @@ impl Rules {
         if self.owner_ignores {
             rules |= field::OWNER_IGNORES;
         }
+        if self.unicast {
+            rules |= field::UNICAST;
+        }
         if self.deferred {
             rules |= field::DEFERRED;
         }
@@ -93,7 +100,7 @@ impl Rules {
             addresses: self.addresses,
             secret: u64::from_be_bytes(self.auth.data()),
             own: self.own,
-            group: self.group,
+            destination: self.destination,
         }
     }
 }
@@ -110,8 +117,8 @@ pub struct PackedRules {
     pub secret: u64,
     /// Own address.
     pub own: Addr,
-    /// Group that adverts are sent to.
-    pub group: Addr,
+    /// Where adverts are to be sent to: the group, or a unicast router's own source address.
+    pub destination: Addr,
 }
 
 impl PackedRules {

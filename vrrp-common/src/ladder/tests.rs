@@ -66,7 +66,7 @@ impl Advert {
         packet.extend(message);
         let rules = Rules {
             version,
-            group: VRRP_GROUP.into(),
+            destination: VRRP_GROUP.into(),
             own: OWN.into(),
             own_priority: 100,
             auth,
@@ -75,6 +75,7 @@ impl Advert {
             addresses: address_set(addresses),
             check_addresses: false,
             owner_ignores: false,
+            unicast: false,
             deferred: false,
         };
         Self { packet, rules }
@@ -271,13 +272,14 @@ fn packed_rules() {
     for version in [Version::V2, Version::V3] {
         for auth in [Auth::None, Auth::Pass([255; 8]), Auth::Pass(PASSWORD), Auth::Header] {
             for believe in [Believe::Either, Believe::Message, Believe::PseudoHeader] {
-                for (own, own_priority, group) in
+                for (own, own_priority, destination) in
                     [(OWN, 100, VRRP_GROUP), ([255; 4], 254, VRRP_GROUP), ([0; 4], 1, [255; 4])]
                 {
-                    let (own, group) = (Addr::v4(own), Addr::v4(group));
-                    for (flags, adver_int) in [(0, 1), (1, 1), (2, 255), (3, 255)] {
+                    let (own, destination) = (Addr::v4(own), Addr::v4(destination));
+                    for (flags, adver_int) in (0..16).flat_map(|flags| [(flags, 1), (flags, 255)]) {
                         let check_addresses = flags & 1 != 0;
                         let owner_ignores = flags & 2 != 0;
+                        let (unicast, deferred) = (flags & 4 != 0, flags & 8 != 0);
                         packed.push(
                             Rules {
                                 version,
@@ -285,10 +287,12 @@ fn packed_rules() {
                                 believe,
                                 own,
                                 own_priority,
-                                group,
+                                destination,
                                 adver_int,
                                 check_addresses,
                                 owner_ignores,
+                                unicast,
+                                deferred,
                                 ..rules
                             }
                             .pack(),
@@ -298,8 +302,10 @@ fn packed_rules() {
             }
         }
     }
-    let mut words: Vec<_> =
-        packed.iter().map(|it| (it.rules, it.addresses, it.secret, it.own, it.group)).collect();
+    let mut words: Vec<_> = packed
+        .iter()
+        .map(|it| (it.rules, it.addresses, it.secret, it.own, it.destination))
+        .collect();
     words.sort_unstable();
     words.dedup();
     assert_eq!(words.len(), packed.len());

@@ -124,7 +124,7 @@ impl Slot<'_> {
         self.0.addresses.store(packed.addresses, Release);
         self.0.secret.store(packed.secret, Release);
         store(&self.0.own, packed.own);
-        store(&self.0.group, packed.group);
+        store(&self.0.destination, packed.destination);
         self.0.rules.store(packed.rules, Release);
     }
 
@@ -135,7 +135,7 @@ impl Slot<'_> {
             addresses: self.0.addresses.load(Acquire),
             secret: self.0.secret.load(Acquire),
             own: load(&self.0.own),
-            group: load(&self.0.group),
+            destination: load(&self.0.destination),
         }
     }
 

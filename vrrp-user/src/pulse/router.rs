@@ -343,7 +343,7 @@ impl Router {
         let parameters = self.election.parameters();
         Rules {
             version: parameters.version,
-            group: self.spec.group.into(),
+            destination: self.spec.group.into(),
             own,
             own_priority: priority.get(),
             auth: self.spec.auth,
@@ -354,6 +354,7 @@ impl Router {
             // RFC 3768 7.1 lets an owner discard what others say; for v3 erratum 8298 to RFC 9568
             // has it processed and logged, as keepalived does.
             owner_ignores: priority.is_owner() && parameters.version == vrrp_common::Version::V2,
+            unicast: false,
             deferred: false,
         }
     }

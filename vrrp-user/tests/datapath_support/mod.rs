@@ -314,7 +314,7 @@ pub(crate) fn address_v6(address: [u8; 16], ifindex: u32) -> Address {
 /// What [`SLOT`] demands as a virtual router of IPv6.
 pub(crate) fn v6_rules() -> Rules {
     Rules {
-        group: ipv6::VRRP_GROUP.into(),
+        destination: ipv6::VRRP_GROUP.into(),
         own: OWN_V6.into(),
         addresses: address_set(&[LINK_LOCAL, GLOBAL]),
         ..v3_rules()
@@ -325,7 +325,7 @@ pub(crate) fn v6_rules() -> Rules {
 pub(crate) fn v3_rules() -> Rules {
     Rules {
         version: Version::V3,
-        group: VRRP_GROUP.into(),
+        destination: VRRP_GROUP.into(),
         own: OWN.into(),
         own_priority: 100,
         auth: Auth::None,
@@ -334,6 +334,7 @@ pub(crate) fn v3_rules() -> Rules {
         addresses: address_set(&[VIP]),
         check_addresses: false,
         owner_ignores: false,
+        unicast: false,
         deferred: false,
     }
 }

@@ -31,7 +31,7 @@ impl Advert6 {
         let header = ipv6::advert_header(PEER, ipv6::VRRP_GROUP, HOP_LIMIT, message.len());
         let rules = Rules {
             version: Version::V3,
-            group: ipv6::VRRP_GROUP.into(),
+            destination: ipv6::VRRP_GROUP.into(),
             own: OWN.into(),
             own_priority: 100,
             auth: Auth::None,
@@ -40,6 +40,7 @@ impl Advert6 {
             addresses: address_set(addresses),
             check_addresses: false,
             owner_ignores: false,
+            unicast: false,
             deferred: false,
         };
         Self { packet: [&header[..], &message].concat(), rules }
@@ -258,4 +259,31 @@ fn digest() {
     assert_eq!(said.len(), distinct);
     let reordered = Advert6::new(&[LINK_LOCAL, other_global, GLOBAL]);
     assert_eq!(digest(&reordered), digest(&base));
+}
+
+/// Issue 3, X-08, X-09: a unicast router hears what was sent to its own address, from addresses of
+/// any scope, with any hop limit, and whatever the first virtual address is.
+#[test]
+fn unicast() {
+    const FAR: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3];
+    const HERE: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+    for addresses in [&[LINK_LOCAL, GLOBAL][..], &[GLOBAL]] {
+        let advert = Advert6::new(addresses)
+            .under(|rules| {
+                (rules.unicast, rules.own, rules.destination) = (true, HERE.into(), HERE.into());
+            })
+            .with(8, &FAR)
+            .with(24, &HERE);
+        for hop_limit in [0, 1, 64, 254, 255] {
+            assert_eq!(advert.with(7, &[hop_limit]).rejected(), None, "{hop_limit}");
+        }
+        assert_eq!(advert.with(8, &PEER).rejected(), None);
+        assert_eq!(advert.with(8, &HERE).rejected(), Some(Reject::OwnSource));
+        for source in [[0; 16], ipv6::VRRP_GROUP] {
+            assert_eq!(advert.with(8, &source).rejected(), Some(Reject::Source), "{source:?}");
+        }
+        for other in [ipv6::VRRP_GROUP, OWN, GLOBAL] {
+            assert_eq!(advert.with(24, &other).rejected(), Some(Reject::Destination), "{other:?}");
+        }
+    }
 }

@@ -55,7 +55,7 @@ fn holds(packet: &[u8], rules: &Rules) -> bool {
         && source != [0; 4]
         && source[0] < 224
         && source != rules.own.octets_v4()
-        && packet[16..20] == rules.group.octets_v4()
+        && packet[16..20] == rules.destination.octets_v4()
         && !rules.owner_ignores;
     let message = &packet[header..total];
     if !envelope || message.len() < 8 {

@@ -68,7 +68,7 @@ fn destination() {
     for destination in [OWN, VIP, [224, 0, 0, 1], [255; 4], [0; 4]] {
         let other = advert.with(16, &destination);
         assert_eq!(other.rejected(), Some(Reject::Destination), "{destination:?}");
-        assert_eq!(other.under(|rules| rules.group = destination.into()).rejected(), None);
+        assert_eq!(other.under(|rules| rules.destination = destination.into()).rejected(), None);
     }
 }
 
@@ -78,6 +78,22 @@ fn ttl() {
     for advert in [Advert::v3(&[VIP]), Advert::v2(&[VIP])] {
         for ttl in 0..255 {
             assert_eq!(advert.with(8, &[ttl]).rejected(), Some(Reject::Ttl), "{ttl}");
+        }
+    }
+}
+
+/// Issue 3, X-09: a unicast router hears what was sent to its own address, however far it came, and
+/// nothing else.
+#[test]
+fn unicast() {
+    for advert in [Advert::v3(&[VIP]), Advert::v2(&[VIP])] {
+        let advert = advert.under(|rules| (rules.unicast, rules.destination) = (true, OWN.into()));
+        for ttl in [0, 1, 63, 64, 254, 255] {
+            let sent_to = |address: [u8; 4]| advert.with(8, &[ttl]).with(16, &address).rejected();
+            assert_eq!(sent_to(OWN), None, "{ttl}");
+            for other in [VRRP_GROUP, PEER, VIP, [224, 0, 0, 1], [255; 4]] {
+                assert_eq!(sent_to(other), Some(Reject::Destination), "{other:?}");
+            }
         }
     }
 }
