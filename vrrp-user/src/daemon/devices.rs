@@ -2,7 +2,7 @@
 //! routers may take part.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     net::IpAddr,
     sync::Arc,
 };
@@ -17,7 +17,7 @@ use super::plan::{Plan, slot_of};
 use crate::{
     config::Instance,
     datapath::{Address, Attachment, Datapath, Mode, choose},
-    host::{Change, Link},
+    host::{Change, Link, LinkAddress},
     pulse::{Command, Port, RouterId},
     sys,
 };
@@ -31,6 +31,7 @@ pub(super) struct Devices {
     /// Why there is no kernel program, although one was wanted.
     refusal: Option<String>,
     present: BTreeMap<String, Device>,
+    unicast: BTreeMap<UnicastKey, Arc<Port>>,
     /// Ports that were replaced. The pulse may still use them, and must not be the one who closes
     /// them: that waits for locks of the kernel.
     retired: Vec<Arc<Port>>,
@@ -44,6 +45,11 @@ struct Device {
     attachment: Attachment,
     port: Option<Arc<Port>>,
 }
+
+/// What a unicast port belongs to: the interface that the virtual router is on, by index and MAC,
+/// and the source of its adverts, which any interface may have. Routers that have all in common
+/// share the port.
+type UnicastKey = (u32, Mac, IpAddr);
 
 /// Whether a virtual router takes part.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +77,7 @@ impl Devices {
             datapath,
             refusal,
             present: BTreeMap::new(),
+            unicast: BTreeMap::new(),
             retired: Vec::new(),
             routers,
             borrowed,
@@ -82,6 +89,9 @@ impl Devices {
     pub(super) fn is_concerned(&self, change: &Change) -> bool {
         let known = |index: &u32| self.present.values().any(|device| device.ifindex == *index);
         let is_borrowed = |address: &IpAddr| self.borrowed.contains(address);
+        let is_source = |address: &IpAddr| {
+            self.plan.unicast_routers().any(|router| router.source == Some(*address))
+        };
         match change {
             // Under another name it is gone for us.
             Change::LinkChanged { index, name, .. } => {
@@ -89,7 +99,7 @@ impl Devices {
             }
             Change::LinkGone(index) => known(index),
             Change::AddressAdded { index, address } | Change::AddressRemoved { index, address } => {
-                known(index) && !is_borrowed(address)
+                known(index) && !is_borrowed(address) || is_source(address)
             }
             Change::Resync => true,
         }
@@ -102,18 +112,20 @@ impl Devices {
         for interface in &self.interfaces.clone() {
             self.update_device(interface, links.iter().find(|link| link.name == *interface));
         }
-        let mut all_said = self
-            .present
-            .iter()
-            .all(|(name, device)| device.port.is_some() || !self.needs_port(name));
+        let all_open = self.update_unicast(links)
+            && self
+                .present
+                .iter()
+                .all(|(name, device)| device.port.is_some() || !self.needs_port(name));
+        let ports = self.present.values().filter_map(|device| device.port.as_ref());
+        for port in ports.chain(self.unicast.values()) {
+            let link = links.iter().find(|link| link.index == port.ifindex);
+            port.set_carrier(link.is_some_and(|link| link.carrier));
+        }
+        let mut all_said = all_open;
         for (router, instance) in plan.routers.iter().enumerate() {
             let link = links.iter().find(|link| link.name == instance.interface);
-            let part = self.judge(instance, link);
-            if let Some(port) =
-                self.present.get(&instance.interface).and_then(|device| device.port.as_ref())
-            {
-                port.set_carrier(link.is_some_and(|link| link.carrier));
-            }
+            let part = self.judge(instance, link, links);
             if part != self.routers[router] {
                 if self.command(router, instance, &part).is_none_or(&mut tell) {
                     self.routers[router] = part;
@@ -147,7 +159,7 @@ impl Devices {
         self.datapath.as_ref().and_then(|datapath| datapath.counters(slot).ok()).unwrap_or_default()
     }
 
-    fn judge(&self, instance: &Instance, link: Option<&Link>) -> Part {
+    fn judge(&self, instance: &Instance, link: Option<&Link>, links: &[Link]) -> Part {
         let interface = &instance.interface;
         let Some(link) = link else {
             return Part::Fault(format!("interface {interface} does not exist"));
@@ -161,17 +173,67 @@ impl Devices {
         let Some(mac) = link.mac else {
             return Part::Fault(format!("interface {interface} has no MAC address"));
         };
-        let Some(source) = instance.source.or_else(|| self.primary(instance.family(), link)) else {
+        let Some(source) = self.source(instance, link) else {
             let address = match instance.family() {
                 Family::V4 => "IPv4 address",
                 Family::V6 => "link-local IPv6 address",
             };
             return Part::Fault(format!("interface {interface} has no {address} of its own"));
         };
-        if self.present.get(interface).is_none_or(|device| device.port.is_none()) {
+        if instance.unicast.is_some() && interface_with(source, links).is_none() {
+            return Part::Fault(format!("no interface has the source address {source}"));
+        }
+        if self.port(instance, source).is_none() {
             return Part::Fault(format!("no socket could be opened on {interface}"));
         }
         Part::Takes { ifindex: link.index, mac, source }
+    }
+
+    /// Where adverts come from.
+    fn source(&self, instance: &Instance, link: &Link) -> Option<IpAddr> {
+        instance.source.or_else(|| self.primary(instance.family(), link))
+    }
+
+    /// Where adverts from this source leave and come in.
+    fn port(&self, instance: &Instance, source: IpAddr) -> Option<&Arc<Port>> {
+        let device = self.present.get(&instance.interface)?;
+        match instance.unicast {
+            None => device.port.as_ref(),
+            Some(_) => self.unicast.get(&(device.ifindex, device.mac, source)),
+        }
+    }
+
+    /// Opens the ports of the unicast routers, and lets go of those that are not needed any longer.
+    /// `false` if one could not be opened.
+    fn update_unicast(&mut self, links: &[Link]) -> bool {
+        let wanted: BTreeSet<UnicastKey> = self
+            .plan
+            .unicast_routers()
+            .filter_map(|instance| {
+                let link = links.iter().find(|link| link.name == instance.interface)?;
+                let source = self.source(instance, link)?;
+                interface_with(source, links)?;
+                Some((link.index, link.mac?, source))
+            })
+            .collect();
+        let unwanted = self.unicast.extract_if(.., |key, _| !wanted.contains(key));
+        self.retired.extend(unwanted.map(|(_, port)| port));
+        let mut all_open = true;
+        for key in wanted {
+            let (ifindex, mac, source) = key;
+            if let Entry::Vacant(entry) = self.unicast.entry(key) {
+                match Port::unicast(ifindex, mac, source) {
+                    Ok(port) => {
+                        entry.insert(Arc::new(port));
+                    }
+                    Err(error) => {
+                        warn!("no socket for unicast adverts from {source}: {error}");
+                        all_open = false;
+                    }
+                }
+            }
+        }
+        all_open
     }
 
     /// The address of a link that adverts come from, leaving out those that are not its own.
@@ -193,7 +255,7 @@ impl Devices {
         match part {
             Part::Unknown => None,
             Part::Takes { source, .. } => {
-                let port = self.present.get(&instance.interface)?.port.as_ref()?;
+                let port = self.port(instance, *source)?;
                 Some(Command::Start { router, port: Arc::clone(port), source: *source })
             }
             Part::Fault(reason) => {
@@ -301,7 +363,7 @@ impl Devices {
     }
 
     fn needs_port(&self, interface: &str) -> bool {
-        self.plan.routers_on(interface).next().is_some()
+        !self.plan.groups_on(interface).is_empty()
     }
 
     fn open_port(&self, interface: &str, ifindex: u32, mac: Mac) -> Option<Arc<Port>> {
@@ -316,6 +378,12 @@ impl Devices {
             }
         }
     }
+}
+
+/// The interface that has an address, if it can be used.
+fn interface_with(address: IpAddr, links: &[Link]) -> Option<&Link> {
+    let has = |own: &LinkAddress| own.address == address && !own.tentative;
+    links.iter().find(|link| link.addresses.iter().any(has))
 }
 
 /// The innermost error, which is what the kernel said.

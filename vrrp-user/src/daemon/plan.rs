@@ -110,11 +110,16 @@ impl Plan {
             .unwrap_or_default()
     }
 
-    /// Multicast groups of the routers on this interface.
+    /// Multicast groups of the routers on this interface; none where all are unicast.
     pub(super) fn groups_on(&self, interface: &str) -> Vec<IpAddr> {
-        let groups: BTreeSet<_> =
-            self.routers_on(interface).map(|(_, router)| router.group).collect();
+        let multicast = self.routers_on(interface).filter(|(_, router)| router.unicast.is_none());
+        let groups: BTreeSet<_> = multicast.map(|(_, router)| router.group).collect();
         groups.into_iter().collect()
+    }
+
+    /// Routers whose adverts go to single peers.
+    pub(super) fn unicast_routers(&self) -> impl Iterator<Item = &Instance> {
+        self.routers.iter().filter(|router| router.unicast.is_some())
     }
 }
 
@@ -153,6 +158,7 @@ fn spec(id: RouterId, router: &Instance) -> Spec {
         vrid: router.vrid,
         addresses: advertised(router),
         group: router.group,
+        unicast: router.unicast.clone(),
         auth: match router.authentication {
             None | Some(Authentication::Hmac(_)) => vrrp::Auth::None,
             Some(Authentication::Pass(password)) => vrrp::Auth::Pass(password),

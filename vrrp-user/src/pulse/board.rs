@@ -135,7 +135,11 @@ impl Board {
     }
 
     pub(super) fn count(&self, router: RouterId, counter: Own) {
-        self.rows[router].own[counter as usize].fetch_add(1, Relaxed);
+        self.add(router, counter, 1);
+    }
+
+    pub(super) fn add(&self, router: RouterId, counter: Own, by: u64) {
+        self.rows[router].own[counter as usize].fetch_add(by, Relaxed);
     }
 
     pub(super) fn count_heard(&self, router: RouterId, heard: &Heard, outcome: Counter) {

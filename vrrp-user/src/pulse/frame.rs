@@ -1,4 +1,4 @@
-//! The advert that a virtual router sends, kept ready as a whole Ethernet frame.
+//! The advert that a virtual router sends, as an IP packet or a whole Ethernet frame.
 
 use std::net::IpAddr;
 
@@ -21,7 +21,9 @@ const MESSAGE_V6: usize = ethernet::HEADER + ipv6::HEADER;
 pub(super) struct Content<'a> {
     pub(super) mac: Mac,
     pub(super) source: IpAddr,
-    pub(super) group: IpAddr,
+    pub(super) destination: IpAddr,
+    /// TTL or hop limit.
+    pub(super) hop_limit: u8,
     pub(super) version: Version,
     pub(super) vrid: Vrid,
     pub(super) priority: Priority,
@@ -60,33 +62,50 @@ impl AdvertFrame {
         Self { octets: Box::new([0; MESSAGE_V6 + MAX_MESSAGE]), identification: 0 }
     }
 
-    /// Writes the next advert and returns it. `None` for more addresses than an advert can carry,
-    /// or of another family than source and group, which the configuration does not let through.
-    pub(super) fn write(&mut self, content: &Content<'_>) -> Option<&[u8]> {
-        let (end, group_mac, ethertype) = match (content.addresses, content.source, content.group) {
-            (Addresses::V4(addresses), IpAddr::V4(source), IpAddr::V4(group)) => {
-                self.identification = self.identification.wrapping_add(1);
-                let (source, group) = (source.octets(), group.octets());
-                let room = &mut self.octets[MESSAGE_V4..];
-                let length = content.message(addresses).emit(source, group, room)?.len();
-                let id = self.identification;
-                let header = ipv4::advert_header(source, group, ipv4::TTL, id, length);
-                self.octets[ethernet::HEADER..MESSAGE_V4].copy_from_slice(&header);
-                (MESSAGE_V4 + length, ipv4::group_mac(group), ethernet::IPV4)
-            }
-            (Addresses::V6(addresses), IpAddr::V6(source), IpAddr::V6(group)) => {
-                let (source, group) = (source.octets(), group.octets());
-                let room = &mut self.octets[MESSAGE_V6..];
-                let length = content.message(addresses).emit(source, group, room)?.len();
-                let header = ipv6::advert_header(source, group, ipv6::HOP_LIMIT, length);
-                self.octets[ethernet::HEADER..MESSAGE_V6].copy_from_slice(&header);
-                (MESSAGE_V6 + length, ipv6::group_mac(group), ethernet::IPV6)
-            }
-            _ => return None,
+    /// Writes the next advert to a group and returns it as an Ethernet frame. `None` for more
+    /// addresses than an advert can carry, or of another family than source and destination, which
+    /// the configuration does not let through.
+    pub(super) fn frame(&mut self, content: &Content<'_>) -> Option<&[u8]> {
+        let end = self.write(content)?;
+        let (group_mac, ethertype) = match content.destination {
+            IpAddr::V4(group) => (ipv4::group_mac(group.octets()), ethernet::IPV4),
+            IpAddr::V6(group) => (ipv6::group_mac(group.octets()), ethernet::IPV6),
         };
         let link = ethernet::header(group_mac, content.mac, ethertype);
         self.octets[..ethernet::HEADER].copy_from_slice(&link);
         Some(&self.octets[..end])
+    }
+
+    /// The same to any address, as an IP packet.
+    pub(super) fn packet(&mut self, content: &Content<'_>) -> Option<&[u8]> {
+        let end = self.write(content)?;
+        Some(&self.octets[ethernet::HEADER..end])
+    }
+
+    /// Writes the next advert behind the room for the Ethernet header and returns where it ends.
+    fn write(&mut self, content: &Content<'_>) -> Option<usize> {
+        let hop_limit = content.hop_limit;
+        match (content.addresses, content.source, content.destination) {
+            (Addresses::V4(addresses), IpAddr::V4(source), IpAddr::V4(destination)) => {
+                self.identification = self.identification.wrapping_add(1);
+                let (source, destination) = (source.octets(), destination.octets());
+                let room = &mut self.octets[MESSAGE_V4..];
+                let length = content.message(addresses).emit(source, destination, room)?.len();
+                let id = self.identification;
+                let header = ipv4::advert_header(source, destination, hop_limit, id, length);
+                self.octets[ethernet::HEADER..MESSAGE_V4].copy_from_slice(&header);
+                Some(MESSAGE_V4 + length)
+            }
+            (Addresses::V6(addresses), IpAddr::V6(source), IpAddr::V6(destination)) => {
+                let (source, destination) = (source.octets(), destination.octets());
+                let room = &mut self.octets[MESSAGE_V6..];
+                let length = content.message(addresses).emit(source, destination, room)?.len();
+                let header = ipv6::advert_header(source, destination, hop_limit, length);
+                self.octets[ethernet::HEADER..MESSAGE_V6].copy_from_slice(&header);
+                Some(MESSAGE_V6 + length)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -101,7 +120,8 @@ mod tests {
         let content = Content {
             mac: [2, 0, 0, 0, 0, 3],
             source: [192, 0, 2, 3].into(),
-            group: [224, 0, 0, 18].into(),
+            destination: [224, 0, 0, 18].into(),
+            hop_limit: 255,
             version: Version::V2,
             vrid: Vrid::new(51).unwrap(),
             priority: Priority::DEFAULT,
@@ -111,14 +131,14 @@ mod tests {
             coverage: Coverage::default(),
         };
         let mut frame = AdvertFrame::new();
-        let first = frame.write(&content).unwrap();
+        let first = frame.frame(&content).unwrap();
         #[rustfmt::skip]
         assert_eq!(first, [
             0x01, 0x00, 0x5e, 0x00, 0x00, 0x12, 2, 0, 0, 0, 0, 3, 0x08, 0x00,
             0x45, 0xc0, 0, 40, 0, 1, 0, 0, 255, 112, 0x18, 0x8f, 192, 0, 2, 3, 224, 0, 0, 18,
             0x21, 51, 100, 1, 1, 1, 0xf2, 0x68, 192, 0, 2, 254, b'a', b'b', b'c', 0, 0, 0, 0, 0,
         ]);
-        let second = frame.write(&content).unwrap();
+        let second = frame.frame(&content).unwrap();
         assert_eq!(second[18..20], [0, 2]);
         assert!(ipv4::Header(second[14..34].first_chunk().unwrap()).sum().is_intact());
     }
@@ -132,7 +152,8 @@ mod tests {
         let content = Content {
             mac: [2, 0, 0, 0, 0, 3],
             source: "fe80::3".parse().unwrap(),
-            group: "ff02::12".parse().unwrap(),
+            destination: "ff02::12".parse().unwrap(),
+            hop_limit: 255,
             version: Version::V3,
             vrid: Vrid::new(51).unwrap(),
             priority: Priority::DEFAULT,
@@ -142,7 +163,7 @@ mod tests {
             coverage: Coverage::default(),
         };
         let mut frame = AdvertFrame::new();
-        let octets = frame.write(&content).unwrap();
+        let octets = frame.frame(&content).unwrap();
         assert_eq!(octets[..14], [0x33, 0x33, 0, 0, 0, 0x12, 2, 0, 0, 0, 0, 3, 0x86, 0xdd]);
         assert_eq!(octets[14..22], [0x6c, 0, 0, 0, 0, 24, 112, 255]);
         assert_eq!(octets[54..62], [0x31, 0x33, 0x64, 1, 0, 0x64, 0x6d, 0x92]);
@@ -155,7 +176,8 @@ mod tests {
         let content = Content {
             mac: [2, 0, 0, 0, 0, 3],
             source: [192, 0, 2, 3].into(),
-            group: [224, 0, 0, 18].into(),
+            destination: [224, 0, 0, 18].into(),
+            hop_limit: 255,
             version: Version::V3,
             vrid: Vrid::new(51).unwrap(),
             priority: Priority::DEFAULT,
@@ -164,6 +186,6 @@ mod tests {
             auth: Auth::None,
             coverage: Coverage::default(),
         };
-        assert!(AdvertFrame::new().write(&content).is_none());
+        assert!(AdvertFrame::new().frame(&content).is_none());
     }
 }

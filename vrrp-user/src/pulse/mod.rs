@@ -7,6 +7,7 @@ mod clock;
 mod frame;
 mod receive;
 mod router;
+mod send;
 mod thread;
 
 use std::{
@@ -22,7 +23,7 @@ use socket2::Socket;
 use vrrp_common::{
     Family, Vrid,
     ladder::{Reject, address_set},
-    wire::{Mac, vrrp},
+    wire::{Mac, ipv4, ipv6, vrrp},
 };
 
 pub use board::{Board, Snapshot};
@@ -30,6 +31,7 @@ pub use clock::now;
 pub use thread::{Handle, spawn};
 
 use crate::{
+    config::Unicast,
     election::{Announce, Cause, Instant, Parameters, State},
     sys,
 };
@@ -49,8 +51,10 @@ pub struct Spec {
     pub vrid: Vrid,
     /// Advertised addresses.
     pub addresses: Addresses,
-    /// Where adverts go, of the family of the addresses.
+    /// Where adverts go without `unicast`, of the family of the addresses.
     pub group: IpAddr,
+    /// The peers that adverts go to instead, and what is demanded of them.
+    pub unicast: Option<Unicast>,
     /// v2 authentication.
     pub auth: vrrp::Auth,
     /// v3 checksum on send.
@@ -84,12 +88,15 @@ impl Addresses {
     }
 }
 
-/// A device as the pulse uses it: where adverts leave and come in.
+/// Where adverts leave and come in: the groups of a device, or an address of unicast routers.
 pub struct Port {
-    /// The device.
+    /// The device. Unicast goes where the routing table says, but without this device the router
+    /// does not take part.
     pub ifindex: u32,
     /// Its MAC, the source of frames.
     pub mac: Mac,
+    /// TTL or hop limit of adverts that the configuration says nothing of.
+    hop_limit: u8,
     carrier: AtomicBool,
     sender: Socket,
     /// A raw socket for each family that is spoken here.
@@ -114,7 +121,31 @@ impl Port {
             receivers.push((Family::V6, sys::raw::vrrp_socket_v6(device, ifindex, &v6)?));
         }
         let sender = sys::packet::packet_socket(ifindex)?;
-        Ok(Self { ifindex, mac, carrier: AtomicBool::new(true), sender, receivers })
+        Ok(Self::new(ifindex, mac, ipv4::TTL, sender, receivers))
+    }
+
+    /// Opens the socket of unicast routers that send from `source`, which is on any device, and
+    /// hear what is sent to it, on whichever device that comes in. Needs CAP_NET_RAW; an error, too,
+    /// if this host does not have the address.
+    pub fn unicast(ifindex: u32, mac: Mac, source: IpAddr) -> io::Result<Self> {
+        let socket = sys::raw::unicast_socket(source, ifindex)?;
+        // keepalived's defaults: 255, and with IPv6 whatever the kernel is set to.
+        let hop_limit = match source {
+            IpAddr::V4(_) => ipv4::TTL,
+            IpAddr::V6(_) => u8::try_from(socket.unicast_hops_v6()?).unwrap_or(ipv6::HOP_LIMIT),
+        };
+        let receivers = vec![(source.into(), socket.try_clone()?)];
+        Ok(Self::new(ifindex, mac, hop_limit, socket, receivers))
+    }
+
+    fn new(
+        ifindex: u32,
+        mac: Mac,
+        hop_limit: u8,
+        sender: Socket,
+        receivers: Vec<(Family, Socket)>,
+    ) -> Self {
+        Self { ifindex, mac, hop_limit, carrier: AtomicBool::new(true), sender, receivers }
     }
 
     /// Says whether frames can leave. A send without carrier reports success, too, so that only

@@ -3,17 +3,19 @@
 use std::{
     io::{self, Read},
     net::IpAddr,
+    sync::Arc,
 };
 
 use socket2::Socket;
 use vrrp_common::{
-    Family, Frame,
+    Addr, Family, Frame,
     abi::Counter,
     ladder::Envelope,
     wire::{ipv4, ipv6},
 };
 
 use super::{
+    Port,
     clock::now,
     router::{Heeded, Outlet, Router},
 };
@@ -27,11 +29,18 @@ const BUFFER: usize = 8192;
 /// what the thread is there for.
 const BATCH: usize = 1024;
 
-/// Reads what waits at a raw socket of the device `ifindex` and lets the virtual routers there hear
-/// it.
+/// Who sent a packet, and how far away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sender {
+    pub(super) address: IpAddr,
+    /// TTL or hop limit that was left.
+    pub(super) hop_limit: u8,
+}
+
+/// Reads what waits at a raw socket of `port` and lets the virtual routers there hear it.
 pub(super) fn drain(
     (family, socket): (Family, &Socket),
-    ifindex: u32,
+    port: &Arc<Port>,
     routers: &mut [Router],
     outlet: &Outlet<'_>,
 ) {
@@ -39,7 +48,7 @@ pub(super) fn drain(
     for _ in 0..BATCH {
         // An error other than "nothing there" is the device's; its link event tells the daemon.
         let Ok(length) = read(family, socket, &mut buffer) else { return };
-        hear(family, &buffer[..length], ifindex, routers, outlet);
+        hear(family, &buffer[..length], port, routers, outlet);
     }
 }
 
@@ -61,31 +70,47 @@ fn read(family: Family, mut socket: &Socket, buffer: &mut [u8]) -> io::Result<us
     }
 }
 
-/// Who sent a packet, and for which virtual router, if it names one.
-fn open(family: Family, packet: &[u8]) -> Option<(IpAddr, Envelope)> {
+/// Who sent a packet, where to, and for which virtual router, if it names one.
+fn open(family: Family, packet: &[u8]) -> Option<(Sender, IpAddr, Envelope)> {
+    let to_ip = |address: Addr| address.to_ip(family);
     match family {
         Family::V4 => {
-            let source = ipv4::Header(packet.octets(0)?).source();
-            Some((source.into(), Envelope::open(packet, 0).ok()?))
+            let header = ipv4::Header(packet.octets(0)?);
+            let sender = Sender { address: header.source().into(), hop_limit: header.ttl() };
+            Some((sender, header.destination().into(), Envelope::open(packet, 0).ok()?))
         }
         Family::V6 => {
-            let source = ipv6::Header(packet.octets(0)?).source().to_ip(family);
+            let header = ipv6::Header(packet.octets(0)?);
+            let address = to_ip(header.source());
+            let sender = Sender { address, hop_limit: header.hop_limit() };
             let payload = ipv6::Payload::find(packet, 0)?;
-            Some((source, Envelope::open_ipv6(packet, &payload).ok()?))
+            let envelope = Envelope::open_ipv6(packet, &payload).ok()?;
+            Some((sender, to_ip(header.destination()), envelope))
         }
     }
 }
 
-fn hear(family: Family, packet: &[u8], ifindex: u32, routers: &mut [Router], outlet: &Outlet<'_>) {
+fn hear(
+    family: Family,
+    packet: &[u8],
+    port: &Arc<Port>,
+    routers: &mut [Router],
+    outlet: &Outlet<'_>,
+) {
     // What names no virtual router is nobody's to count here; with a kernel program it has been.
-    let Some((source, envelope)) = open(family, packet) else { return };
+    let Some((sender, destination, envelope)) = open(family, packet) else { return };
     let ours = |router: &&mut Router| {
-        router.ifindex() == Some(ifindex)
-            && router.vrid() == envelope.vrid
-            && router.family() == family
+        // A unicast router must know, too, that somebody speaks to the group.
+        let reaches = router.is_on(port)
+            || destination.is_multicast()
+                && router.is_unicast()
+                && router.ifindex() == Some(port.ifindex);
+        reaches && router.vrid() == envelope.vrid && router.family() == family
     };
-    let Some(router) = routers.iter_mut().find(ours) else { return };
-    match envelope.judge(packet, &router.rules()) {
+    // keepalived lets unicast routers share a VRID if they share no peer.
+    let of_another = |router: &&mut Router| !router.has_peer(sender.address);
+    let Some(router) = routers.iter_mut().filter(ours).min_by_key(of_another) else { return };
+    match router.judge(packet, &envelope, sender) {
         Ok(heard) => {
             let outcome = match router.hear(&heard, now(), outlet) {
                 Heeded::Repetition => Counter::AdvertsAbsorbed,
@@ -94,6 +119,6 @@ fn hear(family: Family, packet: &[u8], ifindex: u32, routers: &mut [Router], out
             };
             outlet.board.count_heard(router.id(), &heard, outcome);
         }
-        Err(reject) => router.refuse(reject, source, now(), outlet),
+        Err(reject) => router.refuse(reject, sender.address, now(), outlet),
     }
 }

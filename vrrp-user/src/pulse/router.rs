@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use socket2::Socket;
 use vrrp_common::{
     Addr, Family, Priority,
     abi::Kind,
-    ladder::{Heard, PackedRules, Reject, Rules},
+    ladder::{Envelope, Heard, Reject, Rules},
+    wire::ipv4,
 };
 
 use super::{
@@ -18,9 +18,12 @@ use super::{
     board::Own,
     clock::now,
     frame::{AdvertFrame, Content},
+    receive::Sender,
+    send::send,
     thread::Reports,
 };
 use crate::{
+    config::Unicast,
     datapath::{Slot, Slots},
     election::{Action, Actions, Advert, Election, Event, Instant, State},
 };
@@ -104,9 +107,35 @@ impl Router {
         self.spec.addresses.family()
     }
 
-    /// The rules of its ladder.
-    pub(super) fn rules(&self) -> PackedRules {
-        self.slot().rules()
+    /// True when adverts go to single peers, not to a group.
+    pub(super) fn is_unicast(&self) -> bool {
+        self.spec.unicast.is_some()
+    }
+
+    /// True when this address is a peer's.
+    pub(super) fn has_peer(&self, address: IpAddr) -> bool {
+        let peers = self.spec.unicast.iter().flat_map(|unicast| &unicast.peers);
+        peers.into_iter().any(|peer| peer.address == address)
+    }
+
+    /// Puts a packet that a raw socket received through the ladder. What it demands of its peers
+    /// comes last, as in keepalived.
+    pub(super) fn judge(
+        &self,
+        packet: &[u8],
+        envelope: &Envelope,
+        sender: Sender,
+    ) -> Result<Heard, Reject> {
+        let heard = envelope.judge(packet, &self.slot().rules())?;
+        let Some(Unicast { peers, check_source, .. }) = &self.spec.unicast else {
+            return Ok(heard);
+        };
+        match peers.iter().find(|peer| peer.address == sender.address) {
+            Some(peer) if peer.ttl.contains(&sender.hop_limit) => Ok(heard),
+            Some(_) => Err(Reject::PeerTtl),
+            None if *check_source => Err(Reject::NotPeer),
+            None => Ok(heard),
+        }
     }
 
     /// Takes part on `port` from now on.
@@ -280,7 +309,9 @@ impl Router {
     }
 
     /// Sends one advert. The clock is read before: when it left, answers are paid for until then
-    /// plus as many intervals as a Backup waits, without its skew.
+    /// plus as many intervals as a Backup waits, without its skew. A unicast advert has left when
+    /// one copy has, to whichever peer: a peer that no route leads to must not silence the Active
+    /// router of all others. Whoever has no peers never answers.
     fn advertise(&mut self, priority: Priority, outlet: &Outlet<'_>) {
         let Some(port) = &self.port else { return };
         let parameters = self.election.parameters();
@@ -288,7 +319,8 @@ impl Router {
         let content = Content {
             mac: port.mac,
             source: parameters.source,
-            group: self.spec.group,
+            destination: self.spec.group,
+            hop_limit: ipv4::TTL,
             version: parameters.version,
             vrid: self.spec.vrid,
             priority,
@@ -297,9 +329,9 @@ impl Router {
             auth: self.spec.auth,
             coverage: self.spec.coverage,
         };
-        let Some(frame) = self.frame.write(&content) else { return };
-        if !leaves(&port.sender, frame) {
-            outlet.board.count(self.id, Own::SendErrors);
+        let sent = send(&mut self.frame, &content, port, self.spec.unicast.as_ref());
+        outlet.board.add(self.id, Own::SendErrors, sent.lost);
+        if sent.left == 0 {
             return;
         }
         outlet.board.count(self.id, Own::AdvertsSent);
@@ -340,10 +372,11 @@ impl Router {
     /// What the ladder demands now.
     fn demanded(&self) -> Rules {
         let (priority, own) = self.own();
+        let unicast = self.spec.unicast.is_some();
         let parameters = self.election.parameters();
         Rules {
             version: parameters.version,
-            destination: self.spec.group.into(),
+            destination: if unicast { own } else { self.spec.group.into() },
             own,
             own_priority: priority.get(),
             auth: self.spec.auth,
@@ -354,8 +387,9 @@ impl Router {
             // RFC 3768 7.1 lets an owner discard what others say; for v3 erratum 8298 to RFC 9568
             // has it processed and logged, as keepalived does.
             owner_ignores: priority.is_owner() && parameters.version == vrrp_common::Version::V2,
-            unicast: false,
-            deferred: false,
+            unicast,
+            // The program knows nothing of peers, nor which of several routers has which.
+            deferred: unicast,
         }
     }
 
@@ -389,11 +423,6 @@ impl Outlet<'_> {
 /// How long one advert pays for answers.
 fn lease(interval: Duration, down_timer_adverts: u8) -> Duration {
     interval * u32::from(down_timer_adverts)
-}
-
-/// Sends without waiting. A queue that is full counts as an error, like a device that is down.
-fn leaves(socket: &Socket, frame: &[u8]) -> bool {
-    socket.send(frame).is_ok_and(|sent| sent == frame.len())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use socket2::{Domain, Type};
+use socket2::{Domain, Socket, Type};
 use vrrp_common::{
     AdverInterval, Version, Vrid,
     wire::vrrp::{Auth, Coverage},
@@ -53,6 +53,7 @@ impl Bench {
             vrid: Vrid::new(51).unwrap(),
             addresses: Addresses::V4(vec![ADDRESS.octets()]),
             group: [224, 0, 0, 18].into(),
+            unicast: None,
             auth: Auth::None,
             coverage: Coverage::default(),
         };
@@ -62,6 +63,7 @@ impl Bench {
         let port = Port {
             ifindex: 2,
             mac: [2, 0, 0, 0, 0, 2],
+            hop_limit: 255,
             carrier: AtomicBool::new(true),
             receivers: vec![(Family::V4, sender.try_clone().unwrap())],
             sender,

@@ -203,7 +203,7 @@ impl Pulse {
                 let Some(Some(port)) = self.ports.get(place) else { return };
                 let Some((family, socket)) = port.receivers.get(index) else { return };
                 let outlet = Outlet { board: &self.board, reports: &self.reports };
-                receive::drain((*family, socket), port.ifindex, &mut self.routers, &outlet);
+                receive::drain((*family, socket), port, &mut self.routers, &outlet);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::{io, mem::size_of};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// What the queueing disciplines of the kernel serve first (skb priority 7, TC_PRIO_CONTROL).
-const PRIORITY: u32 = 7;
+pub(super) const PRIORITY: u32 = 7;
 
 /// A socket whose `send` puts one whole Ethernet frame on the interface `ifindex`.
 ///

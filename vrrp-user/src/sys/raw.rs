@@ -4,12 +4,14 @@
 use std::{
     io,
     mem::{MaybeUninit, size_of},
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6},
     os::fd::AsRawFd,
 };
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use vrrp_common::wire::{ipv4, ipv6};
+
+use super::packet::PRIORITY;
 
 /// A non-blocking raw socket that receives the VRRP packets of one device, each with its IP header,
 /// and makes the device a member of `groups`. It lets the kernel program's network card see the
@@ -41,6 +43,36 @@ fn bound_socket(domain: Domain, device: &str) -> io::Result<Socket> {
     let protocol = Protocol::from(i32::from(ipv4::VRRP));
     let socket = Socket::new(domain, Type::RAW.nonblocking(), Some(protocol))?;
     socket.bind_device(Some(device.as_bytes()))?;
+    Ok(socket)
+}
+
+/// A non-blocking raw socket for unicast adverts from `source`. What it sends are whole packets
+/// with their IP headers, which leave by the kernel's routes and neighbours, and before all else
+/// that waits; it receives what is sent to `source`, on whatever device. IPv6 is read with
+/// [`receive_v6`].
+///
+/// A link-local `source` binds it to the device `ifindex`. EADDRNOTAVAIL if no device has the
+/// address, or it cannot be used yet.
+pub fn unicast_socket(source: IpAddr, ifindex: u32) -> io::Result<Socket> {
+    let address: SocketAddr = match source {
+        IpAddr::V6(source) if source.is_unicast_link_local() => {
+            SocketAddrV6::new(source, 0, 0, ifindex).into()
+        }
+        source => SocketAddr::new(source, 0),
+    };
+    let protocol = Protocol::from(i32::from(ipv4::VRRP));
+    let socket =
+        Socket::new(Domain::for_address(address), Type::RAW.nonblocking(), Some(protocol))?;
+    match source {
+        IpAddr::V4(_) => socket.set_header_included_v4(true)?,
+        IpAddr::V6(_) => {
+            socket.set_header_included_v6(true)?;
+            socket.set_recv_hoplimit_v6(true)?;
+            tell_destinations(&socket)?;
+        }
+    }
+    socket.set_priority(PRIORITY)?;
+    socket.bind(&address.into())?;
     Ok(socket)
 }
 
