@@ -15,9 +15,10 @@ use vrrp_common::{
 
 use super::plan::{Plan, slot_of};
 use crate::{
+    announce::Target,
     config::Instance,
     datapath::{Address, Attachment, Datapath, Mode, choose},
-    host::{Change, Link, LinkAddress},
+    host::{Change, Link, LinkAddress, LinkKind},
     pulse::{Command, Port, RouterId},
     sys,
 };
@@ -36,6 +37,8 @@ pub(super) struct Devices {
     /// them: that waits for locks of the kernel.
     retired: Vec<Arc<Port>>,
     routers: Vec<Part>,
+    /// What [`Self::take_moved`] tells.
+    moved: Vec<(RouterId, Target)>,
     borrowed: BTreeSet<IpAddr>,
 }
 
@@ -80,6 +83,7 @@ impl Devices {
             unicast: BTreeMap::new(),
             retired: Vec::new(),
             routers,
+            moved: Vec::new(),
             borrowed,
         }
     }
@@ -128,7 +132,10 @@ impl Devices {
             let part = self.judge(instance, link, links);
             if part != self.routers[router] {
                 if self.command(router, instance, &part).is_none_or(&mut tell) {
-                    self.routers[router] = part;
+                    let former = std::mem::replace(&mut self.routers[router], part);
+                    if instance.unicast.is_some() && former != Part::Unknown {
+                        self.moved.extend(self.own_source(router, links));
+                    }
                 } else {
                     all_said = false;
                 }
@@ -136,6 +143,20 @@ impl Devices {
         }
         self.retired.retain(|port| Arc::strong_count(port) > 1);
         all_said
+    }
+
+    /// The source addresses of the unicast routers that have come back from FAULT, or have another
+    /// address or MAC, since the last call. Their peers may know another MAC for these addresses, so
+    /// the network is to be told, as keepalived does after FAULT.
+    pub(super) fn take_moved(&mut self) -> Vec<(RouterId, Target)> {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// The source address of a router that takes part, where a network can be told of it.
+    fn own_source(&self, router: RouterId, links: &[Link]) -> Option<(RouterId, Target)> {
+        let Part::Takes { source, .. } = self.routers[router] else { return None };
+        let link = interface_with(source, links).filter(|link| link.kind != LinkKind::Loopback)?;
+        Some((router, Target { interface: link.index, mac: link.mac?, address: source }))
     }
 
     /// How the program is attached to an interface.
@@ -180,8 +201,13 @@ impl Devices {
             };
             return Part::Fault(format!("interface {interface} has no {address} of its own"));
         };
-        if instance.unicast.is_some() && interface_with(source, links).is_none() {
-            return Part::Fault(format!("no interface has the source address {source}"));
+        if let Some(unicast) = &instance.unicast {
+            if unicast.peers.is_empty() {
+                return Part::Fault("it has no unicast peers".to_owned());
+            }
+            if interface_with(source, links).is_none() {
+                return Part::Fault(format!("no interface has the source address {source}"));
+            }
         }
         if self.port(instance, source).is_none() {
             return Part::Fault(format!("no socket could be opened on {interface}"));

@@ -25,9 +25,9 @@ use vrrp_common::abi::Rejected;
 
 use self::{addresses::Addresses, devices::Devices, plan::Plan, service::Request};
 use crate::{
-    announce::Announcer,
+    announce::{self, Announcer},
     api,
-    config::Config,
+    config::{Config, Garp},
     datapath::{self, Datapath, Doorbells, Rejects, Slots},
     host::{self, Host, RuntimeDir},
     pulse::{self, Command, Report},
@@ -239,6 +239,10 @@ impl Daemon {
             }
         };
         let all_said = self.devices.update(&links, |command| self.pulse.send(command));
+        for (router, source) in self.devices.take_moved() {
+            let once = Garp { repeat: 1, delay: Duration::ZERO, ..Garp::default() };
+            self.announcer.start(announce::RouterId(router), vec![source], once).await;
+        }
         let devices = &self.devices;
         let all_done =
             self.addresses.follow(&links, |router| devices.fault(router).is_none()).await;
