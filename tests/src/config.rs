@@ -26,6 +26,10 @@ pub struct Config {
     pub vip: IpAddr,
     /// The link-local address that a virtual router of IPv6 has besides, first of all.
     pub link_local: Option<Ipv6Addr>,
+    /// `unicast_src_ip`.
+    pub source: Option<IpAddr>,
+    /// Lines of `unicast_peer`; without any, adverts are multicast.
+    pub peers: Vec<String>,
     /// More lines for the instance.
     pub extra: &'static str,
 }
@@ -87,6 +91,8 @@ impl Default for Config {
             password: None,
             vip: Lab::address(129).into(),
             link_local: None,
+            source: None,
+            peers: Vec::new(),
             extra: "",
         }
     }
@@ -106,6 +112,12 @@ impl fmt::Display for Config {
         }
         if !self.extra.is_empty() {
             writeln!(f, "    {}", self.extra)?;
+        }
+        if let Some(source) = self.source {
+            writeln!(f, "    unicast_src_ip {source}")?;
+        }
+        if !self.peers.is_empty() {
+            writeln!(f, "    unicast_peer {{\n        {}\n    }}", self.peers.join("\n        "))?;
         }
         writeln!(f, "    virtual_ipaddress {{")?;
         for vip in self.vips() {
