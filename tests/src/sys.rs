@@ -73,6 +73,8 @@ impl PacketSocket {
                 Ok(Some((at, frame)))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            // The process was stopped and goes on, for example.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
             // A link that went down is reported once; frames flow again when it is up.
             Err(error) if error.kind() == io::ErrorKind::NetworkDown => Ok(None),
             Err(error) => Err(error),
