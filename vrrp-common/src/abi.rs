@@ -230,7 +230,7 @@ pub type Counters = [u64; Counter::COUNT + Reject::COUNT];
 pub enum Setting {
     /// [`VERSION`].
     AbiVersion,
-    /// 1: adverts of virtual routers that are not ours are dropped, `xdp_drop_foreign`.
+    /// 1: multicast adverts of virtual routers that are not ours are dropped, `xdp_drop_foreign`.
     DropForeign,
 }
 

@@ -141,6 +141,19 @@ impl Envelope {
         }
     }
 
+    /// True when the packet was sent to a multicast group, not to one host.
+    #[inline(always)]
+    pub fn is_to_group<F: Frame + ?Sized>(&self, frame: &F) -> bool {
+        match self.family {
+            Family::V4 => frame
+                .octets(self.network)
+                .is_some_and(|octets| ipv4::Header(octets).destination()[0] >> 4 == 0xe),
+            Family::V6 => frame
+                .octets(self.network)
+                .is_some_and(|octets| ipv6::Header(octets).destination().is_multicast_v6()),
+        }
+    }
+
     /// Puts the packet through the ladder of the virtual router that it is for, which is of the
     /// packet's family.
     #[inline(always)]

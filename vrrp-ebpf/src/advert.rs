@@ -73,8 +73,9 @@ fn deliver(
     let key = abi::router_key(packet.ifindex, link.vlan, family, envelope.vrid);
     let Some(router) = Router::by_vrid(&key) else {
         maps::count(NO_SLOT, Counter::AdvertsForeign);
-        let drop_foreign = maps::setting(Setting::DropForeign) != 0;
-        return Ok(if drop_foreign { Verdict::Drop } else { Verdict::Pass });
+        // What was sent to this host alone may be for a unicast router of another device.
+        let is_dropped = maps::setting(Setting::DropForeign) != 0 && envelope.is_to_group(packet);
+        return Ok(if is_dropped { Verdict::Drop } else { Verdict::Pass });
     };
     let rules = router.rules();
     if rules.is_deferred() {

@@ -2,7 +2,7 @@
 
 mod datapath_support;
 
-use datapath_support::{Advert, Advert6, Bench, OWN, State, Verdict, v3_rules, v6_rules};
+use datapath_support::{Advert, Advert6, Bench, OWN, OWN_V6, State, Verdict, v3_rules, v6_rules};
 use vrrp_common::{abi::Kind, ladder::Rules};
 use xvrrp::datapath::News;
 
@@ -47,4 +47,22 @@ fn passed_to_the_raw_sockets_ipv6() {
     bench.expect("better", &better.frame(), Verdict::Pass, &["adverts_deferred"]);
     assert_eq!(bench.slot().lease(), lease);
     assert!(bench.doorbells().is_empty());
+}
+
+/// Issue 3, keyword `xdp_drop_foreign`: a unicast advert may be for a virtual router of another
+/// device, so it passes; what was sent to the group does not.
+#[test]
+fn foreign_unicast_passes() {
+    let foreign = Advert { vrid: 53, ..Advert::default() };
+    let to_us = Advert { destination: OWN, ..foreign.clone() };
+    for (mut bench, verdict) in
+        [(Bench::new(), Verdict::Pass), (Bench::dropping_foreign(), Verdict::Drop)]
+    {
+        bench.expect("to the group", &foreign.frame(), verdict, &["0/adverts_foreign"]);
+        bench.expect("to us", &to_us.frame(), Verdict::Pass, &["0/adverts_foreign"]);
+        let ipv6 = Advert6::default();
+        let to_us = Advert6 { destination: OWN_V6, ..ipv6.clone() };
+        bench.expect("IPv6, to the group", &ipv6.frame(), verdict, &["0/adverts_foreign"]);
+        bench.expect("IPv6, to us", &to_us.frame(), Verdict::Pass, &["0/adverts_foreign"]);
+    }
 }

@@ -10,6 +10,8 @@
 mod advert;
 #[path = "datapath_arp.rs"]
 mod arp;
+#[path = "datapath_deferred.rs"]
+mod deferred;
 #[path = "datapath_gate.rs"]
 mod gate;
 #[path = "datapath_ipv6.rs"]

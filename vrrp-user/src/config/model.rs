@@ -30,7 +30,8 @@ pub struct Config {
 pub struct Global {
     /// `router_id`, a name for mails and logs; never on the wire.
     pub router_id: Option<String>,
-    /// `xdp_drop_foreign`: adverts of virtual routers that are not ours are dropped, not passed.
+    /// `xdp_drop_foreign`: multicast adverts of virtual routers that are not ours are dropped, not
+    /// passed.
     pub drop_foreign: bool,
     /// `vrrp_startup_delay`: for this long after the start no virtual router takes part.
     pub startup_delay: Duration,
