@@ -314,3 +314,28 @@ fn peers_that_no_route_leads_to() {
     assert_eq!((row.state.as_str(), row.counter("adverts_sent")), ("MASTER", 0));
     assert_eq!(lab.answerers(&capture, Config::default().vip).unwrap(), [1]);
 }
+
+/// Issue 3: two virtual routers with the same number on one interface, which share no peer, are two
+/// elections: node 0 is backup in the one and master in the other.
+#[test]
+fn one_number_two_circles() {
+    let lab = Lab::new(3).unwrap();
+    let better = run(lab.node(1), &config(lab.node(1), 200, &["192.0.2.11"]));
+    expect_state(&better, "MASTER");
+    for extra in ["check_unicast_src", "check_unicast_src\n    xdp_mode none"] {
+        let circle = |peer: &str| Config { extra, ..config(lab.node(0), 100, &[peer]) }.to_string();
+        let other = circle("192.0.2.13").replace("VI_1", "VI_2").replace(".129", ".130");
+        let mut both = run_file(lab.node(0), &format!("{}{other}", circle("192.0.2.12")));
+        let worse = run(lab.node(2), &config(lab.node(2), 50, &["192.0.2.11"]));
+        let states =
+            || -> Vec<String> { both.status().unwrap().into_iter().map(|row| row.state).collect() };
+        wait_until("both elections", SETTLING, || Ok(states() == ["BACKUP", "MASTER"])).unwrap();
+        expect_growth(&both, "adverts_absorbed", A_WHILE);
+        expect_growth(&worse, "adverts_absorbed", A_WHILE);
+        assert_eq!(states(), ["BACKUP", "MASTER"]);
+        for row in both.status().unwrap() {
+            assert_eq!(row.counters("rejected_"), 0, "{row:?}");
+        }
+        assert!(both.stop().unwrap().success());
+    }
+}
