@@ -38,20 +38,21 @@ impl Heard {
         Rank { priority: self.priority, address: self.source }
     }
 
-    /// Priority and interval as one word, for a slot; the source has two of its own.
+    /// Priority, interval and whether the addresses differ as one word, for a slot; the source has
+    /// two of its own.
     #[inline(always)]
     pub const fn to_word(&self) -> u64 {
-        (self.priority as u64) << 16 | self.interval as u64
+        (self.addresses_differ as u64) << 24 | (self.priority as u64) << 16 | self.interval as u64
     }
 
-    /// Priority and interval of a word, and the source; the rest is not in them.
+    /// What [`Self::to_word`] put into the word, and the source; the rest is not in them.
     pub const fn from_word(word: u64, source: Addr, digest: u64) -> Self {
         Self {
             source,
             priority: (word >> 16) as u8,
             interval: word as u16,
             pseudo_header: false,
-            addresses_differ: false,
+            addresses_differ: word >> 24 & 1 != 0,
             digest,
         }
     }
@@ -293,7 +294,11 @@ fn judge_v3(
     if message.count() == 0 {
         return Err(Reject::CountZero);
     }
-    if is_v6 && !addresses.first.is_link_local_v6() && !rules.has(field::UNICAST) {
+    if is_v6
+        && rules.has(field::LINK_LOCAL_FIRST)
+        && !addresses.first.is_link_local_v6()
+        && !rules.has(field::UNICAST)
+    {
         return Err(Reject::FirstNotLinkLocal);
     }
     if message.max_advertise_interval() == 0 {

@@ -66,6 +66,7 @@ fn doorbells_never_fall_silent() {
         adver_int: 1,
         believe: Believe::Either,
         addresses: address_set(&ADDRESSES),
+        link_local_first: false,
         check_addresses: false,
         owner_ignores: false,
         unicast: false,

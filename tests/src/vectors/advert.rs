@@ -128,6 +128,8 @@ impl Setting {
                     _ => Believe::Either,
                 },
                 addresses: address_set_of(&vips),
+                // keepalived's case; the vectors speak of virtual routers as they should be.
+                link_local_first: true,
                 check_addresses: vector.flag("addr_list_check"),
                 owner_ignores: own_priority == 255
                     && vector.string("owner_rule") != Some("erratum-8298"),

@@ -34,6 +34,10 @@ pub struct Rules {
     pub believe: Believe,
     /// [`address_set`] of the virtual router's addresses.
     pub addresses: u64,
+    /// v6: drop adverts whose first address is not link-local (erratum 8300). That is for virtual
+    /// routers that have one themselves: keepalived also runs without, and two of them must not
+    /// reject each other's adverts.
+    pub link_local_first: bool,
     /// v2: drop adverts with another address list.
     pub check_addresses: bool,
     /// Drop all adverts, because we own the addresses.
@@ -64,6 +68,7 @@ pub(super) mod field {
     pub(in crate::ladder) const DISBELIEVE_PSEUDO_HEADER: u64 = 1 << 4;
     pub(in crate::ladder) const DEFERRED: u64 = 1 << 5;
     pub(in crate::ladder) const UNICAST: u64 = 1 << 6;
+    pub(in crate::ladder) const LINK_LOCAL_FIRST: u64 = 1 << 7;
     pub(in crate::ladder) const AUTH: u32 = 8;
     pub(in crate::ladder) const ADVER_INT: u32 = 16;
     pub(in crate::ladder) const PRIORITY: u32 = 24;
@@ -77,6 +82,9 @@ impl Rules {
             | (self.own_priority as u64) << field::PRIORITY;
         if matches!(self.version, Version::V3) {
             rules |= field::VERSION_3;
+        }
+        if self.link_local_first {
+            rules |= field::LINK_LOCAL_FIRST;
         }
         if self.check_addresses {
             rules |= field::CHECK_ADDRESSES;

@@ -73,6 +73,7 @@ impl Advert {
             adver_int: 1,
             believe: Believe::Either,
             addresses: address_set(addresses),
+            link_local_first: false,
             check_addresses: false,
             owner_ignores: false,
             unicast: false,
@@ -276,10 +277,11 @@ fn packed_rules() {
                     [(OWN, 100, VRRP_GROUP), ([255; 4], 254, VRRP_GROUP), ([0; 4], 1, [255; 4])]
                 {
                     let (own, destination) = (Addr::v4(own), Addr::v4(destination));
-                    for (flags, adver_int) in (0..16).flat_map(|flags| [(flags, 1), (flags, 255)]) {
+                    for (flags, adver_int) in (0..32).flat_map(|flags| [(flags, 1), (flags, 255)]) {
                         let check_addresses = flags & 1 != 0;
                         let owner_ignores = flags & 2 != 0;
                         let (unicast, deferred) = (flags & 4 != 0, flags & 8 != 0);
+                        let link_local_first = flags & 16 != 0;
                         packed.push(
                             Rules {
                                 version,
@@ -293,6 +295,7 @@ fn packed_rules() {
                                 owner_ignores,
                                 unicast,
                                 deferred,
+                                link_local_first,
                                 ..rules
                             }
                             .pack(),

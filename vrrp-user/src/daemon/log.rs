@@ -10,7 +10,7 @@ use vrrp_common::{
 use super::{devices::Devices, plan::Plan};
 use crate::{
     election::{Cause, State},
-    pulse::{Report, RouterId},
+    pulse::{Oddity, Report, RouterId},
     sys::readiness::Readiness,
 };
 
@@ -32,6 +32,9 @@ pub(super) fn report(plan: &Plan, devices: &Devices, stopping: bool, report: &Re
         Report::Rejected { router, reject, source } => {
             rejected(&plan.routers[router].name, source, reject);
         }
+        Report::Odd { router, oddity, source } => {
+            wonder(&plan.routers[router].name, source, oddity);
+        }
         Report::AddAddresses { .. } | Report::RemoveAddresses { .. } | Report::Announce { .. } => {}
     }
 }
@@ -48,6 +51,20 @@ pub(super) fn reject(plan: &Plan, record: &Rejected) {
 
 fn rejected(name: &str, source: std::net::IpAddr, reject: Reject) {
     warn!("({name}) advert from {source} dropped: {}", reject.describe());
+}
+
+fn wonder(name: &str, source: std::net::IpAddr, oddity: Oddity) {
+    match oddity {
+        Oddity::Addresses => {
+            warn!("({name}) advert from {source}: it has other virtual addresses than ours");
+        }
+        Oddity::Interval => {
+            warn!("({name}) advert from {source}: it has another advert_int than ours");
+        }
+        Oddity::Owner { other } => warn!(
+            "({name}) advert from {source}: it has priority 255, and so has {other}; only one router can own the addresses"
+        ),
+    }
 }
 
 const fn describe(cause: Cause) -> &'static str {

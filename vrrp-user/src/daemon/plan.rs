@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
 };
 
 use vrrp_common::{Family, wire::vrrp};
@@ -19,11 +20,16 @@ use crate::{
 pub(super) struct Plan {
     pub(super) routers: Vec<Instance>,
     drop_foreign: bool,
+    startup_delay: Duration,
 }
 
 impl Plan {
     pub(super) fn new(config: Config) -> Self {
-        Self { routers: config.instances, drop_foreign: config.global.drop_foreign }
+        Self {
+            routers: config.instances,
+            drop_foreign: config.global.drop_foreign,
+            startup_delay: config.global.startup_delay,
+        }
     }
 
     /// Slots that are needed; slot 0 belongs to nobody.
@@ -41,6 +47,11 @@ impl Plan {
 
     pub(super) const fn drop_foreign(&self) -> bool {
         self.drop_foreign
+    }
+
+    /// For how long after the start no virtual router takes part.
+    pub(super) const fn startup_delay(&self) -> Duration {
+        self.startup_delay
     }
 
     /// True unless every virtual router does without the kernel program.
@@ -168,6 +179,9 @@ fn spec(id: RouterId, router: &Instance) -> Spec {
             ChecksumForm::PseudoHeader => vrrp::Coverage::PseudoHeader,
             ChecksumForm::MessageOnly => vrrp::Coverage::Message,
         },
+        believe: router.believe,
+        owner_ignores: router.owner_ignores,
+        skip_check_addresses: router.skip_check_adv_addr,
     }
 }
 

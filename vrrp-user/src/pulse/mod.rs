@@ -21,8 +21,8 @@ use std::{
 
 use socket2::Socket;
 use vrrp_common::{
-    Family, Vrid,
-    ladder::{Reject, address_set},
+    Addr, Family, Vrid,
+    ladder::{Believe, Reject, address_set},
     wire::{Mac, ipv4, ipv6, vrrp},
 };
 
@@ -59,6 +59,12 @@ pub struct Spec {
     pub auth: vrrp::Auth,
     /// v3 checksum on send.
     pub coverage: vrrp::Coverage,
+    /// v3/IPv4 checksums that are believed.
+    pub believe: Believe,
+    /// As the owner of its addresses it discards what others say, as it must in v2.
+    pub owner_ignores: bool,
+    /// `skip_check_adv_addr`: whether the Active router lists other addresses is not looked at.
+    pub skip_check_addresses: bool,
 }
 
 /// The advertised addresses of a virtual router, in the order of the configuration, at most 255.
@@ -76,6 +82,16 @@ impl Addresses {
         match self {
             Self::V4(_) => Family::V4,
             Self::V6(_) => Family::V6,
+        }
+    }
+
+    /// True when the first is a link-local address, as those of IPv6 demand (RFC 9568 6.1).
+    fn begin_link_local(&self) -> bool {
+        match self {
+            Self::V4(_) => false,
+            Self::V6(addresses) => {
+                addresses.first().is_some_and(|first| Addr::v6(*first).is_link_local_v6())
+            }
         }
     }
 
@@ -176,6 +192,34 @@ pub enum Command {
     Stop,
 }
 
+/// What is worth a word about an advert that is in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oddity {
+    /// It lists other addresses than ours (RFC 9568 7.1, RFC 3768 7.1).
+    Addresses,
+    /// v3: it states another interval than ours (RFC 9568 7.1).
+    Interval,
+    /// It comes from an owner of the addresses, as which another router is known: the Active one, or
+    /// this one (RFC 9568 8.3.2, erratum 8298).
+    Owner {
+        /// The other one's address.
+        other: IpAddr,
+    },
+}
+
+impl Oddity {
+    /// How many there are.
+    const COUNT: usize = 3;
+
+    const fn index(self) -> usize {
+        match self {
+            Self::Addresses => 0,
+            Self::Interval => 1,
+            Self::Owner { .. } => 2,
+        }
+    }
+}
+
 /// What the pulse tells the daemon. A report that finds the queue full is lost and counted; the
 /// [`Board`] has the state all the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -209,6 +253,15 @@ pub enum Report {
         router: RouterId,
         /// Why.
         reject: Reject,
+        /// Its sender.
+        source: IpAddr,
+    },
+    /// An advert was accepted that gives food for thought. At most one for each oddity and second.
+    Odd {
+        /// Whose.
+        router: RouterId,
+        /// What about it.
+        oddity: Oddity,
         /// Its sender.
         source: IpAddr,
     },

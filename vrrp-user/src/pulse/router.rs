@@ -7,14 +7,14 @@ use std::{
 };
 
 use vrrp_common::{
-    Addr, Family, Priority,
+    Addr, Family, Priority, Version,
     abi::Kind,
     ladder::{Envelope, Heard, Reject, Rules},
     wire::ipv4,
 };
 
 use super::{
-    Board, Port, Report, RouterId, Spec,
+    Board, Oddity, Port, Report, RouterId, Spec,
     board::Own,
     clock::now,
     frame::{AdvertFrame, Content},
@@ -28,8 +28,8 @@ use crate::{
     election::{Action, Actions, Advert, Election, Event, Instant, State},
 };
 
-/// How often a virtual router reports one reason for refusing adverts.
-const REFUSAL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a virtual router reports one reason for refusing adverts, or one oddity.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A virtual router with everything that its adverts need.
 pub(super) struct Router {
@@ -46,6 +46,8 @@ pub(super) struct Router {
     repeated: Instant,
     /// When a refused advert was last reported, by reason.
     refused: [Instant; Reject::COUNT],
+    /// When an odd advert was last reported, by oddity.
+    wondered: [Instant; Oddity::COUNT],
     /// The last advert that the election saw, and those that it calls accepted and discarded, each
     /// with its digest.
     heard: [Option<(Advert, u64)>; 3],
@@ -71,6 +73,7 @@ impl Router {
             handled: [Instant::default(); Kind::COUNT],
             repeated: Instant::default(),
             refused: [Instant::default(); Reject::COUNT],
+            wondered: [Instant::default(); Oddity::COUNT],
             heard: [None; 3],
         };
         // Adverts come in before this router may take part; they are to be counted for what they are.
@@ -186,10 +189,34 @@ impl Router {
         outlet: &Outlet<'_>,
     ) {
         outlet.board.count_reject(self.id, reject);
-        let last = &mut self.refused[reject as usize];
-        if at.since(*last) >= REFUSAL_INTERVAL || *last == Instant::default() {
-            *last = at;
+        if may_report(&mut self.refused[reject as usize], at) {
             outlet.report(Report::Rejected { router: self.id, reject, source });
+        }
+    }
+
+    /// Reports what is odd about an advert that is accepted. Its repetitions do not come here.
+    fn wonder(&mut self, heard: &Heard, advert: &Advert, at: Instant, outlet: &Outlet<'_>) {
+        let own = *self.election.parameters();
+        let is_known = self.election.active_router() == Some(advert.source);
+        if heard.addresses_differ && !(self.spec.skip_check_addresses && is_known) {
+            self.report_odd(Oddity::Addresses, advert, at, outlet);
+        }
+        if own.version == Version::V3 && advert.interval != own.interval {
+            self.report_odd(Oddity::Interval, advert, at, outlet);
+        }
+        let accepted = self.election.accepted().map(|known| (known.priority, known.source));
+        let mut others = [Some((own.priority, own.source)), accepted].into_iter().flatten();
+        if advert.priority.is_owner()
+            && let Some((_, other)) =
+                others.find(|(priority, source)| priority.is_owner() && *source != advert.source)
+        {
+            self.report_odd(Oddity::Owner { other }, advert, at, outlet);
+        }
+    }
+
+    fn report_odd(&mut self, oddity: Oddity, advert: &Advert, at: Instant, outlet: &Outlet<'_>) {
+        if may_report(&mut self.wondered[oddity.index()], at) {
+            outlet.report(Report::Odd { router: self.id, oddity, source: advert.source });
         }
     }
 
@@ -264,6 +291,7 @@ impl Router {
         if advert.priority.is_resign() {
             outlet.board.count(self.id, Own::PriorityZeroReceived);
         }
+        self.wonder(heard, &advert, at, outlet);
         self.heard[0] = Some((advert, heard.digest));
         self.handle(Event::Advert(advert), at, outlet);
     }
@@ -381,12 +409,17 @@ impl Router {
             own_priority: priority.get(),
             auth: self.spec.auth,
             adver_int: parameters.interval.seconds(),
-            believe: vrrp_common::ladder::Believe::Either,
+            believe: self.spec.believe,
             addresses: self.spec.addresses.set(),
+            link_local_first: self.spec.addresses.begin_link_local(),
+            // RFC 3768 7.1 leaves it open, RFC 9568 7.1 forbids to drop them, and keepalived does
+            // not since 2.3.3: two masters are worse than a list that is being changed.
             check_addresses: false,
-            // RFC 3768 7.1 lets an owner discard what others say; for v3 erratum 8298 to RFC 9568
-            // has it processed and logged, as keepalived does.
-            owner_ignores: priority.is_owner() && parameters.version == vrrp_common::Version::V2,
+            // RFC 3768 7.1 has an owner discard what others say. RFC 9568 7.1 says so, too, but its
+            // erratum 8298 has it processed and logged: of two owners one must yield. keepalived
+            // does likewise.
+            owner_ignores: priority.is_owner()
+                && (self.spec.owner_ignores || parameters.version == Version::V2),
             unicast,
             // The program knows nothing of peers, nor which of several routers has which.
             deferred: unicast,
@@ -418,6 +451,15 @@ impl Outlet<'_> {
             self.board.lose_report();
         }
     }
+}
+
+/// Whether something that was last reported then is to be reported again; if so, it was now.
+fn may_report(last: &mut Instant, now: Instant) -> bool {
+    let may = now.since(*last) >= REPORT_INTERVAL || *last == Instant::default();
+    if may {
+        *last = now;
+    }
+    may
 }
 
 /// How long one advert pays for answers.

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use socket2::{Domain, Socket, Type};
 use vrrp_common::{
     AdverInterval, Version, Vrid,
+    ladder::Believe,
     wire::vrrp::{Auth, Coverage},
 };
 
@@ -35,7 +36,11 @@ struct Bench {
 
 impl Bench {
     fn new(change: impl FnOnce(&mut Parameters)) -> Self {
-        let mut parameters = Parameters {
+        Self::with(|spec| change(&mut spec.parameters))
+    }
+
+    fn with(change: impl FnOnce(&mut Spec)) -> Self {
+        let parameters = Parameters {
             version: Version::V3,
             priority: Priority::DEFAULT,
             interval: AdverInterval::DEFAULT,
@@ -46,8 +51,7 @@ impl Bench {
             lower_prio_no_advert: false,
             higher_prio_send_advert: false,
         };
-        change(&mut parameters);
-        let spec = Spec {
+        let mut spec = Spec {
             slot: 1,
             parameters,
             vrid: Vrid::new(51).unwrap(),
@@ -56,7 +60,11 @@ impl Bench {
             unicast: None,
             auth: Auth::None,
             coverage: Coverage::default(),
+            believe: Believe::Either,
+            owner_ignores: false,
+            skip_check_addresses: false,
         };
+        change(&mut spec);
         let slots = Arc::new(Slots::own(2));
         let (sender, network) =
             Socket::pair(Domain::UNIX, Type::DGRAM.nonblocking(), None).unwrap();
@@ -110,6 +118,17 @@ impl Bench {
 
     fn deadline(&self) -> Instant {
         self.router.next_deadline().unwrap()
+    }
+
+    /// The oddities reported since the last call.
+    fn oddities(&mut self) -> Vec<Oddity> {
+        let reports = std::iter::from_fn(|| self.reported.try_recv().ok());
+        reports
+            .filter_map(|report| match report {
+                Report::Odd { oddity, .. } => Some(oddity),
+                _ => None,
+            })
+            .collect()
     }
 
     fn state(&self) -> State {
@@ -283,4 +302,109 @@ fn old_packets_are_discarded() {
     receive::discard((*family, receiver));
     let error = receiver.recv(&mut [std::mem::MaybeUninit::uninit(); 4]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+/// R-7.1-11, V-7.1-05: an owner of version 2 ignores the adverts of others; one of version 3 hears
+/// them (erratum 8298), unless it is told not to. Who does not own the addresses hears them always.
+#[test]
+fn owners_and_other_owners() {
+    for (version, priority, ignores, expected) in [
+        (Version::V2, 255, false, true),
+        (Version::V3, 255, false, false),
+        (Version::V3, 255, true, true),
+        (Version::V2, 254, true, false),
+        (Version::V3, 254, true, false),
+    ] {
+        let bench = Bench::with(|spec| {
+            spec.parameters.version = version;
+            spec.parameters.priority = Priority::new(priority);
+            spec.owner_ignores = ignores;
+        });
+        let demanded = bench.router.demanded();
+        assert_eq!(demanded.owner_ignores, expected, "{version:?}, {priority}, {ignores}");
+    }
+}
+
+/// R-7.1-11, R-8.3.2-02: of two owners that hear each other the one with the lower address yields,
+/// and says so.
+#[test]
+fn an_owner_yields_to_another() {
+    let mut bench = Bench::new(|parameters| parameters.priority = Priority::OWNER);
+    bench.start(PRIMARY);
+    assert!(bench.hear(&advert(255, 9), now()));
+    assert_eq!(bench.state(), State::Backup);
+    assert_eq!(bench.oddities(), [Oddity::Owner { other: PRIMARY.into() }]);
+}
+
+/// R-8.3.2-02: who hears two owners says so, and names both, at most once a second.
+#[test]
+fn two_owners_elsewhere() {
+    let mut bench = Bench::new(|_| {});
+    bench.start(PRIMARY);
+    let start = now();
+    assert!(bench.hear(&advert(255, 3), start));
+    assert_eq!(bench.oddities(), []);
+    assert!(bench.hear(&advert(255, 4), start + SECOND / 2));
+    assert_eq!(bench.oddities(), [Oddity::Owner { other: [192, 0, 2, 3].into() }]);
+    assert!(bench.hear(&advert(255, 3), start + SECOND));
+    assert_eq!(bench.oddities(), []);
+    assert!(bench.hear(&advert(255, 4), start + SECOND * 3));
+    assert_eq!(bench.oddities(), [Oddity::Owner { other: [192, 0, 2, 3].into() }]);
+}
+
+/// Keyword `xdp_believe_checksum`, R-5.2.8-03: the ladder believes what the configuration says.
+#[test]
+fn believed_checksums() {
+    for believe in [Believe::Either, Believe::Message, Believe::PseudoHeader] {
+        let bench = Bench::with(|spec| spec.believe = believe);
+        assert_eq!(bench.router.demanded().believe, believe);
+    }
+}
+
+/// R-7.1-07: who has a link-local address first demands it of others, too.
+#[test]
+fn link_local_is_demanded_by_who_has_one() {
+    let link_local = *b"\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\x33";
+    let global = *b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\xfe";
+    for (addresses, expected) in [
+        (vec![link_local, global], true),
+        (vec![link_local], true),
+        (vec![global, link_local], false),
+        (vec![global], false),
+    ] {
+        let bench = Bench::with(|spec| {
+            spec.parameters.source = IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
+            spec.addresses = Addresses::V6(addresses);
+        });
+        assert_eq!(bench.router.demanded().link_local_first, expected);
+    }
+    assert!(!Bench::new(|_| {}).router.demanded().link_local_first);
+}
+
+/// R-7.1-09, R-7.1-10, V-7.1-09, keyword `skip_check_adv_addr`: other addresses and another interval
+/// are accepted and told, at most once a second; the addresses of a known master only if they are
+/// looked at.
+#[test]
+fn odd_adverts() {
+    for skip in [false, true] {
+        let mut bench = Bench::with(|spec| spec.skip_check_addresses = skip);
+        bench.start(PRIMARY);
+        let start = now();
+        let odd = Heard { interval: 200, addresses_differ: true, ..advert(200, 3) };
+        assert!(bench.hear(&odd, start));
+        assert_eq!(bench.board.snapshot(0).active_router, Some(odd.source), "it is accepted");
+        assert_eq!(bench.oddities(), [Oddity::Addresses, Oddity::Interval]);
+
+        let other = Heard { digest: odd.digest + 1, ..odd };
+        assert!(bench.hear(&other, start + SECOND / 2));
+        assert_eq!(bench.oddities(), []);
+        let third = Heard { digest: odd.digest + 2, ..odd };
+        assert!(bench.hear(&third, start + SECOND * 2));
+        let expected: &[_] =
+            if skip { &[Oddity::Interval] } else { &[Oddity::Addresses, Oddity::Interval] };
+        assert_eq!(bench.oddities(), expected);
+        let ordinary = advert(200, 3);
+        assert!(bench.hear(&ordinary, start + SECOND * 4));
+        assert_eq!(bench.oddities(), []);
+    }
 }

@@ -317,6 +317,7 @@ pub(crate) fn v6_rules() -> Rules {
         destination: ipv6::VRRP_GROUP.into(),
         own: OWN_V6.into(),
         addresses: address_set(&[LINK_LOCAL, GLOBAL]),
+        link_local_first: true,
         ..v3_rules()
     }
 }
@@ -332,6 +333,7 @@ pub(crate) fn v3_rules() -> Rules {
         adver_int: 1,
         believe: Believe::Either,
         addresses: address_set(&[VIP]),
+        link_local_first: false,
         check_addresses: false,
         owner_ignores: false,
         unicast: false,
