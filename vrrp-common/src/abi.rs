@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Changes with every change of this file: a controller only adopts a program that says the same.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Slot 0 belongs to no virtual router: its counters are for what cannot be ascribed to one.
 pub const NO_SLOT: u32 = 0;
@@ -29,6 +29,9 @@ pub struct Slot<W> {
     /// 1 while the addresses are on the interface because of us; then what is sent to them is
     /// dropped when the lease has lapsed.
     pub installed: W,
+    /// 1 where what is sent to such addresses is dropped while the lease is fresh, too, Neighbor
+    /// Discovery and ARP apart: `xdp_no_accept`.
+    pub no_accept: W,
     /// When the last advert that was accepted came in, in nanoseconds of CLOCK_MONOTONIC.
     pub last_seen: W,
     /// [`Heard::digest`] of the advert whose repetitions are no news, 0 for none.
@@ -187,11 +190,13 @@ pub enum Counter {
     NdDropped,
     /// Adverts that only the controller can judge, passed to its raw sockets.
     AdvertsDeferred,
+    /// Packets to our addresses dropped although the lease was fresh, `xdp_no_accept`.
+    NotAccepted,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 18;
 
     /// Their names in `xvrrp status`, in order.
     pub const NAMES: [&'static str; Self::COUNT] = [
@@ -212,6 +217,7 @@ impl Counter {
         "nd_answered",
         "nd_dropped",
         "adverts_deferred",
+        "not_accepted",
     ];
 
     /// Where a reject is counted.
@@ -385,8 +391,8 @@ mod tests {
     /// The layout that both sides rely on: words without gaps, a name for each counter.
     #[test]
     fn layout() {
-        assert_eq!(size_of::<Slot<u64>>(), (12 + 8 * Kind::COUNT) * 8);
-        assert_eq!(Counter::AdvertsDeferred as usize + 1, Counter::COUNT);
+        assert_eq!(size_of::<Slot<u64>>(), (13 + 8 * Kind::COUNT) * 8);
+        assert_eq!(Counter::NotAccepted as usize + 1, Counter::COUNT);
         assert_eq!(word_mac(mac_word([1, 2, 3, 4, 5, 6])), [1, 2, 3, 4, 5, 6]);
     }
 }

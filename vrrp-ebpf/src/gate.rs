@@ -1,9 +1,10 @@
-//! Traffic to the virtual addresses: it comes in only while this host answers for them.
+//! Traffic to the virtual addresses: it comes in only while this host answers for them, and where
+//! it accepts it.
 
 use vrrp_common::{
     Frame,
     abi::{self, Counter},
-    wire::{Mac, ethernet::Link, ipv4, ipv6},
+    wire::{Mac, ethernet::Link, ipv4, ipv6, ndp},
 };
 
 use crate::{
@@ -14,34 +15,48 @@ use crate::{
 };
 
 /// Drops what is sent to an address that is on the interface because of us while the lease is not
-/// fresh. An address that is here for another reason is none of our business.
+/// fresh, or if nothing is to be accepted there. An address that is here for another reason is none
+/// of our business.
 #[inline(always)]
 pub(crate) fn receive(packet: &Packet<impl Hook>, link: &Link) -> Verdict {
     let Some(octets) = packet.octets(link.payload) else { return Verdict::Pass };
     let key = abi::address_key(packet.ifindex, link.vlan, ipv4::Header(octets).destination());
-    Router::by_address(&key).map_or(Verdict::Pass, |found| guard(packet, &found))
+    Router::by_address(&key).map_or(Verdict::Pass, |found| guard(packet, &found, false))
 }
 
-/// The same with IPv6.
+/// The same with IPv6. Neighbor Discovery is accepted in any case (RFC 9568 6.1, Accept_Mode).
 #[inline(always)]
-pub(crate) fn receive_ipv6(packet: &Packet<impl Hook>, link: &Link) -> Verdict {
+pub(crate) fn receive_ipv6(
+    packet: &Packet<impl Hook>,
+    link: &Link,
+    payload: &ipv6::Payload,
+) -> Verdict {
     let Some(octets) = packet.octets(link.payload) else { return Verdict::Pass };
     let destination = ipv6::Header(octets).destination();
     let key = abi::address_key_ipv6(packet.ifindex, link.vlan, destination);
-    Router::by_address_ipv6(&key).map_or(Verdict::Pass, |found| guard(packet, &found))
+    let Some(found) = Router::by_address_ipv6(&key) else { return Verdict::Pass };
+    let is_discovery = payload.protocol == ipv6::ICMP
+        // Type and code: of a single octet the verifier does not see that it is there.
+        && packet.octets::<2>(payload.start).is_some_and(|[kind, _]| ndp::is_discovery(*kind));
+    guard(packet, &found, is_discovery)
 }
 
 #[inline(always)]
 fn guard(
     packet: &Packet<impl Hook>,
     (router, answer_mac, device_mac): &(Router, Mac, Mac),
+    is_discovery: bool,
 ) -> Verdict {
-    if !router.is_installed()
-        || !packet.is_for([*device_mac, *answer_mac])
-        || router.is_open(maps::now())
-    {
+    if !router.is_installed() || !packet.is_for([*device_mac, *answer_mac]) {
         return Verdict::Pass;
     }
-    maps::count(router.slot, Counter::TrafficDropped);
+    let counter = if !router.is_open(maps::now()) {
+        Counter::TrafficDropped
+    } else if router.accepts() || is_discovery {
+        return Verdict::Pass;
+    } else {
+        Counter::NotAccepted
+    };
+    maps::count(router.slot, counter);
     Verdict::Drop
 }

@@ -86,7 +86,7 @@ fn receive(packet: &mut Packet<impl Hook>) -> Verdict {
                 Some(payload) => match payload.protocol {
                     ipv6::VRRP => advert::receive_ipv6(packet, &link, &payload),
                     ipv6::ICMP => ndp::receive(packet, &link, &payload),
-                    _ => gate::receive_ipv6(packet, &link),
+                    _ => gate::receive_ipv6(packet, &link, &payload),
                 },
                 None => Verdict::Pass,
             }

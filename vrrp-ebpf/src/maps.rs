@@ -142,6 +142,13 @@ impl Router {
         unsafe { (&raw const (*self.shared).installed).read_volatile() != 0 }
     }
 
+    /// False where what is sent to the addresses is not for this host.
+    #[inline(always)]
+    pub(crate) fn accepts(&self) -> bool {
+        // SAFETY: as in `rules`.
+        unsafe { (&raw const (*self.shared).no_accept).read_volatile() == 0 }
+    }
+
     /// Digests of the advert whose repetitions are no news, and of one that loses.
     #[inline(always)]
     pub(crate) fn known(&self) -> (u64, u64) {

@@ -25,11 +25,11 @@ pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link, payload: &Pay
     packet.gather(payload.start + SOLICITATION);
     let message = packet.octets::<SOLICITATION>(payload.start);
     let Some(solicitation) = message.and_then(Solicitation::parse) else {
-        return gate::receive_ipv6(packet, link);
+        return gate::receive_ipv6(packet, link, payload);
     };
     let key = abi::address_key_ipv6(packet.ifindex, link.vlan, solicitation.target());
     let Some((router, answer_mac, device_mac)) = Router::by_address_ipv6(&key) else {
-        return gate::receive_ipv6(packet, link);
+        return gate::receive_ipv6(packet, link, payload);
     };
     if !packet.is_for([device_mac, answer_mac]) {
         return Verdict::Pass;

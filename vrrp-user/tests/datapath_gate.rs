@@ -73,6 +73,36 @@ fn to_virtual_address() {
     }
 }
 
+/// R-6.4.3-06, R-6.4.3-05: with `xdp_no_accept` traffic to an address that is here because of us
+/// never comes in; to an address that is here without us it does.
+#[test]
+fn to_address_that_accepts_nothing() {
+    let mut bench = Bench::new();
+    bench.slot().set_accept(false);
+    for state in State::ALL {
+        bench.put(state);
+        for (row, frame) in packets(VIP) {
+            let row = format!("{row}, {state:?}");
+            match (state.is_installed(), state.is_open()) {
+                (false, _) => bench.expect(&row, &frame, Verdict::Pass, &[]),
+                (true, true) => bench.expect(&row, &frame, Verdict::Drop, &["not_accepted"]),
+                (true, false) => bench.expect(&row, &frame, Verdict::Drop, &["traffic_dropped"]),
+            }
+            // The other virtual router, and the host itself.
+            for address in [OTHER_VIP, OWN] {
+                for (row, frame) in packets(address) {
+                    bench.expect(row, &frame, Verdict::Pass, &[]);
+                }
+            }
+        }
+    }
+    bench.put(State::FreshInstalled);
+    bench.slot().set_accept(true);
+    for (row, frame) in packets(VIP) {
+        bench.expect(row, &frame, Verdict::Pass, &[]);
+    }
+}
+
 /// what does not concern a virtual router of ours goes on, to the octet, whatever the state.
 #[test]
 fn unrelated() {

@@ -279,12 +279,6 @@ fn not_ours() {
 /// the lease is fresh.
 #[test]
 fn gate() {
-    let packet = |to: [u8; 6], protocol: u8| {
-        let mut frame = ethernet::header(to, [2; 6], ethernet::IPV6).to_vec();
-        frame.extend(ipv6::header(0, protocol, 64, 40, OWN_V6, GLOBAL));
-        frame.extend([0xa5; 40]);
-        frame
-    };
     let mut bench = Bench::ipv6();
     for state in State::ALL {
         bench.put(state);
@@ -306,4 +300,58 @@ fn gate() {
     bench.put(State::ClosedInstalled);
     bench.datapath.remove_address(IFINDEX, Vlan::NONE, GLOBAL.into()).unwrap();
     bench.expect("removed", &packet(DEVICE_MAC, 17), Verdict::Pass, &[]);
+}
+
+/// R-6.4.3-06, R-6.4.3-08, R-6.1-10: with `xdp_no_accept` nothing that is sent to an address of ours
+/// comes in, but what resolves addresses.
+#[test]
+fn not_accepted() {
+    let of_icmp = |kind: u8| {
+        let mut frame = packet(DEVICE_MAC, 58);
+        frame[MESSAGE] = kind;
+        frame
+    };
+    let mut bench = Bench::ipv6();
+    bench.slot().set_accept(false);
+    for state in State::ALL {
+        bench.put(state);
+        let mut expect = |row: &str, frame: &[u8], is_discovery: bool| {
+            for tags in TAGS {
+                let row = format!("{row}, {} tags, {state:?}", tags.len());
+                let frame = tagged(frame, tags);
+                match (state.is_installed(), state.is_open()) {
+                    (true, false) => {
+                        bench.expect(&row, &frame, Verdict::Drop, &["traffic_dropped"]);
+                    }
+                    (true, true) if !is_discovery => {
+                        bench.expect(&row, &frame, Verdict::Drop, &["not_accepted"]);
+                    }
+                    _ => bench.expect(&row, &frame, Verdict::Pass, &[]),
+                }
+            }
+        };
+        for protocol in [6, 17, 43, 44, 58] {
+            for to in [DEVICE_MAC, VIRTUAL_MAC_V6] {
+                expect(&format!("protocol {protocol}"), &packet(to, protocol), false);
+            }
+        }
+        // An echo request, router discovery, a redirect; then discovery that is not for the
+        // addresses, also behind options.
+        for kind in [128, 133, 134, 137] {
+            expect(&format!("ICMPv6 {kind}"), &of_icmp(kind), false);
+        }
+        for kind in [135, 136] {
+            expect(&format!("ICMPv6 {kind}"), &of_icmp(kind), true);
+            let behind = extended(&of_icmp(kind), 0, 8);
+            expect(&format!("ICMPv6 {kind} behind options"), &behind, true);
+        }
+    }
+}
+
+/// A packet of `protocol` to a virtual address.
+fn packet(to: [u8; 6], protocol: u8) -> Vec<u8> {
+    let mut frame = ethernet::header(to, [2; 6], ethernet::IPV6).to_vec();
+    frame.extend(ipv6::header(0, protocol, 64, 40, OWN_V6, GLOBAL));
+    frame.extend([0xa5; 40]);
+    frame
 }

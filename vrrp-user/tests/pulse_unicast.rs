@@ -18,7 +18,7 @@ use socket2::Socket;
 use tokio::sync::mpsc;
 use vrrp_common::{
     Addr, AdverInterval, Family, Priority, Version, Vrid,
-    ladder::Reject,
+    ladder::{Believe, Reject},
     wire::{
         ipv4, ipv6,
         vrrp::{Advertisement, Auth, Coverage, pseudo_header},
@@ -109,6 +109,9 @@ fn spec(slot: u32, version: Version, priority: u8, unicast: Unicast) -> Spec {
         unicast: Some(unicast),
         auth: Auth::None,
         coverage: Coverage::PseudoHeader,
+        believe: Believe::Either,
+        owner_ignores: false,
+        skip_check_addresses: false,
     }
 }
 

@@ -35,6 +35,12 @@ const ROUTER_OVERRIDE: u8 = 0xa0;
 /// Flag: the answer to a solicitation, to the one who asked.
 const SOLICITED: u8 = 0x40;
 
+/// True for the types of ICMPv6 that resolve addresses: solicitation and advertisement.
+#[inline(always)]
+pub const fn is_discovery(kind: u8) -> bool {
+    matches!(kind, SOLICITATION_TYPE | ADVERTISEMENT_TYPE)
+}
+
 /// Why a solicitation is not answered. The order is the order of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {

@@ -95,6 +95,11 @@ impl Slot<'_> {
         self.0.installed.store(installed.into(), Release);
     }
 
+    /// Says whether what is sent to the addresses is for this host. It is in a new slot.
+    pub fn set_accept(&self, accept: bool) {
+        self.0.no_accept.store((!accept).into(), Release);
+    }
+
     /// When the known advert was last repeated.
     pub fn last_seen(&self) -> Instant {
         Instant::from_nanos(self.0.last_seen.load(Acquire))
