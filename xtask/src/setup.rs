@@ -24,7 +24,7 @@ struct Program {
     user: User,
 }
 
-const PROGRAMS: [Program; 7] = [
+const PROGRAMS: [Program; 8] = [
     // Builds the namespaces, bridges and veth pairs.
     Program { name: "ip", package: "iproute2", user: User::Demo },
     // A client that asks for a virtual address.
@@ -33,6 +33,8 @@ const PROGRAMS: [Program; 7] = [
     Program { name: "ping", package: "iputils-ping", user: User::Demo },
     // The same for IPv6.
     Program { name: "ndisc6", package: "ndisc6", user: User::Tests },
+    // Translates addresses on a gateway, and shows what the daemon has nftables do.
+    Program { name: "nft", package: "nftables", user: User::Tests },
     // The peer in interoperability tests.
     Program { name: "keepalived", package: "keepalived", user: User::Tests },
     // An independent opinion on the frames we send.

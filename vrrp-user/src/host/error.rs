@@ -45,6 +45,13 @@ pub enum Error {
         /// The kernel's answer.
         errno: Errno,
     },
+    /// The kernel has no nf_tables, or not for both families.
+    #[error("the kernel has no nf_tables")]
+    NoFirewall,
+    /// The kernel refuses a change of our nftables table: usually missing privileges, or a table of
+    /// this name that belongs to another process.
+    #[error("nftables: {0}")]
+    Firewall(Errno),
     /// A file or directory of ours cannot be used.
     #[error("cannot {action} {}: {errno}", path.display())]
     File {

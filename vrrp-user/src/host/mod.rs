@@ -1,5 +1,5 @@
-//! The machine underneath: links and addresses through rtnetlink, and the daemon's own traces on
-//! it (runtime directory, journal of addresses).
+//! The machine underneath: links and addresses through rtnetlink, the firewall through nftables,
+//! and the daemon's own traces on it (runtime directory, journal of addresses).
 //!
 //! Nothing here decides anything: callers say what shall be on which interface and learn what came
 //! of it. Everything that talks to the kernel is asynchronous and belongs on the tokio side of the
@@ -7,18 +7,22 @@
 
 mod address;
 mod error;
+mod firewall;
 mod journal;
 mod link;
 mod lock;
 mod netlink;
+mod nftables;
 mod watch;
 
 pub use address::{Added, Owned, Placed};
 pub use error::{Error, Result};
+pub use firewall::{Firewall, Guarded};
 pub use journal::Journal;
 pub use link::{Link, LinkAddress, LinkKind};
 pub use lock::RuntimeDir;
 pub use netlink::Host;
+pub use nftables::Removals;
 pub use watch::{Change, watch};
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub(crate) fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Se
 /// # Panics
 ///
 /// If there is no such interface.
+#[allow(dead_code, reason = "not every test file uses it")]
 pub(crate) async fn running(name: &str) -> Link {
     let mut changes = watch().unwrap();
     let host = Host::new().unwrap();
