@@ -32,6 +32,9 @@ pub struct RouterStatus {
     pub xdp_mode: String,
     /// Why so.
     pub xdp_reason: String,
+    /// What becomes of packets to the addresses: `accept`, `no_accept (nftables)`,
+    /// `no_accept (kernel program)` or `no_accept not enforced`.
+    pub acceptance: String,
     /// Time until the kernel stops answering for the addresses unless it is renewed, in
     /// milliseconds; negative when that moment has passed, `null` without a lease.
     pub lease_ms: Option<i64>,
@@ -106,6 +109,7 @@ pub(super) mod tests {
             since: timestamp(SystemTime::UNIX_EPOCH),
             xdp_mode: "generic".to_owned(),
             xdp_reason: "veth".to_owned(),
+            acceptance: "accept".to_owned(),
             lease_ms: Some(2993),
             counters: BTreeMap::from([("adverts_sent".to_owned(), 17)]),
         }
@@ -129,6 +133,7 @@ pub(super) mod tests {
                 "since": "1970-01-01T00:00:00.000Z",
                 "xdp_mode": "generic",
                 "xdp_reason": "veth",
+                "acceptance": "accept",
                 "lease_ms": 2993,
                 "counters": {"adverts_sent": 17}
             })

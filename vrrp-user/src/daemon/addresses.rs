@@ -10,7 +10,10 @@ use std::{
 
 use tracing::{debug, error, warn};
 
-use super::plan::{Plan, all_addresses, interface_of, slot_of};
+use super::{
+    acceptance::{Acceptance, Means},
+    plan::{Plan, all_addresses, interface_of, slot_of},
+};
 use crate::{
     announce::{self, Announcer, Target},
     datapath::Slots,
@@ -29,6 +32,7 @@ pub(super) struct Addresses {
     journal: Journal,
     announcer: Announcer,
     slots: Arc<Slots>,
+    acceptance: Acceptance,
     interfaces: BTreeMap<String, (u32, [u8; 6])>,
     /// Addresses that are on the interfaces without us, with the interfaces' indices. The kernel
     /// would take the same address with another prefix length as a further one.
@@ -48,6 +52,7 @@ impl Addresses {
         journal: Journal,
         announcer: Announcer,
         slots: Arc<Slots>,
+        acceptance: Acceptance,
     ) -> Self {
         let routers = plan.routers.len();
         Self {
@@ -56,6 +61,7 @@ impl Addresses {
             journal,
             announcer,
             slots,
+            acceptance,
             interfaces: BTreeMap::new(),
             others: BTreeSet::new(),
             held: vec![Vec::new(); routers],
@@ -85,14 +91,23 @@ impl Addresses {
     }
 
     /// Takes in the interfaces as they are now, and adds again what has gone from them without us,
-    /// for the routers that `may` have it. `false` if that is due again later.
-    pub(super) async fn follow(&mut self, links: &[Link], may: impl Fn(RouterId) -> bool) -> bool {
+    /// for the routers that `may` have it. `has_program` tells which interfaces have the kernel
+    /// program. `false` if something is due again later.
+    pub(super) async fn follow(
+        &mut self,
+        links: &[Link],
+        may: impl Fn(RouterId) -> bool,
+        has_program: impl Fn(&str) -> bool,
+    ) -> bool {
         let interfaces: BTreeMap<_, _> = links
             .iter()
             .filter_map(|link| Some((link.name.clone(), (link.index, link.mac?))))
             .collect();
         let former = std::mem::replace(&mut self.interfaces, interfaces);
         self.compare(links);
+
+        self.acceptance.settle(has_program);
+        self.acceptance.guard(&self.held);
 
         // What could not be removed is tried again.
         let unwanted: Vec<_> =
@@ -186,7 +201,7 @@ impl Addresses {
                     changes.insert(router, board.state(router) == State::Active);
                 }
                 Report::Announce { router, occasion } => announcements.push((router, occasion)),
-                Report::Transition { .. } | Report::Rejected { .. } => {}
+                Report::Transition { .. } | Report::Rejected { .. } | Report::Odd { .. } => {}
             }
         }
         self.change(&changes).await;
@@ -212,6 +227,22 @@ impl Addresses {
     /// Removes whatever is there because of us.
     pub(super) async fn remove_all(&mut self) {
         self.change(&(0..self.wanted.len()).map(|router| (router, false)).collect()).await;
+        self.acceptance.end();
+    }
+
+    /// Waits until what guards the addresses needs [`Self::mend_guard`].
+    pub(super) async fn guard_disturbed(&mut self) {
+        self.acceptance.disturbed().await;
+    }
+
+    /// Puts right what guards the addresses, where somebody has removed it.
+    pub(super) fn mend_guard(&mut self) {
+        self.acceptance.mend();
+    }
+
+    /// How a router's addresses are guarded.
+    pub(super) fn means(&self, router: RouterId) -> Means {
+        self.acceptance.means(router)
     }
 
     async fn change(&mut self, changes: &BTreeMap<RouterId, bool>) {
@@ -242,6 +273,7 @@ impl Addresses {
             // While one stays, what is sent to it is still ours to drop.
             self.mark_installed(router);
         }
+        self.acceptance.guard(&self.held);
         let gone: Vec<_> = owned.iter().filter(|owned| !left.contains(owned)).collect();
         if let Err(reason) = self.journal.forget(gone) {
             warn!("{reason}");
@@ -261,6 +293,7 @@ impl Addresses {
         for router in &routers {
             self.mark_installed(*router);
         }
+        self.acceptance.guard(&self.held);
         let added = self.host.add_addresses(&placed).await;
         let mut not_ours = BTreeSet::new();
         for place in added.present {
@@ -279,6 +312,7 @@ impl Addresses {
             self.held[router].retain(|owned| !not_ours.contains(owned));
             self.mark_installed(router);
         }
+        self.acceptance.guard(&self.held);
         if let Err(reason) = self.journal.forget(&not_ours) {
             warn!("{reason}");
         }

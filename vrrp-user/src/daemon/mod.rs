@@ -1,6 +1,7 @@
 //! The daemon: puts the parts together, keeps them informed of each other, and takes them apart in
 //! the right order.
 
+mod acceptance;
 mod addresses;
 mod devices;
 mod journal;
@@ -23,12 +24,14 @@ use tokio::{
 use tracing::{error, info, warn};
 use vrrp_common::abi::Rejected;
 
-use self::{addresses::Addresses, devices::Devices, plan::Plan, service::Request};
+use self::{
+    acceptance::Acceptance, addresses::Addresses, devices::Devices, plan::Plan, service::Request,
+};
 use crate::{
     announce::{self, Announcer},
     api,
     config::{Config, Garp},
-    datapath::{self, Datapath, Doorbells, Rejects, Slots},
+    datapath::{self, Datapath, Doorbells, Mode, Rejects, Slots},
     host::{self, Host, RuntimeDir},
     pulse::{self, Command, Report},
     sys::readiness::Readiness,
@@ -120,6 +123,9 @@ struct Daemon {
     slots: Arc<Slots>,
     rejects: Option<RejectLog>,
     lost_reports: u64,
+    /// Until when no virtual router takes part, `vrrp_startup_delay`. What is heard until then is
+    /// not for the elections: they begin with what comes in after their start.
+    held_until: Option<Instant>,
     stopping: bool,
 }
 
@@ -153,6 +159,13 @@ impl Daemon {
         let (pulse, reports) = pulse::spawn(plan.specs(), &slots, doorbells)
             .map_err(Error::setup("the pulse thread"))?;
         let announcer = Announcer::spawn();
+        let delay = plan.startup_delay();
+        let held_until = (!delay.is_zero()).then(|| Instant::now() + delay);
+        if held_until.is_some() {
+            info!("Delaying startup for {} seconds", delay.as_secs_f64());
+        }
+        let acceptance =
+            Acceptance::new(Arc::clone(&plan), Arc::clone(&slots), runtime_dir.path().to_owned());
         Ok(Self {
             devices: Devices::new(Arc::clone(&plan), datapath, refusal),
             addresses: Addresses::new(
@@ -161,6 +174,7 @@ impl Daemon {
                 journal,
                 announcer.clone(),
                 Arc::clone(&slots),
+                acceptance,
             ),
             plan,
             host,
@@ -170,6 +184,7 @@ impl Daemon {
             slots,
             rejects,
             lost_reports: 0,
+            held_until,
             stopping: false,
         })
     }
@@ -203,6 +218,7 @@ impl Daemon {
                         look_again = self.look_around().await;
                     }
                 },
+                () = self.addresses.guard_disturbed() => self.addresses.mend_guard(),
                 () = until(look_again) => look_again = self.look_around().await,
                 Some(request) = requests.recv() => match request {
                     Request::Status(answer) => {
@@ -238,15 +254,30 @@ impl Daemon {
                 return again;
             }
         };
-        let all_said = self.devices.update(&links, |command| self.pulse.send(command));
+        let held_until = self.held_until();
+        let is_held =
+            |command: &Command| held_until.is_some() && matches!(command, Command::Start { .. });
+        let all_said =
+            self.devices.update(&links, |command| !is_held(&command) && self.pulse.send(command));
         for (router, source) in self.devices.take_moved() {
             let once = Garp { repeat: 1, delay: Duration::ZERO, ..Garp::default() };
             self.announcer.start(announce::RouterId(router), vec![source], once).await;
         }
         let devices = &self.devices;
-        let all_done =
-            self.addresses.follow(&links, |router| devices.fault(router).is_none()).await;
-        if all_said && all_done { None } else { again }
+        let may = |router| devices.fault(router).is_none();
+        let has_program = |interface: &str| devices.attachment(interface).mode != Mode::None;
+        let all_done = self.addresses.follow(&links, may, has_program).await;
+        let again = if all_said && all_done { None } else { again };
+        [again, held_until].into_iter().flatten().min()
+    }
+
+    /// Until when no virtual router takes part; `None` once that is over.
+    fn held_until(&mut self) -> Option<Instant> {
+        if self.held_until.is_some_and(|end| Instant::now() >= end) {
+            info!("startup delay is over");
+            self.held_until = None;
+        }
+        self.held_until
     }
 
     fn is_concerned(&self, change: &host::Change) -> bool {
@@ -283,7 +314,14 @@ impl Daemon {
     }
 
     fn status(&self) -> Vec<api::RouterStatus> {
-        service::status(&self.plan, self.pulse.board(), &self.slots, &self.devices, &self.announcer)
+        service::status(
+            &self.plan,
+            self.pulse.board(),
+            &self.slots,
+            &self.devices,
+            &self.addresses,
+            &self.announcer,
+        )
     }
 
     async fn stop(mut self, end: End) -> Result<(), Error> {

@@ -8,6 +8,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    addresses::Addresses,
     devices::Devices,
     plan::{Plan, slot_of},
 };
@@ -57,6 +58,7 @@ pub(super) fn status(
     board: &Board,
     slots: &Slots,
     devices: &Devices,
+    addresses: &Addresses,
     announcer: &Announcer,
 ) -> Vec<RouterStatus> {
     let (now, now_by_calendar) = (pulse::now(), SystemTime::now());
@@ -97,6 +99,7 @@ pub(super) fn status(
             ),
             xdp_mode: attachment.mode.to_string(),
             xdp_reason: attachment.reason,
+            acceptance: addresses.means(router).to_string(),
             lease_ms: lease
                 .map(|until| milliseconds(until.since(now)) - milliseconds(now.since(until))),
             counters,
