@@ -17,8 +17,8 @@ use crate::{Node, command::run, output_of};
 pub struct Footprint(BTreeMap<String, String>);
 
 /// Links with attached programs and flags, addresses, groups joined, routes, rules, MAC filters,
-/// traffic control.
-const COMMANDS: [&[&str]; 8] = [
+/// traffic control, firewall.
+const COMMANDS: [&[&str]; 9] = [
     &["ip", "-d", "-j", "link"],
     &["ip", "-j", "addr"],
     &["ip", "-j", "maddr"],
@@ -27,6 +27,7 @@ const COMMANDS: [&[&str]; 8] = [
     &["bridge", "-j", "fdb"],
     &["tc", "-j", "qdisc"],
     &["bpftool", "-j", "net"],
+    &["nft", "-s", "list", "ruleset"],
 ];
 /// Every sysctl below these directories.
 const SYSCTLS: [&str; 2] = ["/proc/sys/net/ipv4/conf", "/proc/sys/net/ipv4/neigh"];

@@ -23,6 +23,7 @@ mod probe;
 mod process;
 mod router;
 mod sys;
+pub mod tcp;
 pub mod vectors;
 pub mod wire;
 

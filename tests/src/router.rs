@@ -214,6 +214,8 @@ pub struct VirtualRouter {
     pub state: String,
     /// How frames are intercepted.
     pub xdp_mode: String,
+    /// What becomes of packets to the addresses.
+    pub acceptance: String,
     /// Number of events by name.
     pub counters: BTreeMap<String, u64>,
 }
