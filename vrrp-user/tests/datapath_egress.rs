@@ -35,7 +35,9 @@ fn option(kind: u8, mac: Mac) -> Vec<u8> {
 }
 
 /// What the kernel sends, and what leaves: from the virtual MAC, or from the device's.
-fn rewritten() -> Vec<(&'static str, Vec<u8>, [Vec<u8>; 2])> {
+type Row = (&'static str, Vec<u8>, [Vec<u8>; 2]);
+
+fn rewritten() -> Vec<Row> {
     let both = |frame: &dyn Fn(Mac) -> Vec<u8>, mac| [frame(mac), frame(DEVICE_MAC)];
     let arp = |sender: Mac| move |from: Mac| request(from, (sender, VIP));
     let announcement = |mac: Mac| {
