@@ -19,6 +19,8 @@ use crate::{Namespace, Node};
 const FRAME_ROOM: usize = 2048;
 /// Room for bursts: a prober's answers of several seconds.
 const RECEIVE_BUFFER: libc::c_int = 32 << 20;
+/// Where a VLAN tag stands in a frame: behind the two addresses.
+const TAG_OFFSET: usize = 12;
 /// How long a receive waits before it returns empty-handed.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(20);
 
@@ -61,15 +63,19 @@ impl PacketSocket {
         self.socket.send(frame).map(drop)
     }
 
-    /// The next frame and the time at which the kernel received it; `None` after a short wait.
+    /// The next frame and the time at which the kernel received it; `None` after a short wait. A VLAN
+    /// tag that the kernel keeps beside the frame is put back.
     ///
     /// # Errors
     /// Anything else than silence.
     pub fn receive(&self) -> io::Result<Option<(SystemTime, Vec<u8>)>> {
         let mut frame = vec![0; FRAME_ROOM];
         match receive_stamped(&self.socket, &mut frame) {
-            Ok((at, length)) => {
+            Ok(Received { at, length, tag }) => {
                 frame.truncate(length);
+                if let Some(tag) = tag.filter(|_| length >= TAG_OFFSET) {
+                    frame.splice(TAG_OFFSET..TAG_OFFSET, tag);
+                }
                 Ok(Some((at, frame)))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -89,6 +95,7 @@ fn open(interface: &str) -> io::Result<Socket> {
     set_option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
     set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, RECEIVE_BUFFER)?;
     set_option(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
+    set_option(&socket, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1)?;
     socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
     let index = name_to_index(socket.as_fd(), interface)?;
     socket.bind(&link_address(index.cast_signed(), every_protocol.to_be()))?;
@@ -122,13 +129,26 @@ fn set_option(
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Receives a frame with its SO_TIMESTAMPNS. Without a stamp (the kernel switches stamping on a
-/// moment after the option was set) the time is now.
-fn receive_stamped(socket: &Socket, frame: &mut [u8]) -> io::Result<(SystemTime, usize)> {
+/// What the kernel says of a frame.
+#[derive(Default)]
+struct Notes {
+    at: Option<SystemTime>,
+    tag: Option<[u8; 4]>,
+}
+
+struct Received {
+    at: SystemTime,
+    length: usize,
+    tag: Option<[u8; 4]>,
+}
+
+/// Receives a frame with its SO_TIMESTAMPNS and PACKET_AUXDATA. Without a stamp (the kernel switches
+/// stamping on a moment after the option was set) the time is now.
+fn receive_stamped(socket: &Socket, frame: &mut [u8]) -> io::Result<Received> {
     /// Aligned as control messages must be.
     #[repr(align(8))]
-    struct Control([u8; 64]);
-    let mut control = Control([0; 64]);
+    struct Control([u8; 128]);
+    let mut control = Control([0; 128]);
     let mut part = libc::iovec { iov_base: frame.as_mut_ptr().cast(), iov_len: frame.len() };
     // SAFETY: msghdr consists of integers and pointers, for which zero is a valid value.
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -140,15 +160,20 @@ fn receive_stamped(socket: &Socket, frame: &mut [u8]) -> io::Result<(SystemTime,
     let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) };
     let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
     // SAFETY: the kernel has filled `message` and its control buffer.
-    let stamp = unsafe { stamp_of(&message) };
-    Ok((stamp.unwrap_or_else(SystemTime::now), length.min(frame.len())))
+    let notes = unsafe { notes_of(&message) };
+    Ok(Received {
+        at: notes.at.unwrap_or_else(SystemTime::now),
+        length: length.min(frame.len()),
+        tag: notes.tag,
+    })
 }
 
-/// The time stamp among the control messages.
+/// The time stamp and the VLAN tag among the control messages.
 ///
 /// # Safety
 /// `message` was filled by recvmsg and its control buffer is still there.
-unsafe fn stamp_of(message: &libc::msghdr) -> Option<SystemTime> {
+unsafe fn notes_of(message: &libc::msghdr) -> Notes {
+    let mut notes = Notes::default();
     // SAFETY: as the caller promises.
     let mut header = unsafe { libc::CMSG_FIRSTHDR(message).as_ref() };
     while let Some(control) = header {
@@ -158,10 +183,21 @@ unsafe fn stamp_of(message: &libc::msghdr) -> Option<SystemTime> {
                 unsafe { libc::CMSG_DATA(control).cast::<libc::timespec>().read_unaligned() };
             let seconds = Duration::from_secs(time.tv_sec.cast_unsigned());
             let rest = Duration::from_nanos(time.tv_nsec.cast_unsigned());
-            return Some(UNIX_EPOCH + seconds + rest);
+            notes.at = Some(UNIX_EPOCH + seconds + rest);
+        }
+        if (control.cmsg_level, control.cmsg_type) == (libc::SOL_PACKET, libc::PACKET_AUXDATA) {
+            // SAFETY: a message of this type carries a tpacket_auxdata, perhaps not aligned.
+            let auxiliary = unsafe {
+                libc::CMSG_DATA(control).cast::<libc::tpacket_auxdata>().read_unaligned()
+            };
+            if auxiliary.tp_status & libc::TP_STATUS_VLAN_VALID != 0 {
+                let [t0, t1] = auxiliary.tp_vlan_tpid.to_be_bytes();
+                let [c0, c1] = auxiliary.tp_vlan_tci.to_be_bytes();
+                notes.tag = Some([t0, t1, c0, c1]);
+            }
         }
         // SAFETY: `control` belongs to `message`.
         header = unsafe { libc::CMSG_NXTHDR(message, control).as_ref() };
     }
-    None
+    notes
 }

@@ -13,6 +13,7 @@
 
 mod advert;
 mod arp;
+mod egress;
 mod gate;
 mod hook;
 mod maps;
@@ -65,6 +66,13 @@ pub fn xvrrp_ingress(ctx: TcContext) -> i32 {
         // SAFETY: the helper takes two numbers and has no precondition.
         Verdict::Answer => unsafe { bpf_redirect(ctx.ifindex(), 0) as i32 },
     }
+}
+
+/// Entry point of the tcx hook, outwards, on devices with a virtual MAC.
+#[classifier]
+pub fn xvrrp_egress(ctx: TcContext) -> i32 {
+    egress::send(&mut Packet::new(&ctx));
+    TCX_NEXT
 }
 
 #[inline(always)]

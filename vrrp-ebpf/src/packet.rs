@@ -72,7 +72,7 @@ impl<'a, H: Hook> Packet<'a, H> {
     /// Source of the frame.
     #[inline(always)]
     pub(crate) fn sender(&self) -> Option<Mac> {
-        self.octets::<6>(6).copied()
+        self.octets(ethernet::SOURCE).copied()
     }
 
     /// Protocol of the IPv4 packet behind `link`.

@@ -8,6 +8,8 @@ use super::{
 
 /// Octets of the ARP packet; whatever follows is padding (A-826-01).
 pub const LENGTH: usize = 28;
+/// Where the sender's hardware address stands in it.
+pub const SENDER_MAC: usize = 8;
 
 const REQUEST: u16 = 1;
 const REPLY: u16 = 2;

@@ -5,6 +5,8 @@ use crate::Frame;
 
 /// Octets of an untagged header.
 pub const HEADER: usize = 14;
+/// Where the source stands in it.
+pub const SOURCE: usize = 6;
 /// Octets that each tag adds.
 pub const TAG: usize = 4;
 /// Octets of a header with all the tags that are read.

@@ -2,7 +2,7 @@
 //! its addresses, their answers, and unsolicited advertisements.
 
 use super::{
-    Mac,
+    Mac, be16,
     checksum::Sum,
     ethernet::{self, is_group},
     ipv6::{self, ALL_NODES, HOP_LIMIT, ICMP, Payload},
@@ -13,6 +13,8 @@ use crate::{Addr, Frame, FrameMut};
 pub const SOLICITATION: usize = 24;
 /// Octets of an advertisement with the target's link-layer address.
 pub const ADVERTISEMENT: usize = 32;
+/// Where the checksum stands in each ICMPv6 message.
+pub const CHECKSUM: usize = 2;
 /// Octets of an advertisement with its IPv6 header.
 pub const ANSWER: usize = ipv6::HEADER + ADVERTISEMENT;
 
@@ -98,6 +100,55 @@ impl<'a> Solicitation<'a> {
             .quad([o[4], o[5], o[6], o[7]])
             .address(self.target())
     }
+}
+
+/// View on the fixed part of a solicitation or advertisement that this host sends.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a>(&'a [u8; SOLICITATION]);
+
+impl<'a> Outgoing<'a> {
+    /// `None` for any other ICMPv6 message.
+    #[inline(always)]
+    pub const fn parse(octets: &'a [u8; SOLICITATION]) -> Option<Self> {
+        match octets[0] {
+            SOLICITATION_TYPE | ADVERTISEMENT_TYPE => Some(Self(octets)),
+            _ => None,
+        }
+    }
+
+    /// The address that it speaks for, in a packet from `source`: a solicitation for its sender's,
+    /// an advertisement for its target.
+    #[inline(always)]
+    pub fn subject(&self, source: Addr) -> Addr {
+        if self.0[0] == SOLICITATION_TYPE { source } else { Solicitation(self.0).target() }
+    }
+
+    /// What checksum and first option become when the option's link-layer address is not `old` but
+    /// `new` (RFC 1624 3). `None` when the option says something else.
+    #[inline(always)]
+    pub fn replace(
+        &self,
+        option: &[u8; UNIT],
+        old: Mac,
+        new: Mac,
+    ) -> Option<([u8; 2], [u8; UNIT])> {
+        let kind =
+            if self.0[0] == SOLICITATION_TYPE { SOURCE_LINK_LAYER } else { TARGET_LINK_LAYER };
+        let before = u64::from_be_bytes(*option);
+        if before != link_layer(kind, old) {
+            return None;
+        }
+        let after = link_layer(kind, new);
+        let checksum = be16(self.0[CHECKSUM], self.0[CHECKSUM + 1]);
+        let sum = Sum::new().word(!checksum).long(!before).long(after);
+        Some((sum.complement().to_be_bytes(), after.to_be_bytes()))
+    }
+}
+
+/// An option with a link-layer address.
+#[inline(always)]
+const fn link_layer(kind: u8, mac: Mac) -> u64 {
+    u64::from_be_bytes([kind, 1, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]])
 }
 
 /// A valid solicitation: who is to be told what.
@@ -246,8 +297,7 @@ pub type Packet = [u64; ANSWER / 8];
 #[inline(always)]
 const fn advertisement(target: Addr, destination: Addr, mac: Mac, flags: u8) -> Packet {
     let [l0, l1] = (ADVERTISEMENT as u16).to_be_bytes();
-    let [m0, m1, m2, m3, m4, m5] = mac;
-    let option = u64::from_be_bytes([TARGET_LINK_LAYER, 1, m0, m1, m2, m3, m4, m5]);
+    let option = link_layer(TARGET_LINK_LAYER, mac);
     let [c0, c1] = ipv6::pseudo_header(target, destination, ICMP, ADVERTISEMENT)
         .quad([ADVERTISEMENT_TYPE, 0, 0, 0])
         .quad([flags, 0, 0, 0])

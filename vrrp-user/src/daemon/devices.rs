@@ -350,7 +350,21 @@ impl Devices {
             },
         };
         info!("{}: xdp_mode {} ({})", link.name, attachment.mode, attachment.reason);
+        if attachment.mode != Mode::None && self.plan.has_virtual_mac_on(&link.name) {
+            self.attach_egress(link);
+        }
         attachment
+    }
+
+    fn attach_egress(&mut self, link: &Link) {
+        let Some(datapath) = &mut self.datapath else { return };
+        if let Err(error) = datapath.attach_egress(link.index) {
+            warn!(
+                "{}: ARP requests and Neighbor Solicitations that the kernel itself sends from virtual addresses carry the interface's MAC, not the virtual one, and neighbours will believe them: {}",
+                link.name,
+                root_cause(&error)
+            );
+        }
     }
 
     /// Only devices with the program have entries: where nothing is attached, nothing looks.

@@ -107,18 +107,25 @@ impl Plan {
             .collect()
     }
 
+    /// Routers that this interface is for: it has their adverts, or addresses of them.
+    fn users_of(&self, interface: &str) -> impl Iterator<Item = &Instance> {
+        self.routers.iter().filter(move |router| {
+            router.interface == interface
+                || all_addresses(router).any(|address| interface_of(router, address) == interface)
+        })
+    }
+
     /// How the program is to be attached to this interface: the first router there that has a wish.
     pub(super) fn mode_on(&self, interface: &str) -> XdpMode {
-        self.routers
-            .iter()
-            .filter(|router| {
-                router.interface == interface
-                    || all_addresses(router)
-                        .any(|address| interface_of(router, address) == interface)
-            })
+        self.users_of(interface)
             .map(|router| router.xdp_mode)
             .find(|mode| *mode != XdpMode::Auto)
             .unwrap_or_default()
+    }
+
+    /// True when a router that this interface is for has a virtual MAC.
+    pub(super) fn has_virtual_mac_on(&self, interface: &str) -> bool {
+        self.users_of(interface).any(|router| router.virtual_mac.is_some())
     }
 
     /// Multicast groups of the routers on this interface; none where all are unicast.

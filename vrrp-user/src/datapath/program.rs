@@ -86,6 +86,8 @@ pub enum Program {
     Xdp,
     /// For the tcx hook, inwards: the same for frames that the kernel has already taken in.
     Ingress,
+    /// For the tcx hook, outwards: the host's own ARP and Neighbor Discovery from virtual addresses.
+    Egress,
 }
 
 impl Program {
@@ -93,6 +95,7 @@ impl Program {
         match self {
             Self::Xdp => "xvrrp",
             Self::Ingress => "xvrrp_ingress",
+            Self::Egress => "xvrrp_egress",
         }
     }
 }
@@ -107,6 +110,7 @@ enum Attached {
 pub struct Datapath {
     ebpf: Ebpf,
     links: BTreeMap<u32, Attached>,
+    egress: BTreeMap<u32, SchedClassifierLinkId>,
     slots: Arc<Slots>,
     routers: HashMap<MapData, [u32; 3], u32>,
     addresses: HashMap<MapData, [u32; 3], Place>,
@@ -133,6 +137,7 @@ impl Datapath {
         // The programs refer to their maps by descriptor: they are verified before any is taken.
         xdp(&mut ebpf)?.load()?;
         classifier(&mut ebpf, Program::Ingress)?.load()?;
+        classifier(&mut ebpf, Program::Egress)?.load()?;
 
         let mut settings: Array<_, u64> = take(&mut ebpf, "SETTINGS")?.try_into()?;
         settings.set(Setting::AbiVersion as u32, u64::from(abi::VERSION), 0)?;
@@ -149,6 +154,7 @@ impl Datapath {
             addresses_ipv6: take(&mut ebpf, "ADDRESSES_IPV6")?.try_into()?,
             counters: take(&mut ebpf, "COUNTERS")?.try_into()?,
             links: BTreeMap::new(),
+            egress: BTreeMap::new(),
             ebpf,
         };
         Ok(datapath)
@@ -242,7 +248,9 @@ impl Datapath {
             let attached = match mode {
                 Mode::Native => self.attach_xdp(ifindex, XdpMode::Driver),
                 Mode::Generic => self.attach_xdp(ifindex, XdpMode::Skb),
-                Mode::Tcx => self.attach_tcx(ifindex, Program::Ingress, TcAttachType::Ingress),
+                Mode::Tcx => self
+                    .attach_tcx(ifindex, Program::Ingress, TcAttachType::Ingress)
+                    .map(Attached::Tcx),
                 Mode::None => return Ok(Mode::None),
             };
             match attached {
@@ -256,6 +264,15 @@ impl Datapath {
         Err(last)
     }
 
+    /// Attaches the program for what leaves, so that the kernel's own ARP and Neighbor Discovery
+    /// give the virtual MAC for addresses that have one ([`Self::add_address`]). The link lasts as
+    /// that of [`Self::attach`]. Linux before 6.6 cannot.
+    pub fn attach_egress(&mut self, ifindex: u32) -> Result<(), Error> {
+        let link = self.attach_tcx(ifindex, Program::Egress, TcAttachType::Egress)?;
+        self.egress.insert(ifindex, link);
+        Ok(())
+    }
+
     fn attach_xdp(&mut self, ifindex: u32, mode: XdpMode) -> Result<Attached, Error> {
         Ok(Attached::Xdp(xdp(&mut self.ebpf)?.attach_to_if_index(ifindex, mode)?))
     }
@@ -267,15 +284,18 @@ impl Datapath {
         ifindex: u32,
         program: Program,
         direction: TcAttachType,
-    ) -> Result<Attached, Error> {
+    ) -> Result<SchedClassifierLinkId, Error> {
         let device = name_of(ifindex).map_err(Error::Device)?;
         let first = TcAttachOptions::TcxOrder(LinkOrder::first());
         let program = classifier(&mut self.ebpf, program)?;
-        Ok(Attached::Tcx(program.attach_with_options(&device, direction, first)?))
+        Ok(program.attach_with_options(&device, direction, first)?)
     }
 
-    /// Detaches the program from a device. An error means that it was gone already.
+    /// Detaches the programs from a device. An error means that one was gone already.
     pub fn detach(&mut self, ifindex: u32) -> Result<(), Error> {
+        if let Some(link) = self.egress.remove(&ifindex) {
+            classifier(&mut self.ebpf, Program::Egress)?.detach(link)?;
+        }
         match self.links.remove(&ifindex) {
             Some(Attached::Xdp(link)) => xdp(&mut self.ebpf)?.detach(link)?,
             Some(Attached::Tcx(link)) => {
@@ -291,12 +311,13 @@ impl Datapath {
     pub fn verified_instructions(&mut self, program: Program) -> Result<Option<u32>, Error> {
         let info = match program {
             Program::Xdp => xdp(&mut self.ebpf)?.info()?,
-            Program::Ingress => classifier(&mut self.ebpf, program)?.info()?,
+            Program::Ingress | Program::Egress => classifier(&mut self.ebpf, program)?.info()?,
         };
         Ok(info.verified_instruction_count())
     }
 
-    /// Runs a program on `frame` as if it had come in on the loopback device of this namespace.
+    /// Runs a program on `frame` as if it had come in on, or left from, the loopback device of this
+    /// namespace.
     /// Returns the hook's own action; `out` receives the frame as the program left it, with its
     /// length.
     pub fn test_run(
@@ -313,7 +334,9 @@ impl Datapath {
         };
         let TestRunResult { return_value, data_size_out, .. } = match program {
             Program::Xdp => xdp(&mut self.ebpf)?.test_run(options)?,
-            Program::Ingress => classifier(&mut self.ebpf, program)?.test_run(options)?,
+            Program::Ingress | Program::Egress => {
+                classifier(&mut self.ebpf, program)?.test_run(options)?
+            }
         };
         Ok((return_value, data_size_out as usize))
     }

@@ -203,7 +203,7 @@ impl Solicitation {
 
     pub(crate) fn frame(&self) -> Vec<u8> {
         let message = [&[135, 0, 0, 0, 0, 0, 0, 0], &self.target[..], &self.options].concat();
-        packet(self.destination_mac, HOST, self.source, self.destination, &message)
+        nd(self.destination_mac, HOST, self.source, self.destination, &message)
     }
 
     /// The advertisement that the program owes to it.
@@ -217,12 +217,18 @@ impl Solicitation {
         } else {
             (HOST, self.source)
         };
-        packet(to, DEVICE_MAC, self.target, destination, &message)
+        nd(to, DEVICE_MAC, self.target, destination, &message)
     }
 }
 
 /// An ICMPv6 message as a frame, its checksum filled in.
-fn packet(to: Mac, from: Mac, source: [u8; 16], destination: [u8; 16], message: &[u8]) -> Vec<u8> {
+pub(crate) fn nd(
+    to: Mac,
+    from: Mac,
+    source: [u8; 16],
+    destination: [u8; 16],
+    message: &[u8],
+) -> Vec<u8> {
     let length = message.len();
     let link = ethernet::header(to, from, ethernet::IPV6);
     let header = ipv6::header(0, ipv6::ICMP, ipv6::HOP_LIMIT, length, source, destination);

@@ -26,9 +26,10 @@ use xvrrp::{
 
 pub(crate) use frames::*;
 
-/// The program under test: the tables of the test program `datapath_tcx` are those of the others.
+/// The program under test. The tables of the test program `datapath_tcx` are those of the others.
 const PROGRAM: Program = match env!("CARGO_CRATE_NAME").as_bytes() {
     b"datapath_tcx" => Program::Ingress,
+    b"datapath_egress" => Program::Egress,
     _ => Program::Xdp,
 };
 /// The device that a test run says a frame came in on.
@@ -72,7 +73,7 @@ impl Verdict {
         // XDP_DROP, XDP_PASS and XDP_TX; TC_ACT_SHOT, TCX_NEXT (-1) and TC_ACT_REDIRECT.
         let [drop, pass, answer] = match PROGRAM {
             Program::Xdp => [1, 2, 3],
-            Program::Ingress => [2, u32::MAX, 7],
+            Program::Ingress | Program::Egress => [2, u32::MAX, 7],
         };
         match action {
             _ if action == drop => Some(Self::Drop),
@@ -281,12 +282,12 @@ impl Bench {
 
 /// True for an IP packet that ends within its header: the kernel refuses to try a classifier on it.
 fn is_refused(frame: &[u8]) -> bool {
-    let least = match (PROGRAM, &frame[12..14]) {
-        (Program::Ingress, [0x08, 0x00]) => ethernet::HEADER + ipv4::HEADER,
-        (Program::Ingress, [0x86, 0xdd]) => ethernet::HEADER + ipv6::HEADER,
+    let least = match frame[12..14] {
+        [0x08, 0x00] => ethernet::HEADER + ipv4::HEADER,
+        [0x86, 0xdd] => ethernet::HEADER + ipv6::HEADER,
         _ => 0,
     };
-    frame.len() < least
+    PROGRAM != Program::Xdp && frame.len() < least
 }
 
 /// An address with a virtual MAC on a device, without VLAN.

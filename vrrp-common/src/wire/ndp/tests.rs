@@ -208,3 +208,42 @@ fn bit_flips() {
         assert!(examine(&packet).is_err(), "bit {bit}");
     }
 }
+
+/// R-8.2.2-02, R-8.2.2-03: another MAC in what this host says of its addresses, with the checksum to
+/// match.
+#[test]
+fn replace_mac() {
+    for octets in [OCTETS, ANSWER_OCTETS] {
+        let fixed: &[u8; SOLICITATION] = octets[40..].first_chunk().unwrap();
+        let option: &[u8; UNIT] = octets[64..].first_chunk().unwrap();
+        let old: Mac = *option[2..].first_chunk().unwrap();
+        let message = Outgoing::parse(fixed).unwrap();
+        for new in [[0; 6], [0xff; 6], [2, 0, 0, 0, 0, 9], old] {
+            let mut expected = octets;
+            expected[66..].copy_from_slice(&new);
+            seal(&mut expected);
+            let (checksum, option) = message.replace(option, old, new).unwrap();
+            let mut replaced = octets;
+            replaced[42..44].copy_from_slice(&checksum);
+            replaced[64..].copy_from_slice(&option);
+            assert_eq!(replaced, expected, "{new:x?}");
+        }
+        assert_eq!(message.replace(option, [2; 6], old), None);
+        let nonce = [14, option[1], option[2], option[3], option[4], option[5], option[6], 0];
+        assert_eq!(message.replace(&nonce, old, ROUTER), None);
+    }
+}
+
+/// R-8.2.2-02, R-8.2.2-03: whose MAC a message says: its sender's, or its target's.
+#[test]
+fn subject_of_outgoing() {
+    let message = |kind: u8| {
+        let mut octets: [u8; SOLICITATION] = *OCTETS[40..].first_chunk().unwrap();
+        octets[0] = kind;
+        octets
+    };
+    let subject = |kind| Outgoing::parse(&message(kind)).map(|it| it.subject(HOST_IP.into()));
+    assert_eq!(subject(SOLICITATION_TYPE), Some(HOST_IP.into()));
+    assert_eq!(subject(ADVERTISEMENT_TYPE), Some(VIP.into()));
+    assert_eq!([128, 133, 134, 137].map(subject), [None; 4]);
+}
