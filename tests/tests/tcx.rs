@@ -151,6 +151,7 @@ fn rules() -> Rules {
         adver_int: 1,
         believe: Believe::Either,
         addresses: address_set(&[VIP.octets()]),
+        link_local_first: true,
         check_addresses: false,
         owner_ignores: false,
         unicast: false,
