@@ -12,10 +12,11 @@ use tracing::{debug, error, warn};
 
 use super::{
     acceptance::{Acceptance, Means},
-    plan::{Plan, all_addresses, interface_of, slot_of},
+    plan::{Plan, all_addresses, interface_of, slot_of, virtual_mac_of},
 };
 use crate::{
     announce::{self, Announcer, Target},
+    config::VirtualAddress,
     datapath::Slots,
     election::{Announce, State},
     host::{Change, Host, Journal, Link, Owned, Placed},
@@ -34,6 +35,8 @@ pub(super) struct Addresses {
     slots: Arc<Slots>,
     acceptance: Acceptance,
     interfaces: BTreeMap<String, (u32, [u8; 6])>,
+    /// Macvlans that have the addresses of a router instead of its interface.
+    macvlans: BTreeMap<RouterId, String>,
     /// Addresses that are on the interfaces without us, with the interfaces' indices. The kernel
     /// would take the same address with another prefix length as a further one.
     others: BTreeSet<(u32, IpAddr)>,
@@ -63,6 +66,7 @@ impl Addresses {
             slots,
             acceptance,
             interfaces: BTreeMap::new(),
+            macvlans: BTreeMap::new(),
             others: BTreeSet::new(),
             held: vec![Vec::new(); routers],
             wanted: vec![false; routers],
@@ -88,6 +92,12 @@ impl Addresses {
             }
             _ => false,
         }
+    }
+
+    /// Says which routers have a macvlan for their addresses, by name. Those that are elsewhere stay
+    /// there until they are removed.
+    pub(super) fn live_on(&mut self, macvlans: BTreeMap<RouterId, String>) {
+        self.macvlans = macvlans;
     }
 
     /// Takes in the interfaces as they are now, and adds again what has gone from them without us,
@@ -179,7 +189,7 @@ impl Addresses {
     /// True when an interface of its addresses has another index or MAC than it had.
     fn has_moved(&self, router: RouterId, former: &BTreeMap<String, (u32, [u8; 6])>) -> bool {
         let instance = &self.plan.routers[router];
-        all_addresses(instance).map(|address| interface_of(instance, address)).any(|name| {
+        all_addresses(instance).map(|address| self.home(router, address)).any(|name| {
             former.get(name).is_some_and(|known| {
                 self.interfaces.get(name).is_some_and(|present| present != known)
             })
@@ -341,11 +351,19 @@ impl Addresses {
         let instance = &self.plan.routers[router];
         all_addresses(instance)
             .filter_map(|address| {
-                let interface = interface_of(instance, address);
+                let interface = self.home(router, address);
                 let (index, _) = *self.interfaces.get(interface)?;
                 Some(Placed { index, interface: interface.to_owned(), address: address.clone() })
             })
             .collect()
+    }
+
+    /// The interface that has an address while its router is Active.
+    fn home<'a>(&'a self, router: RouterId, address: &'a VirtualAddress) -> &'a str {
+        match self.macvlans.get(&router) {
+            Some(macvlan) if address.device.is_none() => macvlan,
+            _ => interface_of(&self.plan.routers[router], address),
+        }
     }
 
     async fn announce(&self, router: RouterId, occasion: Announce) {
@@ -357,7 +375,8 @@ impl Addresses {
         let instance = &self.plan.routers[router];
         let targets = all_addresses(instance)
             .filter_map(|address| {
-                let (interface, mac) = *self.interfaces.get(interface_of(instance, address))?;
+                let (interface, mac) = *self.interfaces.get(self.home(router, address))?;
+                let mac = virtual_mac_of(instance, address).unwrap_or(mac);
                 Some(Target { interface, mac, address: address.address })
             })
             .collect();
