@@ -27,6 +27,9 @@ use crate::{
 /// may be a program that does so whenever it sees them.
 const MENDING: Duration = Duration::from_secs(1);
 
+/// Of the network of all link-local IPv6 addresses.
+const LINK_LOCAL_PREFIX: u8 = 64;
+
 pub(super) struct Addresses {
     plan: Arc<Plan>,
     host: Host,
@@ -353,7 +356,13 @@ impl Addresses {
             .filter_map(|address| {
                 let interface = self.home(router, address);
                 let (index, _) = *self.interfaces.get(interface)?;
-                Some(Placed { index, interface: interface.to_owned(), address: address.clone() })
+                let mut address = address.clone();
+                let on_macvlan = self.macvlans.get(&router).is_some_and(|name| name == interface);
+                if on_macvlan && is_link_local(address.address) {
+                    // Only this makes a route to the neighbours where there is no other such address.
+                    address.prefix = LINK_LOCAL_PREFIX;
+                }
+                Some(Placed { index, interface: interface.to_owned(), address })
             })
             .collect()
     }
@@ -381,5 +390,12 @@ impl Addresses {
             })
             .collect();
         self.announcer.start(id, targets, instance.garp).await;
+    }
+}
+
+const fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.is_unicast_link_local(),
     }
 }

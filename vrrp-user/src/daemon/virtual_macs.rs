@@ -22,6 +22,13 @@ use crate::{
     pulse::{Board, Ear, RouterId},
 };
 
+/// The kernel asks for other hosts' MACs in the name of the interface's primary address. Asking in
+/// the name of a virtual one would teach them the interface's MAC for it.
+const ASKING: [(&str, &str); 1] = [("arp_announce", "2")];
+
+/// The kernel does not answer on one interface for the addresses of another, as keepalived has it.
+const ANSWERING: [(&str, &str); 2] = [("arp_ignore", "1"), ("arp_filter", "1")];
+
 pub(super) struct VirtualMacs {
     plan: Arc<Plan>,
     host: Host,
@@ -185,6 +192,7 @@ impl VirtualMacs {
             let outcome = match &wanted {
                 None => Ok(None),
                 Some(Way::Program(filter)) => {
+                    self.keep_quiet(&filter.interface, &ASKING).await;
                     self.add_filter(router, filter).await;
                     Ok(None)
                 }
@@ -227,7 +235,8 @@ impl VirtualMacs {
 
     async fn add_macvlan(&mut self, router: RouterId, macvlan: &Macvlan) -> host::Result<Presence> {
         let parent = self.plan.routers[router].interface.clone();
-        self.keep_quiet(&parent).await;
+        self.keep_quiet(&parent, &ASKING).await;
+        self.keep_quiet(&parent, &ANSWERING).await;
         self.make(Trace::Macvlan(macvlan.clone())).await?;
         let presence = match self.host.link(&macvlan.name).await? {
             Some(link) => Presence { index: link.index, up: link.up },
@@ -237,9 +246,9 @@ impl VirtualMacs {
         Ok(presence)
     }
 
-    /// Keeps the interface itself from answering, and from asking, for addresses of its macvlans.
-    async fn keep_quiet(&mut self, interface: &str) {
-        for (name, value) in [("arp_ignore", "1"), ("arp_filter", "1"), ("arp_announce", "2")] {
+    /// Keeps an interface from speaking for the virtual addresses with its own MAC.
+    async fn keep_quiet(&mut self, interface: &str, sysctls: &[(&str, &str)]) {
+        for (name, value) in sysctls {
             let outcome = match Trace::sysctl(sysctl("ipv4", interface, name), value) {
                 Ok(Some(trace)) => self.make(trace).await,
                 Ok(None) => Ok(()),
