@@ -412,6 +412,8 @@ fn two_families_have_two_macs() {
 fn leaves_nothing(config: &Config, trace: &str, end: impl FnOnce(&Node, Router)) {
     let lab = config.lab(1).unwrap();
     let node = lab.node(0);
+    let has_link = || Ok(node.run(&["ip", "link", "show", Node::INTERFACE])?.contains("state UP"));
+    wait_until("the link", SETTLING, has_link).unwrap();
     let before = Footprint::of(node).unwrap();
     let router = Router::start(node, Daemon::Xvrrp, &config.to_string()).unwrap();
     let started = router.started();
@@ -490,6 +492,59 @@ fn native_on_veth_refuses() {
     assert_eq!(status.xdp_mode, "none");
     assert!(status.xdp_reason.contains("native on veth"), "{}", status.xdp_reason);
     cluster.ping(cluster.config.vip);
+}
+
+/// Puts the interface of `node` into a bridge that has its address.
+fn bridge(node: &Node) {
+    let namespace = node.namespace();
+    let address = format!("{}/24", node.address());
+    let mac = node.mac().to_string();
+    for command in [
+        "link add br0 type bridge forward_delay 0",
+        &format!("link set br0 address {mac} up"),
+        "link set eth0 master br0",
+        &format!("addr del {address} dev eth0"),
+        &format!("addr add {address} dev br0"),
+    ] {
+        namespace.ip(&command.split(' ').collect::<Vec<_>>()).unwrap();
+    }
+}
+
+/// Issue 3, R-6.4.2-04: a Backup that is a bridge passes on what its guests send to the virtual MAC,
+/// for it is another's.
+#[test]
+fn guests_of_a_backup_reach_the_master() {
+    let lab = Lab::new(3).unwrap();
+    let [host, guest] = [lab.node(1), lab.node(2)];
+    bridge(host);
+    let (inside, outside) = (guest.namespace(), host.namespace());
+    inside.ip(&["link", "set", Node::INTERFACE, "down"]).unwrap();
+    let peer = ["peer", "name", "guest", "netns", outside.name()];
+    inside.ip(&[&["link", "add", "eth1", "type", "veth"], &peer[..]].concat()).unwrap();
+    inside.ip(&["addr", "add", "192.0.2.50/24", "dev", "eth1"]).unwrap();
+    inside.ip(&["link", "set", "eth1", "up"]).unwrap();
+    outside.ip(&["link", "set", "guest", "master", "br0", "up"]).unwrap();
+
+    let config = ipv4("use_vmac");
+    let vip = config.vip.to_string();
+    let master = Router::start(lab.node(0), Daemon::Xvrrp, &config.to_string()).unwrap();
+    master.wait_for_state(master.started(), Config::INSTANCE, "MASTER", SETTLING).unwrap();
+    let backup = Config { priority: 90, ..config }.to_string().replace("eth0", "br0");
+    let mut backup = Router::start(host, Daemon::Xvrrp, &backup).unwrap();
+    let ping = || guest.run(&["ping", "-c", "2", "-i", "0.2", "-W", "2", &vip]);
+    let started = backup.started();
+    backup.wait_for_state(started, Config::INSTANCE, "BACKUP", SETTLING).unwrap();
+    wait_until("the master answers", SETTLING, || Ok(ping().is_ok())).unwrap();
+    assert_eq!(backup.status().unwrap()[0].state, "BACKUP");
+    let before = backup.status().unwrap()[0].counter("virtual_mac_dropped");
+    ping().unwrap();
+    assert_eq!(backup.status().unwrap()[0].counter("virtual_mac_dropped"), before);
+
+    // And as master it has it itself.
+    lab.node(0).cut().unwrap();
+    backup.wait_for_state(started, Config::INSTANCE, "MASTER", SETTLING).unwrap();
+    wait_until("the heir answers", SETTLING, || Ok(ping().is_ok())).unwrap();
+    assert!(backup.stop().unwrap().success());
 }
 
 /// keepalived's `use_vmac` and ours, as master and backup, hand over to each other. What the client

@@ -93,7 +93,7 @@ impl VirtualMacs {
             let interface = &instance.interface;
             let is_bridge =
                 links.iter().any(|link| link.name == *interface && link.kind == LinkKind::Bridge);
-            let filter = |index| Filter { index, interface: interface.clone(), mac };
+            let filter = |index| Filter { index, interface: interface.clone(), mac, is_bridge };
             self.routers[router].wanted = match devices.mode(interface) {
                 None => [None, None],
                 Some((parent, Mode::None)) => {

@@ -2,7 +2,7 @@
 //! kernel program that takes them, an interface of its own.
 
 use rtnetlink::{
-    packet_core::{NLM_F_CREATE, NLM_F_EXCL},
+    packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE},
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
         link::{
@@ -30,6 +30,9 @@ pub struct Filter {
     pub interface: String,
     /// The MAC.
     pub mac: Mac,
+    /// The interface is a bridge, which may have learnt that the MAC is behind one of its ports:
+    /// from now on it is the bridge's own.
+    pub is_bridge: bool,
 }
 
 /// A macvlan in private mode: an interface with a MAC of its own on another interface, which talks
@@ -49,7 +52,8 @@ impl Host {
     /// remove. EOPNOTSUPP where the interface takes none, such as a macvlan.
     pub async fn add_filter(&self, filter: &Filter) -> Result<bool> {
         let request = RouteNetlinkMessage::NewNeighbour(filter_message(filter));
-        match self.request(request, NLM_F_CREATE | NLM_F_EXCL).await? {
+        let unless_there = if filter.is_bridge { NLM_F_REPLACE } else { NLM_F_EXCL };
+        match self.request(request, NLM_F_CREATE | unless_there).await? {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
             Err(errno) => Err(refused("add", &filter_name(filter), errno)),
