@@ -4,7 +4,8 @@ use aya_ebpf::{
     EbpfContext,
     bindings::BPF_F_RECOMPUTE_CSUM,
     helpers::generated::{
-        bpf_skb_change_tail, bpf_skb_change_type, bpf_skb_pull_data, bpf_skb_store_bytes, bpf_xdp_adjust_tail,
+        bpf_skb_change_tail, bpf_skb_change_type, bpf_skb_pull_data, bpf_skb_store_bytes,
+        bpf_xdp_adjust_tail,
     },
     programs::{TcContext, XdpContext},
 };
