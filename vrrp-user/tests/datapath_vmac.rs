@@ -10,7 +10,6 @@ use vrrp_common::wire::{
     Mac,
     ethernet::{self, Vlan},
 };
-use xvrrp::datapath::VirtualMac;
 
 const UDP: u8 = 17;
 /// A MAC that nothing but the configuration makes a virtual one.
@@ -26,18 +25,14 @@ const PLACES: [(Tags, Vlan); 4] = [
     (&[(0x88a8, 7), (0x8100, 8)], Vlan::from_tags(7, 8)),
 ];
 
-fn on(mac: Mac, vlan: Vlan) -> VirtualMac {
-    VirtualMac { ifindex: IFINDEX, vlan, mac, device_mac: DEVICE_MAC }
-}
-
 /// The virtual router under test with its virtual MAC of IPv4 in each of [`PLACES`] and that of IPv6
 /// in the first.
 fn bench() -> Bench {
     let mut bench = Bench::new();
     for (_, vlan) in PLACES {
-        bench.datapath.add_virtual_mac(&on(VIRTUAL_MAC, vlan), SLOT).unwrap();
+        bench.add_virtual_mac(VIRTUAL_MAC, vlan, SLOT);
     }
-    bench.datapath.add_virtual_mac(&on(VIRTUAL_MAC_V6, Vlan::NONE), SLOT).unwrap();
+    bench.add_virtual_mac(VIRTUAL_MAC_V6, Vlan::NONE, SLOT);
     bench
 }
 
@@ -109,7 +104,7 @@ fn arp_to_virtual_mac() {
 #[test]
 fn solicitation_to_virtual_mac() {
     let mut bench = Bench::ipv6();
-    bench.datapath.add_virtual_mac(&on(VIRTUAL_MAC_V6, Vlan::NONE), SLOT).unwrap();
+    bench.add_virtual_mac(VIRTUAL_MAC_V6, Vlan::NONE, SLOT);
     let solicitation = Solicitation { destination_mac: VIRTUAL_MAC_V6, ..Solicitation::of(GLOBAL) };
     for state in State::ALL {
         bench.put(state);
@@ -132,7 +127,7 @@ fn solicitation_to_virtual_mac() {
 #[test]
 fn not_ours() {
     let mut bench = Bench::new();
-    bench.datapath.add_virtual_mac(&on(VIRTUAL_MAC, Vlan::NONE), SLOT).unwrap();
+    bench.add_virtual_mac(VIRTUAL_MAC, Vlan::NONE, SLOT);
     let [a, b, c, d, e, vrid] = VIRTUAL_MAC;
     let others = [
         DEVICE_MAC,
@@ -166,7 +161,7 @@ fn not_ours() {
 fn several_routers() {
     const OTHER_MAC: Mac = [0, 0, 0x5e, 0, 1, 52];
     let mut bench = bench();
-    bench.datapath.add_virtual_mac(&on(OTHER_MAC, Vlan::NONE), OTHER_SLOT).unwrap();
+    bench.add_virtual_mac(OTHER_MAC, Vlan::NONE, OTHER_SLOT);
     bench.put(State::Fresh);
     let frame = to(OTHER_MAC, ip(UDP, PEER, &[0; 8]));
     let moved = ["2/virtual_mac_dropped"];
@@ -183,12 +178,12 @@ fn chosen_mac() {
     bench.put(State::Closed);
     for _ in 0..2 {
         bench.expect("not registered", &frame, Verdict::Pass, &[]);
-        bench.datapath.add_virtual_mac(&on(CHOSEN_MAC, Vlan::NONE), SLOT).unwrap();
+        bench.add_virtual_mac(CHOSEN_MAC, Vlan::NONE, SLOT);
         bench.expect("registered", &frame, Verdict::Drop, DROPPED);
         bench.datapath.remove_virtual_mac(IFINDEX, Vlan::NONE, CHOSEN_MAC).unwrap();
     }
     let other = to(HOST, ip(UDP, PEER, &[0; 8]));
-    bench.datapath.add_virtual_mac(&on(CHOSEN_MAC, Vlan::NONE), SLOT).unwrap();
+    bench.add_virtual_mac(CHOSEN_MAC, Vlan::NONE, SLOT);
     bench.expect("to another host", &other, Verdict::Pass, &[]);
 }
 
