@@ -199,6 +199,12 @@ fn ipv6_moves_with_its_mac() {
     carried_and_moved(ipv6("use_vmac"));
 }
 
+/// Issue 3, R-7.2-03, R-8.1.2-01: the same with XDP instead of tcx.
+#[test]
+fn ipv4_moves_with_generic_xdp() {
+    carried_and_moved(ipv4("use_vmac\n    xdp_mode generic"));
+}
+
 /// Issue 3, R-7.2-03, R-8.1.2-01: the same where there is no kernel program, through macvlans.
 #[test]
 fn ipv4_moves_with_its_macvlan() {
@@ -293,6 +299,12 @@ fn traffic_flows(config: Config) {
 #[test]
 fn routed_traffic_flows_on() {
     traffic_flows(ipv4("use_vmac"));
+}
+
+/// Issue 3, R-6.4.3-07, R-6.4.3-05: the same with XDP instead of tcx.
+#[test]
+fn routed_traffic_flows_on_with_generic_xdp() {
+    traffic_flows(ipv4("use_vmac\n    xdp_mode generic"));
 }
 
 /// Issue 3, R-6.4.3-07: the same with macvlans.

@@ -161,11 +161,6 @@ impl Plan {
             .unwrap_or_default()
     }
 
-    /// True when a router that this interface is for has a virtual MAC.
-    pub(super) fn has_virtual_mac_on(&self, interface: &str) -> bool {
-        self.users_of(interface).any(|router| router.virtual_mac.is_some())
-    }
-
     /// Multicast groups of the routers on this interface; none where all are unicast.
     pub(super) fn groups_on(&self, interface: &str) -> Vec<IpAddr> {
         let multicast = self.routers_on(interface).filter(|(_, router)| router.unicast.is_none());
