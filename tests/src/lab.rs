@@ -3,12 +3,14 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
+    process::Command,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -17,7 +19,7 @@ use signal_hook::{
 use crate::{
     Capture, Mac, Namespace, Node, PacketSocket,
     netns::{self, exclusive, lab_dir, lab_prefix},
-    wait_until,
+    output_of, wait_until,
     wire::{self, What},
 };
 
@@ -163,6 +165,28 @@ impl Lab {
             Ok(answerers == [node])
         })
         .with_context(|| format!("nodes {answerers:?} answer for {vip}"))
+    }
+
+    /// The node behind whose port the bridge has learnt `mac`; `None` for none.
+    ///
+    /// # Errors
+    /// `bridge` failed, or its output was not understood.
+    pub fn node_with(&self, mac: Mac) -> Result<Option<usize>> {
+        #[derive(Deserialize)]
+        struct Entry {
+            mac: String,
+            ifname: String,
+            #[serde(default)]
+            state: String,
+        }
+        let switch = self.client.switch().name();
+        let json = output_of(Command::new("bridge").args(["-n", switch, "-j", "fdb", "show"]))?;
+        let entries: Vec<Entry> = serde_json::from_str(&json)?;
+        // A port's own MAC is permanent; what was learnt has no state.
+        let learnt = entries.into_iter().filter(|entry| entry.state.is_empty());
+        let port = learnt.filter(|entry| entry.mac == mac.to_string()).map(|entry| entry.ifname);
+        let port: Vec<_> = port.collect();
+        Ok(self.nodes.iter().position(|node| port.iter().any(|port| port == node.port())))
     }
 
     /// The host number of one asker for each node, so that an answer tells which node was asked.

@@ -216,6 +216,8 @@ pub struct VirtualRouter {
     pub xdp_mode: String,
     /// What becomes of packets to the addresses.
     pub acceptance: String,
+    /// Why so.
+    pub xdp_reason: String,
     /// Number of events by name.
     pub counters: BTreeMap<String, u64>,
 }

@@ -21,6 +21,16 @@ impl Mac {
     /// Everybody.
     pub const BROADCAST: Self = Self([0xff; 6]);
 
+    /// The virtual MAC of a virtual router of IPv4 (RFC 9568 7.3).
+    pub const fn of_virtual_router(vrid: u8) -> Self {
+        Self([0, 0, 0x5e, 0, 1, vrid])
+    }
+
+    /// The same of IPv6.
+    pub const fn of_virtual_router_v6(vrid: u8) -> Self {
+        Self([0, 0, 0x5e, 0, 2, vrid])
+    }
+
     /// The locally administered address 02:00:00:00:00:`last`.
     pub const fn local(last: u8) -> Self {
         Self([0x02, 0, 0, 0, 0, last])
@@ -93,6 +103,7 @@ const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_VLAN: u16 = 0x8100;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERNET_HEADER: usize = 14;
+const IPV4_HEADER: usize = 20;
 const PROTOCOL_ICMP: u8 = 1;
 const PROTOCOL_VRRP: u8 = 112;
 const ARP_REQUEST: u16 = 1;
@@ -177,6 +188,19 @@ pub fn echo_request(identifier: u16, sequence: u16) -> Vec<u8> {
     message
 }
 
+/// A ping from `sender` to `target`, sent to the MAC `to`.
+pub fn ping(to: Mac, sender: ArpParty, target: Ipv4Addr) -> Vec<u8> {
+    const IDENTIFIER: u16 = 0x766d;
+    let message = echo_request(IDENTIFIER, 1);
+    let [l0, l1] = ((IPV4_HEADER + message.len()) as u16).to_be_bytes();
+    let parties = [sender.1.octets(), target.octets()].concat();
+    let mut header =
+        [&[0x45, 0, l0, l1, 0, 0, 0, 0, 64, PROTOCOL_ICMP, 0, 0][..], &parties].concat();
+    let checksum = internet_checksum(&header);
+    header[10..12].copy_from_slice(&checksum.to_be_bytes());
+    [ethernet(to, sender.0, ETHERTYPE_IPV4), header, message].concat()
+}
+
 /// The Internet checksum of an even number of bytes (RFC 1071).
 fn internet_checksum(bytes: &[u8]) -> u16 {
     let words = bytes.as_chunks::<2>().0.iter().map(|word| u32::from(u16::from_be_bytes(*word)));
@@ -223,6 +247,15 @@ mod tests {
     fn an_echo_request_carries_its_checksum() {
         let message = echo_request(0x1234, 7);
         assert_eq!(internet_checksum(&message), 0);
+    }
+
+    /// A ping is a whole IPv4 packet (R-5.1-01), whose header sums to zero.
+    #[test]
+    fn a_ping_carries_both_checksums() {
+        let frame = ping(Mac::BROADCAST, ASKER, VIP);
+        assert_eq!(frame.len(), ETHERNET_HEADER + IPV4_HEADER + 32);
+        let (header, message) = frame[ETHERNET_HEADER..].split_at(IPV4_HEADER);
+        assert_eq!((internet_checksum(header), internet_checksum(message)), (0, 0));
     }
 
     /// No prefix of a frame makes the decoder read beyond its end (A-826-06).

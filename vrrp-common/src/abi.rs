@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Changes with every change of this file: a controller only adopts a program that says the same.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Slot 0 belongs to no virtual router: its counters are for what cannot be ascribed to one.
 pub const NO_SLOT: u32 = 0;
@@ -192,11 +192,13 @@ pub enum Counter {
     AdvertsDeferred,
     /// Packets to our addresses dropped although the lease was fresh, `xdp_no_accept`.
     NotAccepted,
+    /// Frames to the virtual MAC dropped, because the lease was not fresh.
+    VirtualMacDropped,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: usize = 18;
+    pub const COUNT: usize = 19;
 
     /// Their names in `xvrrp status`, in order.
     pub const NAMES: [&'static str; Self::COUNT] = [
@@ -218,6 +220,7 @@ impl Counter {
         "nd_dropped",
         "adverts_deferred",
         "not_accepted",
+        "virtual_mac_dropped",
     ];
 
     /// Where a reject is counted.
@@ -238,11 +241,14 @@ pub enum Setting {
     AbiVersion,
     /// 1: multicast adverts of virtual routers that are not ours are dropped, `xdp_drop_foreign`.
     DropForeign,
+    /// Not 0: a virtual MAC is none of those of RFC 9568 7.3, so that the frame's destination alone
+    /// does not tell whether to look for one.
+    ChosenMacs,
 }
 
 impl Setting {
     /// How many there are.
-    pub const COUNT: u32 = 2;
+    pub const COUNT: u32 = 3;
 }
 
 /// Key of the router table.
@@ -264,6 +270,22 @@ pub const fn address_key_ipv6(ifindex: u32, vlan: Vlan, address: Addr) -> [u32; 
     [ifindex, vlan.number(), (high >> 32) as u32, high as u32, (low >> 32) as u32, low as u32]
 }
 
+/// Key of the table of virtual MACs: device, VLAN, and the MAC in two words.
+#[inline(always)]
+pub const fn mac_key(ifindex: u32, vlan: Vlan, mac: Mac) -> [u32; 4] {
+    let word = mac_word(mac);
+    [ifindex, vlan.number(), (word >> 32) as u32, word as u32]
+}
+
+/// Value of the table of virtual MACs: the slot, and the MAC of the device, to which what is sent to
+/// the virtual one is rewritten.
+pub type Alias = [u64; 2];
+
+/// The [`Alias`] of a device.
+pub const fn alias(slot: u32, device_mac: Mac) -> Alias {
+    [slot as u64, mac_word(device_mac)]
+}
+
 /// Value of the address tables: the slot, the MAC that answers give for the address, and the MAC of
 /// the device, which is the source of the frame. See [`place`].
 pub type Place = [u64; 3];
@@ -274,6 +296,7 @@ pub const fn place(slot: u32, answer_mac: Mac, device_mac: Mac) -> Place {
 }
 
 /// A MAC in the low 48 bits of a word, its first octet highest.
+#[inline(always)]
 pub const fn mac_word(mac: Mac) -> u64 {
     u64::from_be_bytes([0, 0, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]])
 }
@@ -386,13 +409,15 @@ mod tests {
         let Rank { address, .. } = rank(0, "2001:db8:1:2:3:4:5:6");
         let parts = [0x2001_0db8, 0x0001_0002, 0x0003_0004, 0x0005_0006];
         assert_eq!(address_key_ipv6(2, Vlan::NONE, address)[2..], parts);
+        let mac = [0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc];
+        assert_eq!(mac_key(2, Vlan::NONE, mac)[2..], [0x1234, 0x5678_9abc]);
     }
 
     /// The layout that both sides rely on: words without gaps, a name for each counter.
     #[test]
     fn layout() {
         assert_eq!(size_of::<Slot<u64>>(), (13 + 8 * Kind::COUNT) * 8);
-        assert_eq!(Counter::NotAccepted as usize + 1, Counter::COUNT);
+        assert_eq!(Counter::VirtualMacDropped as usize + 1, Counter::COUNT);
         assert_eq!(word_mac(mac_word([1, 2, 3, 4, 5, 6])), [1, 2, 3, 4, 5, 6]);
     }
 }

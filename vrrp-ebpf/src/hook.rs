@@ -4,10 +4,14 @@ use aya_ebpf::{
     EbpfContext,
     bindings::BPF_F_RECOMPUTE_CSUM,
     helpers::generated::{
-        bpf_skb_change_tail, bpf_skb_pull_data, bpf_skb_store_bytes, bpf_xdp_adjust_tail,
+        bpf_skb_change_tail, bpf_skb_change_type, bpf_skb_pull_data, bpf_skb_store_bytes,
+        bpf_xdp_adjust_tail,
     },
     programs::{TcContext, XdpContext},
 };
+
+/// Type of a frame that is to this host (linux/if_packet.h).
+const PACKET_HOST: u32 = 0;
 
 /// The context that a program is called with.
 pub(crate) trait Hook: EbpfContext {
@@ -30,6 +34,9 @@ pub(crate) trait Hook: EbpfContext {
 
     /// Writes octets into the frame. False where it is shorter.
     fn put<const N: usize>(&self, offset: usize, octets: &[u8; N]) -> bool;
+
+    /// Says that the frame is to this host, after its destination was written.
+    fn take_in(&self);
 
     /// Makes the frame `length` octets long. What it gains is not defined. False, and nothing is
     /// changed, where there is no room.
@@ -83,6 +90,11 @@ impl Hook for XdpContext {
         unsafe { *(start as *mut [u8; N]) = *octets };
         true
     }
+
+    /// Behind the program, drivers and the generic hook look at the destination themselves. Native
+    /// mode on veth does so before, and is not used with virtual MACs.
+    #[inline(always)]
+    fn take_in(&self) {}
 
     #[inline(always)]
     fn resize(&self, length: usize) -> bool {
@@ -157,6 +169,14 @@ impl Hook for TcContext {
             )
         };
         outcome == 0
+    }
+
+    /// The kernel has looked at the destination before.
+    #[inline(always)]
+    fn take_in(&self) {
+        // It refuses only types that no frame can have.
+        // SAFETY: the context is the one that the program was called with.
+        let _ = unsafe { bpf_skb_change_type(self.skb.skb, PACKET_HOST) };
     }
 
     #[inline(always)]

@@ -19,6 +19,7 @@ mod hook;
 mod maps;
 mod ndp;
 mod packet;
+mod vmac;
 
 use aya_ebpf::{
     bindings::{TC_ACT_SHOT, tcx_action_base::TCX_NEXT, xdp_action},
@@ -28,6 +29,7 @@ use aya_ebpf::{
 };
 use hook::Hook;
 use packet::Packet;
+use vmac::Destination;
 use vrrp_common::wire::{
     ethernet, ipv4,
     ipv6::{self, Payload},
@@ -78,6 +80,9 @@ pub fn xvrrp_egress(ctx: TcContext) -> i32 {
 #[inline(always)]
 fn receive(packet: &mut Packet<impl Hook>) -> Verdict {
     let Some(link) = packet.link() else { return Verdict::Pass };
+    if vmac::receive(packet, &link) == Destination::Nobody {
+        return Verdict::Drop;
+    }
     match link.ethertype {
         ethernet::ARP => arp::receive(packet, &link),
         ethernet::IPV4 => {

@@ -32,6 +32,10 @@ static ADDRESSES: HashMap<[u32; 3], abi::Place> =
 static ADDRESSES_IPV6: HashMap<[u32; 6], abi::Place> =
     HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
 
+/// Device, VLAN and virtual MAC to slot and device's MAC. Changes as the address tables do.
+#[map]
+static MACS: HashMap<[u32; 4], abi::Alias> = HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
+
 /// Counters of each slot.
 #[map]
 static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(abi::DEFAULT_SLOTS, 0);
@@ -87,6 +91,14 @@ impl Router {
     pub(crate) fn by_address_ipv6(key: &[u32; 6]) -> Option<(Self, Mac, Mac)> {
         // SAFETY: as in `by_address`.
         Self::in_place(unsafe { ADDRESSES_IPV6.get(key) }?)
+    }
+
+    /// The virtual router whose virtual MAC `key` of [`abi::mac_key`] names, and the device's MAC.
+    #[inline(always)]
+    pub(crate) fn by_mac(key: &[u32; 4]) -> Option<(Self, Mac)> {
+        // SAFETY: as in `by_address`.
+        let [slot, device] = unsafe { MACS.get(key) }?;
+        Some((Self::at(*slot as u32)?, abi::word_mac(*device)))
     }
 
     #[inline(always)]

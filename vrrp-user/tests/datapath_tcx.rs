@@ -16,3 +16,5 @@ mod deferred;
 mod gate;
 #[path = "datapath_ipv6.rs"]
 mod ipv6;
+#[path = "datapath_vmac.rs"]
+mod vmac;

@@ -316,7 +316,7 @@ fn leftovers() {
         assert_eq!(addresses(&host, "a").await, [([192, 0, 2, 2].into(), 24)]);
         assert_eq!(addresses(&host, "c").await, [([203, 0, 113, 1].into(), 32)]);
         drop(journal);
-        assert_eq!(Journal::open(run.path()).unwrap().1, []);
+        assert_eq!(Journal::<Owned>::open(run.path()).unwrap().1, []);
         remove(dir);
     });
 }

@@ -98,6 +98,7 @@ fn spec(slot: u32, version: Version, priority: u8, unicast: Unicast) -> Spec {
             higher_prio_send_advert: false,
         },
         vrid: Vrid::new(VRID).unwrap(),
+        mac: None,
         addresses: match family {
             Family::V4 => Addresses::V4(vec![[192, 0, 2, 254]]),
             Family::V6 => Addresses::V6(vec![[0xfe; 16]]),

@@ -16,7 +16,7 @@ use std::{fs, net::IpAddr, path::Path};
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use vrrp_common::wire::arp::gratuitous;
+use vrrp_common::wire::{arp::gratuitous, ethernet};
 
 /// One vector, as it stands in the file.
 #[derive(Clone, Debug, Deserialize)]
@@ -115,6 +115,28 @@ impl Vector {
         ensure!(forms.iter().any(|form| form == &sent), "sent {sent:02x?}");
         Ok(())
     }
+}
+
+/// A frame that is not answered passes as it is, but for its destination when that is a virtual MAC
+/// of ours. What nobody may answer may be dropped; what is sent to the virtual MAC of a router that
+/// is not Active must be.
+fn ensure_left_alone(
+    effect: &bench::Effect,
+    frame: &[u8],
+    valid: bool,
+    active: bool,
+) -> Result<()> {
+    let to_virtual = frame.first_chunk().is_some_and(ethernet::is_virtual);
+    let dropped = effect.action == bench::DROP;
+    if to_virtual && !active {
+        ensure!(dropped, "action {}, though no virtual router is here", effect.action);
+        ensure!(effect.moved.contains_key("virtual_mac_dropped"), "moved: {:?}", effect.moved);
+        return Ok(());
+    }
+    ensure!(effect.action == bench::PASS || (dropped && !valid), "action {}", effect.action);
+    let kept = if to_virtual { 6 } else { 0 };
+    ensure!(effect.frame.get(kept..) == frame.get(kept..), "the frame was changed");
+    Ok(())
 }
 
 /// The octets of a hexadecimal string.

@@ -1,8 +1,9 @@
 //! `use_vmac` and the keywords around it: as they are written, and what comes of them.
 //!
-//! A virtual router with `use_vmac` has its virtual MAC wherever it has addresses, so
-//! `use_vmac_addr` and the word `use_vmac` behind an address of another interface are fulfilled by
-//! it. Only where `use_vmac` itself is absent they have no counterpart here.
+//! A virtual router with `use_vmac` has its virtual MAC on its own interface. Its addresses on other
+//! interfaces have the MACs of these, as in keepalived: no adverts go there that would keep a switch
+//! informed of another one. `use_vmac_addr` and the word `use_vmac` behind such an address, which
+//! change that, have no counterpart here.
 
 use vrrp_common::{Family, Vrid, wire::Mac};
 
@@ -186,19 +187,16 @@ impl Draft {
             };
             if let Some(other) = twice {
                 let message = format!("`use_vmac` of this address stands beside {other}");
-                findings
-                    .report(code::VMAC, span, message)
-                    .help("it has the virtual MAC in any case");
+                findings.report(code::VMAC, span, message).help("one of them is enough");
             }
         }
-        if self.wanted {
-            return;
-        }
-        for span in self.addresses.iter().map(|(span, _)| *span).chain(self.on_others) {
+        let single = self.addresses.iter().filter(|(_, elsewhere)| *elsewhere || !self.wanted);
+        for span in single.map(|(span, _)| *span).chain(self.on_others) {
             let message = "a virtual MAC of single addresses is not implemented yet";
-            findings
-                .report(code::NOT_YET, span, message)
-                .help("they have the interface's MAC; `use_vmac` is for the whole virtual router");
+            findings.report(code::NOT_YET, span, message).help(
+                "they have the interface's MAC; `use_vmac` is for all on the virtual router's own \
+                 interface",
+            );
         }
     }
 }

@@ -12,10 +12,11 @@ use tracing::{debug, error, warn};
 
 use super::{
     acceptance::{Acceptance, Means},
-    plan::{Plan, all_addresses, interface_of, slot_of},
+    plan::{Plan, all_addresses, interface_of, slot_of, virtual_mac_of},
 };
 use crate::{
     announce::{self, Announcer, Target},
+    config::VirtualAddress,
     datapath::Slots,
     election::{Announce, State},
     host::{Change, Host, Journal, Link, Owned, Placed},
@@ -26,6 +27,9 @@ use crate::{
 /// may be a program that does so whenever it sees them.
 const MENDING: Duration = Duration::from_secs(1);
 
+/// Of the network of all link-local IPv6 addresses.
+const LINK_LOCAL_PREFIX: u8 = 64;
+
 pub(super) struct Addresses {
     plan: Arc<Plan>,
     host: Host,
@@ -34,6 +38,8 @@ pub(super) struct Addresses {
     slots: Arc<Slots>,
     acceptance: Acceptance,
     interfaces: BTreeMap<String, (u32, [u8; 6])>,
+    /// Macvlans that have the addresses of a router instead of its interface.
+    macvlans: BTreeMap<RouterId, String>,
     /// Addresses that are on the interfaces without us, with the interfaces' indices. The kernel
     /// would take the same address with another prefix length as a further one.
     others: BTreeSet<(u32, IpAddr)>,
@@ -63,6 +69,7 @@ impl Addresses {
             slots,
             acceptance,
             interfaces: BTreeMap::new(),
+            macvlans: BTreeMap::new(),
             others: BTreeSet::new(),
             held: vec![Vec::new(); routers],
             wanted: vec![false; routers],
@@ -88,6 +95,12 @@ impl Addresses {
             }
             _ => false,
         }
+    }
+
+    /// Says which routers have a macvlan for their addresses, by name. Those that are elsewhere stay
+    /// there until they are removed.
+    pub(super) fn live_on(&mut self, macvlans: BTreeMap<RouterId, String>) {
+        self.macvlans = macvlans;
     }
 
     /// Takes in the interfaces as they are now, and adds again what has gone from them without us,
@@ -179,7 +192,7 @@ impl Addresses {
     /// True when an interface of its addresses has another index or MAC than it had.
     fn has_moved(&self, router: RouterId, former: &BTreeMap<String, (u32, [u8; 6])>) -> bool {
         let instance = &self.plan.routers[router];
-        all_addresses(instance).map(|address| interface_of(instance, address)).any(|name| {
+        all_addresses(instance).map(|address| self.home(router, address)).any(|name| {
             former.get(name).is_some_and(|known| {
                 self.interfaces.get(name).is_some_and(|present| present != known)
             })
@@ -341,11 +354,25 @@ impl Addresses {
         let instance = &self.plan.routers[router];
         all_addresses(instance)
             .filter_map(|address| {
-                let interface = interface_of(instance, address);
+                let interface = self.home(router, address);
                 let (index, _) = *self.interfaces.get(interface)?;
-                Some(Placed { index, interface: interface.to_owned(), address: address.clone() })
+                let mut address = address.clone();
+                let on_macvlan = self.macvlans.get(&router).is_some_and(|name| name == interface);
+                if on_macvlan && is_link_local(address.address) {
+                    // Only this makes a route to the neighbours where there is no other such address.
+                    address.prefix = LINK_LOCAL_PREFIX;
+                }
+                Some(Placed { index, interface: interface.to_owned(), address })
             })
             .collect()
+    }
+
+    /// The interface that has an address while its router is Active.
+    fn home<'a>(&'a self, router: RouterId, address: &'a VirtualAddress) -> &'a str {
+        match self.macvlans.get(&router) {
+            Some(macvlan) if address.device.is_none() => macvlan,
+            _ => interface_of(&self.plan.routers[router], address),
+        }
     }
 
     async fn announce(&self, router: RouterId, occasion: Announce) {
@@ -357,10 +384,18 @@ impl Addresses {
         let instance = &self.plan.routers[router];
         let targets = all_addresses(instance)
             .filter_map(|address| {
-                let (interface, mac) = *self.interfaces.get(interface_of(instance, address))?;
+                let (interface, mac) = *self.interfaces.get(self.home(router, address))?;
+                let mac = virtual_mac_of(instance, address).unwrap_or(mac);
                 Some(Target { interface, mac, address: address.address })
             })
             .collect();
         self.announcer.start(id, targets, instance.garp).await;
+    }
+}
+
+const fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.is_unicast_link_local(),
     }
 }

@@ -13,13 +13,16 @@ use vrrp_common::{
     wire::{Mac, ethernet::Vlan},
 };
 
-use super::plan::{Plan, slot_of};
+use super::{
+    plan::{Plan, slot_of},
+    virtual_macs::VirtualMacs,
+};
 use crate::{
     announce::Target,
     config::Instance,
-    datapath::{Address, Attachment, Datapath, Mode, choose},
+    datapath::{Address, Attachment, Datapath, Mode, VirtualMac, choose},
     host::{Change, Link, LinkAddress, LinkKind},
-    pulse::{Command, Port, RouterId},
+    pulse::{Command, Ear, Port, RouterId},
     sys,
 };
 
@@ -47,6 +50,8 @@ struct Device {
     mac: Mac,
     attachment: Attachment,
     port: Option<Arc<Port>>,
+    /// Where the port listens besides.
+    ears: Vec<Ear>,
 }
 
 /// What a unicast port belongs to: the interface that the virtual router is on, by index and MAC,
@@ -59,8 +64,8 @@ type UnicastKey = (u32, Mac, IpAddr);
 enum Part {
     /// Nothing was said yet.
     Unknown,
-    /// It does, from this device and address.
-    Takes { ifindex: u32, mac: Mac, source: IpAddr },
+    /// It does, from this device and address, and listens on further ones.
+    Takes { ifindex: u32, mac: Mac, source: IpAddr, ears: Vec<Ear> },
     /// It does not, for this reason: keepalived's FAULT.
     Fault(String),
 }
@@ -109,12 +114,25 @@ impl Devices {
         }
     }
 
-    /// Takes in the interfaces as they are now, and tells the pulse what it must know. `false` if
-    /// it did not take every command, or a device has no sockets; the next update tries again.
-    pub(super) fn update(&mut self, links: &[Link], mut tell: impl FnMut(Command) -> bool) -> bool {
-        let plan = Arc::clone(&self.plan);
+    /// Takes in the interfaces as they are now, and puts the program on those that are new.
+    pub(super) fn attach_all(&mut self, links: &[Link]) {
         for interface in &self.interfaces.clone() {
             self.update_device(interface, links.iter().find(|link| link.name == *interface));
+        }
+    }
+
+    /// Opens what sockets are missing and tells the pulse what it must know, after
+    /// [`Self::attach_all`]. `false` if it did not take every command, or a device has no sockets;
+    /// the next update tries again.
+    pub(super) fn update(
+        &mut self,
+        links: &[Link],
+        virtual_macs: &VirtualMacs,
+        mut tell: impl FnMut(Command) -> bool,
+    ) -> bool {
+        let plan = Arc::clone(&self.plan);
+        for interface in &self.interfaces.clone() {
+            self.update_port(interface, virtual_macs.ears_on(interface));
         }
         let all_open = self.update_unicast(links)
             && self
@@ -129,7 +147,10 @@ impl Devices {
         let mut all_said = all_open;
         for (router, instance) in plan.routers.iter().enumerate() {
             let link = links.iter().find(|link| link.name == instance.interface);
-            let part = self.judge(instance, link, links);
+            let part = match (self.judge(instance, link, links), virtual_macs.fault(router)) {
+                (Part::Takes { .. }, Some(reason)) => Part::Fault(reason.to_owned()),
+                (part, _) => part,
+            };
             if part != self.routers[router] {
                 if self.command(router, instance, &part).is_none_or(&mut tell) {
                     let former = std::mem::replace(&mut self.routers[router], part);
@@ -165,6 +186,11 @@ impl Devices {
             || Attachment { mode: Mode::None, reason: "no such interface".to_owned() },
             |device| device.attachment.clone(),
         )
+    }
+
+    /// Index of an interface that is there, and how the program is attached to it.
+    pub(super) fn mode(&self, interface: &str) -> Option<(u32, Mode)> {
+        self.present.get(interface).map(|device| (device.ifindex, device.attachment.mode))
     }
 
     /// Why a virtual router takes no part.
@@ -212,7 +238,8 @@ impl Devices {
         if self.port(instance, source).is_none() {
             return Part::Fault(format!("no socket could be opened on {interface}"));
         }
-        Part::Takes { ifindex: link.index, mac, source }
+        let ears = self.present.get(interface).map(|device| device.ears.clone());
+        Part::Takes { ifindex: link.index, mac, source, ears: ears.unwrap_or_default() }
     }
 
     /// Where adverts come from.
@@ -305,10 +332,6 @@ impl Devices {
             return;
         };
         if known == Some((link.index, mac)) {
-            if self.present.get(interface).is_some_and(|device| device.port.is_none()) {
-                let port = self.open_port(interface, link.index, mac);
-                self.present.entry(interface.to_owned()).and_modify(|device| device.port = port);
-            }
             return;
         }
         let attachment = match known {
@@ -322,15 +345,32 @@ impl Devices {
         if attachment.mode != Mode::None {
             self.fill_tables(interface, link.index, mac);
         }
-        let port = self.open_port(interface, link.index, mac);
-        let device = Device { ifindex: link.index, mac, attachment, port };
+        let device = Device { ifindex: link.index, mac, attachment, port: None, ears: Vec::new() };
         let former = self.present.insert(interface.to_owned(), device);
         self.retired.extend(former.and_then(|device| device.port));
     }
 
+    /// Opens the port of a device that has none, or listens in other places.
+    fn update_port(&mut self, interface: &str, ears: Vec<Ear>) {
+        let Some(device) = self.present.get(interface) else { return };
+        if device.port.is_some() && device.ears == ears {
+            return;
+        }
+        let port = self.open_port(interface, device.ifindex, device.mac, &ears);
+        if let Some(device) = self.present.get_mut(interface) {
+            device.ears = ears;
+            self.retired.extend(std::mem::replace(&mut device.port, port));
+        }
+    }
+
     fn attach(&mut self, link: &Link) -> Attachment {
         let wanted = self.plan.mode_on(&link.name);
-        let (modes, reason) = choose(wanted, link, sys::ethtool::strips_vlan_tags(&link.name));
+        let (modes, reason) = choose(
+            wanted,
+            link,
+            sys::ethtool::strips_vlan_tags(&link.name),
+            self.plan.has_virtual_mac_on(&link.name),
+        );
         let attachment = match (&mut self.datapath, modes) {
             (_, [Mode::None]) => Attachment { mode: Mode::None, reason: reason.to_owned() },
             (None, _) => Attachment {
@@ -381,9 +421,17 @@ impl Devices {
                 warn!("({}) adverts go past the kernel program: {error}", instance.name);
             }
         }
-        for (router, address) in self.plan.addresses_on(interface) {
-            let entry =
-                Address { ifindex, vlan: Vlan::NONE, address, answer_mac: mac, device_mac: mac };
+        for (router, instance, virtual_mac) in self.plan.with_virtual_mac() {
+            let entry = VirtualMac { ifindex, vlan: Vlan::NONE, mac: virtual_mac, device_mac: mac };
+            if instance.interface == interface
+                && let Err(error) = datapath.add_virtual_mac(&entry, slot_of(router))
+            {
+                warn!("({}) frames to the virtual MAC get lost: {error}", instance.name);
+            }
+        }
+        for (router, address, virtual_mac) in self.plan.addresses_on(interface) {
+            let answer_mac = virtual_mac.unwrap_or(mac);
+            let entry = Address { ifindex, vlan: Vlan::NONE, address, answer_mac, device_mac: mac };
             if let Err(error) = datapath.add_address(&entry, slot_of(router)) {
                 warn!("{address}: the kernel answers for it, not the program: {error}");
             }
@@ -396,7 +444,12 @@ impl Devices {
         for (_, instance) in self.plan.routers_on(interface) {
             let _ = datapath.remove_router(ifindex, Vlan::NONE, instance.family(), instance.vrid);
         }
-        for (_, address) in self.plan.addresses_on(interface) {
+        for (_, instance, virtual_mac) in self.plan.with_virtual_mac() {
+            if instance.interface == interface {
+                let _ = datapath.remove_virtual_mac(ifindex, Vlan::NONE, virtual_mac);
+            }
+        }
+        for (_, address, _) in self.plan.addresses_on(interface) {
             let _ = datapath.remove_address(ifindex, Vlan::NONE, address);
         }
         let _ = datapath.detach(ifindex);
@@ -406,11 +459,17 @@ impl Devices {
         !self.plan.groups_on(interface).is_empty()
     }
 
-    fn open_port(&self, interface: &str, ifindex: u32, mac: Mac) -> Option<Arc<Port>> {
+    fn open_port(
+        &self,
+        interface: &str,
+        ifindex: u32,
+        mac: Mac,
+        ears: &[Ear],
+    ) -> Option<Arc<Port>> {
         if !self.needs_port(interface) {
             return None;
         }
-        match Port::open(interface, ifindex, mac, &self.plan.groups_on(interface)) {
+        match Port::open(interface, ifindex, mac, &self.plan.groups_on(interface), ears) {
             Ok(port) => Some(Arc::new(port)),
             Err(error) => {
                 warn!("{interface}: no sockets for adverts: {error}");

@@ -8,6 +8,7 @@ mod journal;
 mod log;
 mod plan;
 mod service;
+mod virtual_macs;
 
 use std::{
     path::PathBuf,
@@ -26,13 +27,14 @@ use vrrp_common::abi::Rejected;
 
 use self::{
     acceptance::Acceptance, addresses::Addresses, devices::Devices, plan::Plan, service::Request,
+    virtual_macs::VirtualMacs,
 };
 use crate::{
     announce::{self, Announcer},
     api,
     config::{Config, Garp},
     datapath::{self, Datapath, Doorbells, Mode, Rejects, Slots},
-    host::{self, Host, RuntimeDir},
+    host::{self, Host, Link, RuntimeDir},
     pulse::{self, Command, Report},
     sys::readiness::Readiness,
 };
@@ -118,6 +120,7 @@ struct Daemon {
     pulse: pulse::Handle,
     reports: mpsc::Receiver<Report>,
     devices: Devices,
+    virtual_macs: VirtualMacs,
     addresses: Addresses,
     announcer: Announcer,
     slots: Arc<Slots>,
@@ -148,7 +151,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 impl Daemon {
     async fn start(plan: Arc<Plan>, runtime_dir: &RuntimeDir) -> Result<Self, Error> {
         let host = Host::new()?;
-        let journal = journal::open(runtime_dir, &host).await?;
+        let (journal, traces) = journal::open(runtime_dir, &host).await?;
         let (mut datapath, refusal) = load_datapath(&plan);
         let slots =
             datapath.as_ref().map_or_else(|| Arc::new(Slots::own(plan.slots())), Datapath::slots);
@@ -168,6 +171,7 @@ impl Daemon {
             Acceptance::new(Arc::clone(&plan), Arc::clone(&slots), runtime_dir.path().to_owned());
         Ok(Self {
             devices: Devices::new(Arc::clone(&plan), datapath, refusal),
+            virtual_macs: VirtualMacs::new(Arc::clone(&plan), host.clone(), traces),
             addresses: Addresses::new(
                 Arc::clone(&plan),
                 host.clone(),
@@ -247,7 +251,7 @@ impl Daemon {
     /// Returns when to look again, if not everything could be seen or said.
     async fn look_around(&mut self) -> Option<Instant> {
         let again = Some(Instant::now() + LOOK_AGAIN);
-        let links = match self.host.links().await {
+        let links = match self.prepare_links().await {
             Ok(links) => links,
             Err(error) => {
                 warn!("{error}; looking again in {LOOK_AGAIN:?}");
@@ -257,13 +261,14 @@ impl Daemon {
         let held_until = self.held_until();
         let is_held =
             |command: &Command| held_until.is_some() && matches!(command, Command::Start { .. });
-        let all_said =
-            self.devices.update(&links, |command| !is_held(&command) && self.pulse.send(command));
+        let say = |command| !is_held(&command) && self.pulse.send(command);
+        let all_said = self.devices.update(&links, &self.virtual_macs, say);
         for (router, source) in self.devices.take_moved() {
             let once = Garp { repeat: 1, delay: Duration::ZERO, ..Garp::default() };
             self.announcer.start(announce::RouterId(router), vec![source], once).await;
         }
         let devices = &self.devices;
+        self.addresses.live_on(self.virtual_macs.macvlans());
         let may = |router| devices.fault(router).is_none();
         let has_program = |interface: &str| devices.attachment(interface).mode != Mode::None;
         let all_done = self.addresses.follow(&links, may, has_program).await;
@@ -280,8 +285,20 @@ impl Daemon {
         self.held_until
     }
 
+    /// The interfaces, with the program on them and what the virtual MACs need.
+    async fn prepare_links(&mut self) -> host::Result<Vec<Link>> {
+        let links = self.host.links().await?;
+        self.devices.attach_all(&links);
+        if self.virtual_macs.arrange(&links, &self.devices).await {
+            return self.host.links().await;
+        }
+        Ok(links)
+    }
+
     fn is_concerned(&self, change: &host::Change) -> bool {
-        self.devices.is_concerned(change) || self.addresses.is_concerned(change)
+        self.devices.is_concerned(change)
+            || self.virtual_macs.is_concerned(change)
+            || self.addresses.is_concerned(change)
     }
 
     /// Carries out a report and all that wait behind it, so that many virtual routers that change
@@ -294,6 +311,7 @@ impl Daemon {
         for report in &reports {
             log::report(&self.plan, &self.devices, self.stopping, report);
         }
+        self.virtual_macs.follow(self.pulse.board()).await;
         self.addresses.carry_out(&reports, self.pulse.board()).await;
         let lost = self.pulse.board().lost_reports();
         if lost != self.lost_reports {
@@ -335,6 +353,7 @@ impl Daemon {
         let asked = self.pulse.send(Command::Stop);
         let in_time = asked && tokio::time::timeout(FAREWELL, self.hear_out()).await.is_ok();
         self.addresses.remove_all().await;
+        self.virtual_macs.remove_all().await;
         let ended_well = in_time && self.pulse.join();
         // Program and maps go with this.
         drop(self.devices);

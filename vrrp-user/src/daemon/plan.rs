@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use vrrp_common::{Family, wire::vrrp};
+use vrrp_common::{
+    Family,
+    wire::{Mac, vrrp},
+};
 
 use crate::{
     config::{Authentication, ChecksumForm, Config, Instance, VirtualAddress, XdpMode},
@@ -84,16 +87,51 @@ impl Plan {
         self.routers.iter().enumerate().filter(move |(_, router)| router.interface == interface)
     }
 
-    /// Addresses that belong on this interface, each with its router.
+    /// Addresses that belong on this interface, each with its router and the virtual MAC that it is
+    /// answered for with, if any.
     pub(super) fn addresses_on<'a>(
         &'a self,
         interface: &'a str,
-    ) -> impl Iterator<Item = (RouterId, IpAddr)> + 'a {
+    ) -> impl Iterator<Item = (RouterId, IpAddr, Option<Mac>)> + 'a {
         self.routers.iter().enumerate().flat_map(move |(id, router)| {
             all_addresses(router)
                 .filter(move |address| interface_of(router, address) == interface)
-                .map(move |address| (id, address.address))
+                .map(move |address| (id, address.address, virtual_mac_of(router, address)))
         })
+    }
+
+    /// Routers with a virtual MAC.
+    pub(super) fn with_virtual_mac(&self) -> impl Iterator<Item = (RouterId, &Instance, Mac)> {
+        let routers = self.routers.iter().enumerate();
+        routers.filter_map(|(id, router)| Some((id, router, router.virtual_mac.as_ref()?.mac)))
+    }
+
+    /// What the macvlan of a router is called where it needs one: as the file says, else as
+    /// keepalived calls it. A name that is taken gets a number.
+    pub(super) fn macvlan_name(&self, router: RouterId) -> String {
+        let named = |router: &Instance| router.virtual_mac.as_ref()?.name.clone();
+        let default_name = |router: &Instance| match router.family() {
+            Family::V4 => format!("vrrp.{}", router.vrid),
+            Family::V6 => format!("vrrp6.{}", router.vrid),
+        };
+        let instance = &self.routers[router];
+        if let Some(name) = named(instance) {
+            return name;
+        }
+        let name = default_name(instance);
+        let is_taken = |(_, other, _): &(RouterId, &Instance, Mac)| {
+            named(other).is_none() && default_name(other) == name
+        };
+        match self.with_virtual_mac().take_while(|(id, ..)| *id != router).filter(is_taken).count()
+        {
+            0 => name,
+            taken => format!("{name}.{}", taken + 1),
+        }
+    }
+
+    /// True when a router whose adverts use this interface has a virtual MAC.
+    pub(super) fn has_virtual_mac_on(&self, interface: &str) -> bool {
+        self.with_virtual_mac().any(|(_, router, _)| router.interface == interface)
     }
 
     /// Virtual addresses that no interface of this host has by itself: those of routers that do not
@@ -123,11 +161,6 @@ impl Plan {
             .unwrap_or_default()
     }
 
-    /// True when a router that this interface is for has a virtual MAC.
-    pub(super) fn has_virtual_mac_on(&self, interface: &str) -> bool {
-        self.users_of(interface).any(|router| router.virtual_mac.is_some())
-    }
-
     /// Multicast groups of the routers on this interface; none where all are unicast.
     pub(super) fn groups_on(&self, interface: &str) -> Vec<IpAddr> {
         let multicast = self.routers_on(interface).filter(|(_, router)| router.unicast.is_none());
@@ -149,6 +182,12 @@ pub(super) fn all_addresses(router: &Instance) -> impl Iterator<Item = &VirtualA
 /// The interface that an address belongs on.
 pub(super) fn interface_of<'a>(router: &'a Instance, address: &'a VirtualAddress) -> &'a str {
     address.device.as_deref().unwrap_or(&router.interface)
+}
+
+/// The virtual MAC of an address: that of its router, on the router's own interface.
+pub(super) fn virtual_mac_of(router: &Instance, address: &VirtualAddress) -> Option<Mac> {
+    let virtual_mac = router.virtual_mac.as_ref().filter(|_| address.device.is_none());
+    virtual_mac.map(|virtual_mac| virtual_mac.mac)
 }
 
 /// Slot of a router.
@@ -174,6 +213,11 @@ fn spec(id: RouterId, router: &Instance) -> Spec {
             higher_prio_send_advert: router.higher_prio_send_advert,
         },
         vrid: router.vrid,
+        mac: router
+            .virtual_mac
+            .as_ref()
+            .filter(|virtual_mac| !virtual_mac.adverts_from_base)
+            .map(|virtual_mac| virtual_mac.mac),
         addresses: advertised(router),
         group: router.group,
         unicast: router.unicast.clone(),

@@ -41,15 +41,20 @@ pub struct Attachment {
     pub reason: String,
 }
 
-/// The modes to try on a device, best first, and why. `strips_tags` says that the device moves VLAN
-/// tags out of the frame (rx-vlan-offload).
+/// The modes to try on a device, best first, and why. `virtual_mac` says that a virtual router there
+/// has one, `strips_tags` that the device moves VLAN tags out of the frame (rx-vlan-offload).
 ///
 /// XDP sees such a frame untagged, tcx sees the tag. An attached program costs the host's other
 /// traffic, too, so `auto` follows what was measured on software devices: with tcx TCP through a
 /// veth is as fast as without any program, generic XDP costs a tenth and more, and a native program
 /// switches off the sender's segmentation offload and loses XDP_TX silently where the peer has no
 /// NAPI. tcx came with Linux 6.6.
-pub fn choose(wanted: XdpMode, link: &Link, strips_tags: bool) -> (&'static [Mode], &'static str) {
+pub fn choose(
+    wanted: XdpMode,
+    link: &Link,
+    strips_tags: bool,
+    virtual_mac: bool,
+) -> (&'static [Mode], &'static str) {
     // XDP would take a frame of any VLAN for an untagged one, and answer for addresses of another
     // network. Neither answering nor absorbing leaves nothing to attach a program for.
     let hides_tags = link.vlan_uppers && strips_tags;
@@ -59,6 +64,12 @@ pub fn choose(wanted: XdpMode, link: &Link, strips_tags: bool) -> (&'static [Mod
         (XdpMode::Native | XdpMode::Generic, _) if hides_tags => (
             &[Mode::None],
             "VLAN devices on top, and rx-vlan-offload hides their tags from XDP: use xdp_mode tcx, or `ethtool -K DEVICE rxvlan off`",
+        ),
+        // The packet is marked as another host's before a native program on veth sees it, and stays
+        // so whatever the program writes (veth_xdp_rcv_skb, Linux 6.18).
+        (XdpMode::Native, LinkKind::Veth) if virtual_mac => (
+            &[Mode::None],
+            "xdp_mode native on veth cannot take frames to a virtual MAC, generic and tcx can; use_vmac by macvlan",
         ),
         (XdpMode::Native, _) => (&[Mode::Native], "xdp_mode native"),
         (XdpMode::Generic, _) => (&[Mode::Generic], "xdp_mode generic"),
@@ -83,8 +94,8 @@ pub fn choose(wanted: XdpMode, link: &Link, strips_tags: bool) -> (&'static [Mod
 mod tests {
     use super::*;
 
-    fn modes(wanted: XdpMode, kind: LinkKind, vlan_uppers: bool, strips: bool) -> &'static [Mode] {
-        let link = Link {
+    fn link(kind: LinkKind, vlan_uppers: bool) -> Link {
+        Link {
             index: 2,
             name: "eth0".to_owned(),
             mac: None,
@@ -94,8 +105,26 @@ mod tests {
             mtu: 1500,
             addresses: Vec::new(),
             vlan_uppers,
-        };
-        choose(wanted, &link, strips).0
+        }
+    }
+
+    fn modes(wanted: XdpMode, kind: LinkKind, vlan_uppers: bool, strips: bool) -> &'static [Mode] {
+        choose(wanted, &link(kind, vlan_uppers), strips, false).0
+    }
+
+    /// issue 4, keyword `use_vmac`: native on veth is refused where there is a virtual MAC, and says
+    /// why; elsewhere it is not.
+    #[test]
+    fn native_and_virtual_mac() {
+        let (modes, reason) = choose(XdpMode::Native, &link(LinkKind::Veth, false), false, true);
+        assert_eq!(modes, [Mode::None]);
+        assert!(reason.contains("native on veth"), "{reason}");
+        for (wanted, kind) in
+            [(XdpMode::Native, LinkKind::Physical), (XdpMode::Generic, LinkKind::Veth)]
+        {
+            let with = choose(wanted, &link(kind.clone(), false), false, true);
+            assert_eq!(with, choose(wanted, &link(kind, false), false, false));
+        }
     }
 
     /// X-03, keyword `xdp_mode`: XDP is never chosen where it would take a frame of a VLAN for an

@@ -1,7 +1,7 @@
 //! The kernel program: its maps and its life.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::IpAddr,
     os::fd::{AsFd, BorrowedFd},
@@ -21,9 +21,12 @@ use aya::{
 use rustix::net::{AddressFamily, SocketType, netdevice::index_to_name, socket};
 use vrrp_common::{
     Addr, Family, Vrid,
-    abi::{self, Counter, Counters, Doorbell, Place, Rejected, Setting},
+    abi::{self, Alias, Counter, Counters, Doorbell, Place, Rejected, Setting},
     ladder::Reject,
-    wire::{Mac, ethernet::Vlan},
+    wire::{
+        Mac,
+        ethernet::{self, Vlan},
+    },
 };
 
 use super::{Mode, Slots};
@@ -79,6 +82,19 @@ pub struct Address {
     pub device_mac: Mac,
 }
 
+/// A virtual MAC: what is sent to it is for the device while the virtual router answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VirtualMac {
+    /// Device that it is on.
+    pub ifindex: u32,
+    /// VLAN that it is on.
+    pub vlan: Vlan,
+    /// The virtual MAC.
+    pub mac: Mac,
+    /// MAC of the device.
+    pub device_mac: Mac,
+}
+
 /// The programs of the object. They share all maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
@@ -115,6 +131,10 @@ pub struct Datapath {
     routers: HashMap<MapData, [u32; 3], u32>,
     addresses: HashMap<MapData, [u32; 3], Place>,
     addresses_ipv6: HashMap<MapData, [u32; 6], Place>,
+    macs: HashMap<MapData, [u32; 4], Alias>,
+    /// Keys of those MACs that do not look like a virtual router's.
+    chosen_macs: BTreeSet<[u32; 4]>,
+    settings: Array<MapData, u64>,
     counters: PerCpuArray<MapData, Counters>,
 }
 
@@ -130,6 +150,7 @@ impl Datapath {
             .map_max_entries("SLOTS", slots)
             .map_max_entries("COUNTERS", slots)
             .map_max_entries("ROUTERS", slots)
+            .map_max_entries("MACS", slots)
             .map_max_entries("ADDRESSES", sizes.addresses.max(1))
             .map_max_entries("ADDRESSES_IPV6", sizes.addresses.max(1))
             .override_global(aya_log::LEVEL, &log_level, true);
@@ -152,6 +173,9 @@ impl Datapath {
             routers: take(&mut ebpf, "ROUTERS")?.try_into()?,
             addresses: take(&mut ebpf, "ADDRESSES")?.try_into()?,
             addresses_ipv6: take(&mut ebpf, "ADDRESSES_IPV6")?.try_into()?,
+            macs: take(&mut ebpf, "MACS")?.try_into()?,
+            chosen_macs: BTreeSet::new(),
+            settings,
             counters: take(&mut ebpf, "COUNTERS")?.try_into()?,
             links: BTreeMap::new(),
             egress: BTreeMap::new(),
@@ -226,6 +250,30 @@ impl Datapath {
             Key::V6(key) => self.addresses_ipv6.remove(&key)?,
         }
         Ok(())
+    }
+
+    /// Takes frames to a virtual MAC in while `slot` is open, and drops them otherwise. Replaces what
+    /// was said of it before.
+    pub fn add_virtual_mac(&mut self, entry: &VirtualMac, slot: u32) -> Result<(), Error> {
+        let VirtualMac { ifindex, vlan, mac, device_mac } = *entry;
+        let key = abi::mac_key(ifindex, vlan, mac);
+        self.macs.insert(key, abi::alias(slot, device_mac), 0)?;
+        if !ethernet::is_virtual(&mac) {
+            self.chosen_macs.insert(key);
+        }
+        self.count_chosen_macs()
+    }
+
+    /// Undoes [`Self::add_virtual_mac`].
+    pub fn remove_virtual_mac(&mut self, ifindex: u32, vlan: Vlan, mac: Mac) -> Result<(), Error> {
+        let key = abi::mac_key(ifindex, vlan, mac);
+        self.macs.remove(&key)?;
+        self.chosen_macs.remove(&key);
+        self.count_chosen_macs()
+    }
+
+    fn count_chosen_macs(&mut self) -> Result<(), Error> {
+        Ok(self.settings.set(Setting::ChosenMacs as u32, self.chosen_macs.len() as u64, 0)?)
     }
 
     /// The counters of a slot, summed over all processors, with their names.

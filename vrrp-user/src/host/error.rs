@@ -52,6 +52,22 @@ pub enum Error {
     /// this name that belongs to another process.
     #[error("nftables: {0}")]
     Firewall(Errno),
+    /// The kernel refuses a change that a virtual MAC needs.
+    #[error("cannot {action} {what}: {errno}")]
+    Change {
+        /// What was attempted, such as `add`.
+        action: &'static str,
+        /// To what.
+        what: String,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// An interface that was just made is gone again: somebody removes it.
+    #[error("{interface} was removed as soon as it was made")]
+    Vanished {
+        /// Its name.
+        interface: String,
+    },
     /// A file or directory of ours cannot be used.
     #[error("cannot {action} {}: {errno}", path.display())]
     File {

@@ -1,9 +1,10 @@
-//! The journal: which addresses this daemon has put on interfaces.
+//! The journals: which addresses this daemon has put on interfaces, and what else it has changed on
+//! the host.
 //!
-//! After `kill -9` the addresses stay. The next start reads here which of them were the daemon's
-//! and removes them; all others are the administrator's. An address is written down before it is
-//! added and crossed out after it was removed, so the file may name too many, never too few. Where
-//! there is nothing to name there is no file.
+//! After `kill -9` all that stays. The next start reads here what of it was the daemon's and removes
+//! it; everything else is the administrator's. An entry is written down before the change is made and
+//! crossed out after it was undone, so the file may name too many, never too few. Where there is
+//! nothing to name there is no file.
 
 use std::{
     collections::BTreeSet,
@@ -13,27 +14,42 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Error, Owned, Result};
+use super::{Error, Owned, Result, Trace};
 
-/// The open journal of a runtime directory that this process has claimed.
+/// What a journal lists.
+pub trait Entry: Clone + Ord + Serialize + DeserializeOwned {
+    /// Name of its file in the runtime directory, which ends in `.json`.
+    const FILE: &'static str;
+}
+
+impl Entry for Owned {
+    const FILE: &'static str = "owned.json";
+}
+
+impl Entry for Trace {
+    const FILE: &'static str = "traces.json";
+}
+
+/// An open journal of a runtime directory that this process has claimed.
 ///
 /// Methods write a small file and block as long as that takes; the directory is meant to be on
 /// tmpfs.
 #[derive(Debug)]
-pub struct Journal {
+pub struct Journal<E = Owned> {
     path: PathBuf,
-    contents: Contents,
+    contents: Contents<E>,
     /// The file says what `contents` says.
     written: bool,
 }
 
 /// The file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Contents {
+#[serde(bound(deserialize = "E: Ord + DeserializeOwned"))]
+struct Contents<E> {
     place: Place,
-    addresses: BTreeSet<Owned>,
+    entries: BTreeSet<E>,
 }
 
 /// Where interface numbers mean something: one network namespace, until the machine restarts.
@@ -43,45 +59,48 @@ struct Place {
     namespace: u64,
 }
 
-impl Journal {
-    /// Opens `owned.json` in the runtime directory `dir` for the network namespace of the calling
+impl<E: Entry> Journal<E> {
+    /// Opens the journal in the runtime directory `dir` for the network namespace of the calling
     /// thread, and tells what the last daemon left behind. That stays in the journal until it is
     /// [forgotten](Self::forget).
     ///
-    /// A file that cannot be understood, or that names addresses of another namespace or an earlier
-    /// boot, is renamed to `owned.json.rejected` with a warning; then nothing is left behind.
-    pub fn open(dir: &Path) -> Result<(Self, Vec<Owned>)> {
-        let path = dir.join("owned.json");
+    /// A file that cannot be understood, or that is about another namespace or an earlier boot, is
+    /// renamed to `….json.rejected` with a warning; then nothing is left behind.
+    pub fn open(dir: &Path) -> Result<(Self, Vec<E>)> {
+        let path = dir.join(E::FILE);
         let place = Place::here()?;
-        let addresses = match read(&path, &place) {
-            Ok(addresses) => addresses,
+        let entries = match read(&path, &place) {
+            Ok(entries) => entries,
             Err(reason) => {
                 set_aside(&path, &reason);
                 BTreeSet::new()
             }
         };
-        let leftovers = addresses.iter().cloned().collect();
-        let mut journal = Self { path, contents: Contents { place, addresses }, written: true };
-        if journal.contents.addresses.is_empty() {
+        let leftovers = entries.iter().cloned().collect();
+        let mut journal = Self { path, contents: Contents { place, entries }, written: true };
+        if journal.contents.entries.is_empty() {
             journal.written = false;
             journal.write()?;
         }
         Ok((journal, leftovers))
     }
 
-    /// Writes down `addresses`, which are about to be added. After an error they are known to this
+    /// Writes down `entries`, which are about to be made. After an error they are known to this
     /// process only, and the next call tries again to write everything.
-    pub fn record(&mut self, addresses: impl IntoIterator<Item = Owned>) -> Result<()> {
-        let before = self.contents.addresses.len();
-        self.contents.addresses.extend(addresses);
-        self.written &= self.contents.addresses.len() == before;
+    pub fn record(&mut self, entries: impl IntoIterator<Item = E>) -> Result<()> {
+        let before = self.contents.entries.len();
+        self.contents.entries.extend(entries);
+        self.written &= self.contents.entries.len() == before;
         self.write()
     }
 
-    /// Crosses out `addresses`, which are gone or turned out not to be ours.
-    pub fn forget<'a>(&mut self, addresses: impl IntoIterator<Item = &'a Owned>) -> Result<()> {
-        for address in addresses {
-            self.written &= !self.contents.addresses.remove(address);
+    /// Crosses out `entries`, which are gone or turned out not to be ours.
+    pub fn forget<'a>(&mut self, entries: impl IntoIterator<Item = &'a E>) -> Result<()>
+    where
+        E: 'a,
+    {
+        for entry in entries {
+            self.written &= !self.contents.entries.remove(entry);
         }
         self.write()
     }
@@ -90,7 +109,7 @@ impl Journal {
         if self.written {
             return Ok(());
         }
-        if self.contents.addresses.is_empty() {
+        if self.contents.entries.is_empty() {
             remove(&self.path).map_err(Error::file("remove", &self.path))?;
         } else {
             replace(&self.path, &self.contents).map_err(Error::file("write", &self.path))?;
@@ -112,15 +131,15 @@ impl Place {
     }
 }
 
-/// The addresses in the file, or why they are not to be believed.
-fn read(path: &Path, place: &Place) -> std::result::Result<BTreeSet<Owned>, String> {
+/// The entries in the file, or why they are not to be believed.
+fn read<E: Entry>(path: &Path, place: &Place) -> std::result::Result<BTreeSet<E>, String> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
         Err(error) => return Err(error.to_string()),
     };
-    let contents: Contents = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
-    if contents.addresses.is_empty() {
+    let contents: Contents<E> = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
+    if contents.entries.is_empty() {
         return Ok(BTreeSet::new());
     }
     if contents.place.boot != place.boot {
@@ -129,7 +148,7 @@ fn read(path: &Path, place: &Place) -> std::result::Result<BTreeSet<Owned>, Stri
     if contents.place.namespace != place.namespace {
         return Err("written in another network namespace".to_owned());
     }
-    Ok(contents.addresses)
+    Ok(contents.entries)
 }
 
 fn set_aside(path: &Path, reason: &str) {
@@ -150,7 +169,7 @@ fn remove(path: &Path) -> io::Result<()> {
 
 /// Readers, and a crash of ours, see the old file or the new one. No fsync: a machine that loses
 /// power loses the addresses, too.
-fn replace(path: &Path, contents: &Contents) -> io::Result<()> {
+fn replace(path: &Path, contents: &Contents<impl Serialize>) -> io::Result<()> {
     let new = path.with_extension("json.new");
     fs::write(&new, serde_json::to_vec(contents)?)?;
     fs::rename(&new, path)
@@ -215,14 +234,14 @@ mod tests {
         let earlier = Place { boot: "earlier".to_owned(), ..here };
         let aside = temp.path().join("owned.json.rejected");
         for place in [elsewhere, earlier] {
-            let addresses = BTreeSet::from([owned(1)]);
-            replace(&path, &Contents { place: place.clone(), addresses }).unwrap();
+            let entries = BTreeSet::from([owned(1)]);
+            replace(&path, &Contents { place: place.clone(), entries }).unwrap();
             assert_eq!(reopen(temp.path()), []);
             assert!(!path.exists());
             fs::remove_file(&aside).unwrap();
 
             // One that names nothing is not worth a word.
-            replace(&path, &Contents { place, addresses: BTreeSet::new() }).unwrap();
+            replace(&path, &Contents { place, entries: BTreeSet::<Owned>::new() }).unwrap();
             assert_eq!(reopen(temp.path()), []);
             assert!(!path.exists() && !aside.exists());
         }

@@ -1,5 +1,5 @@
 //! The machine underneath: links and addresses through rtnetlink, the firewall through nftables,
-//! and the daemon's own traces on it (runtime directory, journal of addresses).
+//! and the daemon's own traces on it (runtime directory, journals).
 //!
 //! Nothing here decides anything: callers say what shall be on which interface and learn what came
 //! of it. Everything that talks to the kernel is asynchronous and belongs on the tokio side of the
@@ -13,6 +13,8 @@ mod link;
 mod lock;
 mod netlink;
 mod nftables;
+mod trace;
+mod virtual_mac;
 mod watch;
 
 pub use address::{Added, Owned, Placed};
@@ -23,6 +25,8 @@ pub use link::{Link, LinkAddress, LinkKind};
 pub use lock::RuntimeDir;
 pub use netlink::Host;
 pub use nftables::Removals;
+pub use trace::Trace;
+pub use virtual_mac::{Filter, Macvlan};
 pub use watch::{Change, watch};
 
 #[cfg(test)]

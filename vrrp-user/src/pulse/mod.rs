@@ -49,6 +49,8 @@ pub struct Spec {
     pub parameters: Parameters,
     /// Virtual router.
     pub vrid: Vrid,
+    /// Virtual MAC that adverts come from (RFC 9568 7.2); `None` for the device's own.
+    pub mac: Option<Mac>,
     /// Advertised addresses.
     pub addresses: Addresses,
     /// Where adverts go without `unicast`, of the family of the addresses.
@@ -109,32 +111,41 @@ pub struct Port {
     /// The device. Unicast goes where the routing table says, but without this device the router
     /// does not take part.
     pub ifindex: u32,
-    /// Its MAC, the source of frames.
+    /// Its MAC, the source of frames of virtual routers without one of their own.
     pub mac: Mac,
     /// TTL or hop limit of adverts that the configuration says nothing of.
     hop_limit: u8,
     carrier: AtomicBool,
     sender: Socket,
-    /// A raw socket for each family that is spoken here.
+    /// A raw socket for each family that is spoken here, and for each of them on each [`Ear`].
     receivers: Vec<(Family, Socket)>,
 }
 
+/// A macvlan on a port's device. It takes away from the device what others send with its MAC: the
+/// adverts of the same virtual router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ear {
+    /// Index of the macvlan.
+    pub ifindex: u32,
+    /// Its name.
+    pub name: String,
+    /// Its MAC.
+    pub mac: Mac,
+}
+
 impl Port {
-    /// Opens the sockets on a device and joins `groups`. Needs CAP_NET_RAW.
-    pub fn open(device: &str, ifindex: u32, mac: Mac, groups: &[IpAddr]) -> io::Result<Self> {
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for group in groups {
-            match group {
-                IpAddr::V4(group) => v4.push(*group),
-                IpAddr::V6(group) => v6.push(*group),
-            }
-        }
-        let mut receivers = Vec::new();
-        if !v4.is_empty() {
-            receivers.push((Family::V4, sys::raw::vrrp_socket(device, ifindex, &v4)?));
-        }
-        if !v6.is_empty() {
-            receivers.push((Family::V6, sys::raw::vrrp_socket_v6(device, ifindex, &v6)?));
+    /// Opens the sockets on a device, joins `groups`, and listens for what comes from the MAC of
+    /// each of the `ears` there. Needs CAP_NET_RAW.
+    pub fn open(
+        device: &str,
+        ifindex: u32,
+        mac: Mac,
+        groups: &[IpAddr],
+        ears: &[Ear],
+    ) -> io::Result<Self> {
+        let mut receivers = receivers(device, ifindex, groups)?;
+        for ear in ears {
+            receivers.extend(receivers_of_ear(ear, groups)?);
         }
         let sender = sys::packet::packet_socket(ifindex)?;
         Ok(Self::new(ifindex, mac, ipv4::TTL, sender, receivers))
@@ -169,6 +180,34 @@ impl Port {
     pub fn set_carrier(&self, carrier: bool) {
         self.carrier.store(carrier, Relaxed);
     }
+}
+
+/// A raw socket on a device for each family of `groups`.
+fn receivers(device: &str, ifindex: u32, groups: &[IpAddr]) -> io::Result<Vec<(Family, Socket)>> {
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    for group in groups {
+        match group {
+            IpAddr::V4(group) => v4.push(*group),
+            IpAddr::V6(group) => v6.push(*group),
+        }
+    }
+    let mut receivers = Vec::new();
+    if !v4.is_empty() {
+        receivers.push((Family::V4, sys::raw::vrrp_socket(device, ifindex, &v4)?));
+    }
+    if !v6.is_empty() {
+        receivers.push((Family::V6, sys::raw::vrrp_socket_v6(device, ifindex, &v6)?));
+    }
+    Ok(receivers)
+}
+
+/// The same on a macvlan, for what the device below does not get.
+fn receivers_of_ear(ear: &Ear, groups: &[IpAddr]) -> io::Result<Vec<(Family, Socket)>> {
+    let receivers = receivers(&ear.name, ear.ifindex, groups)?;
+    for (_, socket) in &receivers {
+        sys::raw::hear_only(socket, ear.mac)?;
+    }
+    Ok(receivers)
 }
 
 /// What the daemon tells the pulse.

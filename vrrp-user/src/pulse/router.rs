@@ -345,7 +345,7 @@ impl Router {
         let parameters = self.election.parameters();
         let before = now();
         let content = Content {
-            mac: port.mac,
+            mac: self.spec.mac.unwrap_or(port.mac),
             source: parameters.source,
             destination: self.spec.group,
             hop_limit: ipv4::TTL,

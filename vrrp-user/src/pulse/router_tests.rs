@@ -55,6 +55,7 @@ impl Bench {
             slot: 1,
             parameters,
             vrid: Vrid::new(51).unwrap(),
+            mac: None,
             addresses: Addresses::V4(vec![ADDRESS.octets()]),
             group: [224, 0, 0, 18].into(),
             unicast: None,

@@ -304,15 +304,18 @@ impl Pulse {
     }
 }
 
-/// Token of a port's receiver: a port has one for each family.
+/// Receivers that a port can have: two for its device and each macvlan on it.
+const RECEIVERS: usize = 1 << 16;
+
+/// Token of a port's receiver.
 const fn token_of(place: usize, index: usize) -> u64 {
-    PORTS + (place * 2 + index) as u64
+    PORTS + (place * RECEIVERS + index) as u64
 }
 
 /// Undoes [`token_of`].
 const fn place_of(token: u64) -> (usize, usize) {
     let number = (token - PORTS) as usize;
-    (number / 2, number % 2)
+    (number / RECEIVERS, number % RECEIVERS)
 }
 
 #[derive(PartialEq, Eq)]

@@ -8,8 +8,8 @@ use std::{
     os::fd::AsRawFd,
 };
 
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
-use vrrp_common::wire::{ipv4, ipv6};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
+use vrrp_common::wire::{Mac, ipv4, ipv6};
 
 use super::packet::PRIORITY;
 
@@ -37,6 +37,26 @@ pub fn vrrp_socket_v6(device: &str, ifindex: u32, groups: &[Ipv6Addr]) -> io::Re
         socket.join_multicast_v6(group, ifindex)?;
     }
     Ok(socket)
+}
+
+/// Lets a socket hear only what frames from `mac` bring.
+pub fn hear_only(socket: &Socket, mac: Mac) -> io::Result<()> {
+    let [a, b, c, d, e, f] = mac;
+    let (front, back) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([0, 0, e, f]));
+    // The link-layer header lies in front of the packet; source at offset 6 (packet(7), filter.txt).
+    let source = libc::SKF_LL_OFF.cast_unsigned() + 6;
+    let instruction = |code: u32, jt: u8, jf: u8, k: u32| SockFilter::new(code as u16, jt, jf, k);
+    let load = |size: u32, k: u32| instruction(libc::BPF_LD | libc::BPF_ABS | size, 0, 0, k);
+    let differs =
+        |k: u32, skip: u8| instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, skip, k);
+    socket.attach_filter(&[
+        load(libc::BPF_W, source),
+        differs(front, 3),
+        load(libc::BPF_H, source + 4),
+        differs(back, 1),
+        instruction(libc::BPF_RET, 0, 0, u32::MAX),
+        instruction(libc::BPF_RET, 0, 0, 0),
+    ])
 }
 
 fn bound_socket(domain: Domain, device: &str) -> io::Result<Socket> {

@@ -20,7 +20,7 @@ use vrrp_common::{
     },
 };
 use xvrrp::{
-    datapath::{Address, Datapath, Doorbells, News, Program, Sizes, Slot, Slots},
+    datapath::{Address, Datapath, Doorbells, News, Program, Sizes, Slot, Slots, VirtualMac},
     election::Instant,
 };
 
@@ -177,6 +177,11 @@ impl Bench {
     pub(crate) fn add_address(&mut self, address: [u8; ADDRESS], vlan: Vlan, slot: u32) {
         let address = Address { vlan, ..self::address(address, IFINDEX) };
         self.datapath.add_address(&address, slot).unwrap();
+    }
+
+    pub(crate) fn add_virtual_mac(&mut self, mac: Mac, vlan: Vlan, slot: u32) {
+        let entry = VirtualMac { ifindex: IFINDEX, vlan, mac, device_mac: DEVICE_MAC };
+        self.datapath.add_virtual_mac(&entry, slot).unwrap();
     }
 
     /// [`SLOT`] as a virtual router of IPv6, with [`LINK_LOCAL`] and [`GLOBAL`].
