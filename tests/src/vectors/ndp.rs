@@ -96,7 +96,7 @@ fn run_program(vector: &Vector, frame: &[u8]) -> Result<()> {
     let effect = bench.run(frame)?;
     if vector.expect.get("action").and_then(Value::as_str) != Some("reply") {
         // The kernel's own business, or nobody's: the program neither answers nor touches it.
-        ensure_left_alone(&effect, &frame, vector.valid, active)?;
+        ensure_left_alone(&effect, frame, vector.valid, active)?;
         ensure!(!effect.moved.contains_key("nd_answered"), "counted as answered");
         return Ok(());
     }
