@@ -16,6 +16,7 @@ mod failover;
 mod footprint;
 mod journal;
 mod lab;
+pub mod ledger;
 mod netns;
 mod node;
 mod pcap;
