@@ -3,6 +3,8 @@
 //! Deliberately not the codec of vrrp-common: what a test observes must not depend on the code
 //! under test.
 
+mod advert;
+mod icmpv6;
 mod ipv6;
 
 use std::{
@@ -10,6 +12,11 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
+pub use advert::{Advert, GROUP, GROUP_V6};
+pub use icmpv6::{
+    ALL_ROUTERS, advertisement, icmpv6, is_router_advert, message_of, router_solicitation,
+    unsolicited,
+};
 pub(crate) use ipv6::echo_request as echo_request_v6;
 pub use ipv6::{ALL_NODES, NdParty, NeighborAdvert, neighbor_solicitation, solicited_node};
 

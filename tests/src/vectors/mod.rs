@@ -96,7 +96,10 @@ impl Vector {
     }
 
     /// The frame's octets.
-    fn frame(&self) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// They are not written in hexadecimal.
+    pub fn frame(&self) -> Result<Vec<u8>> {
         octets(&self.hex)
     }
 
