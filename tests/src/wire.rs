@@ -4,6 +4,7 @@
 //! under test.
 
 mod advert;
+mod groups;
 mod icmpv6;
 mod ipv6;
 
@@ -13,6 +14,7 @@ use std::{
 };
 
 pub use advert::{Advert, GROUP, GROUP_V6};
+pub use groups::{joined_groups, left_groups, mld_query};
 pub use icmpv6::{
     ALL_ROUTERS, advertisement, icmpv6, is_router_advert, message_of, router_solicitation,
     unsolicited,
