@@ -46,7 +46,8 @@ impl Subject {
 
     /// Name of the instance.
     pub fn instance(&self) -> String {
-        format!("VI_{}", self.vrid)
+        let family = if self.is_ipv6 { 6 } else { 4 };
+        format!("V{family}_{}", self.vrid)
     }
 
     /// Two virtual addresses, in the order of the file.

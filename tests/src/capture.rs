@@ -83,7 +83,15 @@ impl Capture {
     /// # Errors
     /// The packet socket cannot be opened.
     pub fn start(node: &Node) -> Result<Self> {
-        let socket = PacketSocket::open(node)?;
+        Self::start_on(node, Node::INTERFACE)
+    }
+
+    /// As [`Capture::start`], on another of the node's interfaces.
+    ///
+    /// # Errors
+    /// As [`Capture::start`], or there is no such interface.
+    pub fn start_on(node: &Node, interface: &str) -> Result<Self> {
+        let socket = PacketSocket::open_on(node, interface)?;
         let (seen, frames) = (Arc::new(Journal::new()), Arc::new(Journal::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = thread::spawn({

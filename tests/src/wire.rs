@@ -17,7 +17,7 @@ pub use advert::{Advert, GROUP, GROUP_V6};
 pub use groups::{joined_groups, left_groups, mld_query};
 pub use icmpv6::{
     ALL_ROUTERS, advertisement, icmpv6, is_router_advert, message_of, router_solicitation,
-    unsolicited,
+    solicited_target, unsolicited,
 };
 pub(crate) use ipv6::echo_request as echo_request_v6;
 pub use ipv6::{ALL_NODES, NdParty, NeighborAdvert, neighbor_solicitation, solicited_node};

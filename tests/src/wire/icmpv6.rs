@@ -13,6 +13,7 @@ const HEADER: usize = 40;
 const NEXT_HEADER_ICMPV6: u8 = 58;
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
+const NEIGHBOR_SOLICITATION: u8 = 135;
 const NEIGHBOR_ADVERTISEMENT: u8 = 136;
 
 /// A frame with an ICMPv6 message whose checksum is still 0. It is addressed to the MAC of its
@@ -46,6 +47,13 @@ pub fn router_solicitation(from: Mac) -> Vec<u8> {
 /// True for a Router Advertisement from anybody.
 pub fn is_router_advert(frame: &[u8]) -> bool {
     message_of(frame).is_some_and(|message| message.first() == Some(&ROUTER_ADVERTISEMENT))
+}
+
+/// Whom a Neighbor Solicitation asks for.
+pub fn solicited_target(frame: &[u8]) -> Option<Ipv6Addr> {
+    let message = message_of(frame)?;
+    let is_question = message.first() == Some(&NEIGHBOR_SOLICITATION);
+    is_question.then(|| at::<16>(message, 8).map(Ipv6Addr::from))?
 }
 
 /// An unsolicited Neighbor Advertisement of `from` for its own address (RFC 4861 4.4, 7.2.6), with
