@@ -175,7 +175,7 @@ impl Node {
             node.namespace.ip(&["addr", "add", &ipv4, "dev", name])?;
             node.namespace.ip(&["link", "set", name, "up"])?;
             if node.addresses()?.contains(&node.link_local().into()) {
-                let ipv6 = format!("2001:db8:2::{}/64", node.host);
+                let ipv6 = format!("2001:db8:2::{:x}/64", node.host);
                 node.namespace.ip(&["addr", "add", &ipv6, "dev", name, "nodad"])?;
             }
         }

@@ -17,7 +17,7 @@ pub use advert::{Advert, GROUP, GROUP_V6};
 pub use groups::{joined_groups, left_groups, mld_query};
 pub use icmpv6::{
     ALL_ROUTERS, advertisement, icmpv6, is_router_advert, message_of, router_solicitation,
-    solicited_target, unsolicited,
+    solicited_target, unsolicited, with_router_alert,
 };
 pub(crate) use ipv6::echo_request as echo_request_v6;
 pub use ipv6::{ALL_NODES, NdParty, NeighborAdvert, neighbor_solicitation, solicited_node};
@@ -179,6 +179,24 @@ pub fn arp_request(to: Mac, sender: ArpParty, target: Ipv4Addr) -> Vec<u8> {
 /// The header of a frame.
 fn ethernet(to: Mac, from: Mac, ethertype: u16) -> Vec<u8> {
     [&to.0[..], &from.0, &ethertype.to_be_bytes()].concat()
+}
+
+/// A frame with an IPv4 packet without options, precedence 6; `link` is whom it goes to and whom it
+/// is from, `ends` are source and destination.
+pub fn ipv4(
+    link: (Mac, Mac),
+    ends: (Ipv4Addr, Ipv4Addr),
+    ttl: u8,
+    protocol: u8,
+    payload: &[u8],
+) -> Vec<u8> {
+    let total = ((IPV4_HEADER + payload.len()) as u16).to_be_bytes();
+    let addresses = [ends.0.octets(), ends.1.octets()].concat();
+    let fixed = [ttl, protocol, 0, 0];
+    let mut header = [&[0x45, 0xc0], &total[..], &[0; 4], &fixed, &addresses].concat();
+    let checksum = internet_checksum(&header);
+    header[10..12].copy_from_slice(&checksum.to_be_bytes());
+    [&ethernet(link.0, link.1, ETHERTYPE_IPV4)[..], &header, payload].concat()
 }
 
 /// `frame` with an 802.1Q tag in the frame itself, priority 0.

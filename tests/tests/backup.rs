@@ -187,7 +187,7 @@ fn takeover_times_of_ipv6() {
     run(&version_3(Subject::ipv6));
 }
 
-/// V-6.1-01, V-6.1-02, V-6.4.2-05 to V-6.4.2-08, V-7.1-10, R-6.4.2-14: the same in version 2, where
+/// V-6.1-01, V-6.1-02, V-6.4.2-05 to V-6.4.2-08, V-7.1-02, V-7.1-10, R-6.4.2-14: the same in version 2, where
 /// nothing is learned, and the skew is no part of the interval.
 #[test]
 fn takeover_times_of_version_2() {
@@ -209,7 +209,37 @@ fn takeover_times_of_version_2() {
         ),
         Case::without_effect("V-6.4.2-08", numbered(6), Advert { priority: 99, ..peer(6) }),
         Case::without_effect("V-7.1-10", numbered(7), Advert { interval: ms(2000), ..peer(7) }),
+        Case::without_effect("V-7.1-02", numbered(8), Advert { version: 3, ..peer(8) }),
     ]);
+}
+
+/// R-8.4-01, V-7.1-02, R-7.1-02: a router of each version does not hear the other: both sides become
+/// Active.
+#[test]
+fn versions_do_not_hear_each_other() {
+    let subjects = [Subject::new(1), Subject::version_2(2)];
+    let other =
+        |own: &Subject, version| Advert { version, interval: Duration::from_secs(1), ..own.peer() };
+    let [version_3, version_2] = subjects;
+    let adverts = [other(&version_3, 2), other(&version_2, 3)];
+    let cases = [version_3, version_2]
+        .into_iter()
+        .zip(adverts)
+        .map(|(subject, advert)| Case::without_effect("R-8.4-01", subject, advert));
+    run(&cases.collect::<Vec<_>>());
+}
+
+/// an advert behind an extension header is heard like any other.
+#[test]
+fn an_advert_behind_a_header_is_heard() {
+    let subject = Subject::ipv6(1);
+    let bench = Bench::with(std::slice::from_ref(&subject)).unwrap();
+    bench.send(&subject.peer().frame()).unwrap();
+    thread::sleep(THEN);
+    let said = bench.send(&wire::with_router_alert(&subject.peer().frame())).unwrap();
+    let (at, _) = bench.next_advert(&subject, said, Bench::SETTLING).unwrap();
+    let (took, due) = (at.duration_since(said).unwrap(), subject.active_down_interval(ms(400)));
+    assert!((due..due + Bench::TOLERANCE).contains(&took), "{took:?} of {due:?}");
 }
 
 /// R-6.1-12: at the shortest interval Skew_Time is still finer than a centisecond: priority 100

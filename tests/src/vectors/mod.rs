@@ -38,6 +38,9 @@ pub struct Vector {
     pub rows: Vec<String>,
     /// The configuration that the verdict assumes.
     pub context: Map<String, Value>,
+    /// What the frame says, by layer.
+    #[serde(default)]
+    pub decoded: Value,
     /// What must come of it, where that is more than a verdict.
     #[serde(default)]
     pub expect: Map<String, Value>,

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    ETHERNET_HEADER, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Mac, PROTOCOL_VRRP, at, ethernet,
-    internet_checksum,
+    ETHERNET_HEADER, ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV4_HEADER, Mac, PROTOCOL_VRRP, at, ethernet,
+    internet_checksum, ipv4,
 };
 
 /// The groups of RFC 9568 5.1.1.2 and 5.1.2.2.
@@ -18,7 +18,7 @@ pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 const ADVERTISEMENT: u8 = 1;
 const HEADER: usize = 8;
 const AUTH_DATA: usize = 8;
-const IPV4_HEADER: usize = 20;
+
 const IPV6_HEADER: usize = 40;
 const CENTISECOND: Duration = Duration::from_millis(10);
 
@@ -142,18 +142,13 @@ impl Advert {
     pub fn frame(&self) -> Vec<u8> {
         let mut message = self.message();
         message[6..8].copy_from_slice(&self.checksums()[0]);
-        let length = message.len() as u16;
         match (self.source, self.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let total = (IPV4_HEADER as u16 + length).to_be_bytes();
-                let fixed = [self.hop_limit, PROTOCOL_VRRP, 0, 0];
-                let addresses = [source.octets(), destination.octets()].concat();
-                let mut header = [&[0x45, 0xc0], &total[..], &[0; 4], &fixed, &addresses].concat();
-                let checksum = internet_checksum(&header);
-                header[10..12].copy_from_slice(&checksum.to_be_bytes());
-                [ethernet(self.to, self.from, ETHERTYPE_IPV4), header, message].concat()
+                let ends = (source, destination);
+                ipv4((self.to, self.from), ends, self.hop_limit, PROTOCOL_VRRP, &message)
             }
             (source, destination) => {
+                let length = message.len() as u16;
                 let fixed = [PROTOCOL_VRRP, self.hop_limit];
                 let header = [&[0x6c, 0, 0, 0], &length.to_be_bytes()[..], &fixed].concat();
                 let addresses = [octets(source), octets(destination)].concat();

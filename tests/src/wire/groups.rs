@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{ETHERNET_HEADER, ETHERTYPE_IPV4, Mac, NdParty, at, icmpv6, message_of};
+use super::{
+    ETHERNET_HEADER, ETHERTYPE_IPV4, Mac, NdParty, at, icmpv6, message_of, with_router_alert,
+};
 
 const PROTOCOL_IGMP: u8 = 2;
 /// RFC 3376 4.2 and RFC 3810 5.2.
@@ -35,15 +37,8 @@ pub fn mld_query(from: NdParty) -> Vec<u8> {
     message[0] = MLD_QUERY;
     message[4..6].copy_from_slice(&100_u16.to_be_bytes());
     let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-    let router_alert = [58, 0, 5, 2, 0, 0, 1, 0];
-    let plain = icmpv6(from, (None::<Mac>, all_nodes), 1, &message);
-    // A query without the option would be ignored; it comes between header and message.
-    let (head, body) = plain.split_at(ETHERNET_HEADER + 40);
-    let mut frame = [head, &router_alert, body].concat();
-    frame[ETHERNET_HEADER + 6] = 0;
-    let length = (router_alert.len() + body.len()) as u16;
-    frame[ETHERNET_HEADER + 4..ETHERNET_HEADER + 6].copy_from_slice(&length.to_be_bytes());
-    frame
+    // A query without the option would be ignored.
+    with_router_alert(&icmpv6(from, (None::<Mac>, all_nodes), 1, &message))
 }
 
 fn records(frame: &[u8]) -> Vec<(u8, IpAddr)> {

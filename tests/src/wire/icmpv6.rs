@@ -38,6 +38,17 @@ pub fn icmpv6(
     [ethernet(to, mac, ETHERTYPE_IPV6), header, addresses, message].concat()
 }
 
+/// `frame` with a hop-by-hop header between the IPv6 header and what followed it (RFC 2711).
+pub fn with_router_alert(frame: &[u8]) -> Vec<u8> {
+    let (head, payload) = frame.split_at(ETHERNET_HEADER + HEADER);
+    let option = [head[ETHERNET_HEADER + 6], 0, 5, 2, 0, 0, 1, 0];
+    let mut frame = [head, &option, payload].concat();
+    frame[ETHERNET_HEADER + 6] = 0;
+    let length = ((option.len() + payload.len()) as u16).to_be_bytes();
+    frame[ETHERNET_HEADER + 4..ETHERNET_HEADER + 6].copy_from_slice(&length);
+    frame
+}
+
 /// A Router Solicitation from a host without an address (RFC 4861 4.1).
 pub fn router_solicitation(from: Mac) -> Vec<u8> {
     let message = [ROUTER_SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
