@@ -245,7 +245,7 @@ mod tests {
     const ASKER: ArpParty = (Mac::local(1), Ipv4Addr::new(192, 0, 2, 1));
     const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 129);
 
-    /// The rig's own probes are ARP requests as RFC 826 wants them (A-826-03).
+    /// The rig's own probes are ARP requests as RFC 826 wants them.
     #[test]
     fn an_arp_request_reads_back() {
         let frame = arp_request(Mac::BROADCAST, ASKER, VIP);
@@ -254,14 +254,14 @@ mod tests {
         assert_eq!(source_mac(&frame), Some(ASKER.0));
     }
 
-    /// A request for one's own address is the announcement of RFC 5227 3 (A-5227-05).
+    /// A request for one's own address is the announcement of RFC 5227 3.
     #[test]
     fn an_announcement_is_told_from_a_request() {
         let frame = arp_request(Mac::BROADCAST, ASKER, ASKER.1);
         assert_eq!(decode(&frame), Some(What::GratuitousArp { sender: ASKER }));
     }
 
-    /// A tagged frame is no untagged one.
+    /// A tagged frame is no untagged one.
     #[test]
     fn a_tagged_frame_is_longer_and_not_decoded() {
         let frame = tagged(&arp_request(Mac::BROADCAST, ASKER, VIP), 100);
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(internet_checksum(&message), 0);
     }
 
-    /// A ping is a whole IPv4 packet (R-5.1-01), whose header sums to zero.
+    /// A ping is a whole IPv4 packet, whose header sums to zero.
     #[test]
     fn a_ping_carries_both_checksums() {
         let frame = ping(Mac::BROADCAST, ASKER, VIP);
@@ -285,7 +285,7 @@ mod tests {
         assert_eq!((internet_checksum(header), internet_checksum(message)), (0, 0));
     }
 
-    /// No prefix of a frame makes the decoder read beyond its end (A-826-06).
+    /// No prefix of a frame makes the decoder read beyond its end.
     #[test]
     fn truncated_frames_are_ignored() {
         let frame = arp_request(Mac::BROADCAST, ASKER, VIP);

@@ -220,7 +220,7 @@ mod tests {
     }
 
     /// The rig reads what it writes, and nothing of which a bit of the message has flipped
-    /// (R-5.2.8-01) or the end is missing.
+    /// or the end is missing.
     #[test]
     fn adverts_read_back() {
         for advert in adverts() {
