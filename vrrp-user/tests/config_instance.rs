@@ -71,7 +71,8 @@ fn missing_values() {
     }
 }
 
-/// R-5.2.4-02, R-6.1-02, keywords `state` and `priority`: 0 and 256 are nobody's; each gives the other where it is missing; wrong ones have defaults.
+/// R-5.2.4-02, R-6.1-02, keywords `state` and `priority`: 0 and 256 are nobody's; each gives the other
+/// where it is missing; wrong ones have defaults.
 #[test]
 fn state_and_priority() {
     let both = |text: &str| {
