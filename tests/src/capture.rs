@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     Journal, Mac, Node, PacketSocket, pcap,
-    wire::{self, ALL_NODES, What},
+    wire::{self, ALL_NODES, Advert, What},
 };
 
 /// A frame that was understood.
@@ -83,7 +83,15 @@ impl Capture {
     /// # Errors
     /// The packet socket cannot be opened.
     pub fn start(node: &Node) -> Result<Self> {
-        let socket = PacketSocket::open(node)?;
+        Self::start_on(node, Node::INTERFACE)
+    }
+
+    /// As [`Capture::start`], on another of the node's interfaces.
+    ///
+    /// # Errors
+    /// As [`Capture::start`], or there is no such interface.
+    pub fn start_on(node: &Node, interface: &str) -> Result<Self> {
+        let socket = PacketSocket::open_on(node, interface)?;
         let (seen, frames) = (Arc::new(Journal::new()), Arc::new(Journal::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = thread::spawn({
@@ -114,6 +122,29 @@ impl Capture {
         let mut seen = self.seen();
         seen.retain(|seen| seen.at >= since);
         seen
+    }
+
+    /// All frames that arrived at `since` or later, as they were on the wire.
+    pub fn frames_since(&self, since: SystemTime) -> Vec<(SystemTime, Vec<u8>)> {
+        let frames = self.frames.snapshot().into_iter().filter(|frame| frame.at >= since);
+        frames.map(|frame| (frame.at, frame.bytes)).collect()
+    }
+
+    /// The adverts that `node` sent and that arrived at `since` or later, in full.
+    ///
+    /// # Errors
+    /// One of them is not sound, see [`Advert::read`].
+    pub fn adverts_of(&self, node: &Node, since: SystemTime) -> Result<Vec<(SystemTime, Advert)>> {
+        let frames = self.frames_since(since).into_iter();
+        let sent = frames.filter(|(_, bytes)| match wire::decode(bytes) {
+            Some(What::Advert { source, .. }) => node.speaks_from(source),
+            _ => false,
+        });
+        sent.map(|(at, bytes)| {
+            let advert = Advert::read(&bytes);
+            Ok((at, advert.with_context(|| format!("no sound advert: {bytes:02x?}"))?))
+        })
+        .collect()
     }
 
     /// The first frame that arrived at `since` or later and fits; `None` when none came within

@@ -9,6 +9,7 @@
 //! [`remove_on_signals`] when the process is interrupted, and by the next lab when the process was
 //! killed.
 
+mod bench;
 mod capture;
 mod command;
 mod config;
@@ -16,6 +17,7 @@ mod failover;
 mod footprint;
 mod journal;
 mod lab;
+pub mod ledger;
 mod netns;
 mod node;
 mod pcap;
@@ -31,6 +33,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 
+pub use bench::{Bench, Subject};
 pub use capture::{Capture, Seen};
 pub use command::output_of;
 pub use config::{Config, seed};

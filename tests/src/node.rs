@@ -26,6 +26,9 @@ impl Node {
     /// Name of the interface inside every node.
     pub const INTERFACE: &'static str = "eth0";
 
+    /// Name of the second one, see [`Node::join`].
+    pub const SECOND_INTERFACE: &'static str = "eth1";
+
     /// Connects `namespace` to the bridge.
     pub(crate) fn plug(
         namespace: Namespace,
@@ -145,12 +148,58 @@ impl Node {
         Ok(links.into_iter().flat_map(|link| link.addr_info).map(|info| info.local).collect())
     }
 
+    /// Writes a switch below /proc/sys/net of the node's own namespace.
+    ///
+    /// # Errors
+    /// There is no such switch, or the kernel refuses the value.
+    pub fn set_sysctl(&self, name: &str, value: &str) -> Result<()> {
+        let file = Path::new("/proc/sys/net").join(name);
+        self.namespace.enter(|| {
+            std::fs::write(&file, value).with_context(|| format!("cannot write {}", file.display()))
+        })
+    }
+
+    /// A second cable, from `eth1` of this node to `eth1` of `peer`, in the networks
+    /// 198.51.100.0/24 and, where the lab has IPv6, 2001:db8:2::/64, with the last octets that both
+    /// have elsewhere.
+    ///
+    /// # Errors
+    /// `ip` failed.
+    pub fn join(&self, peer: &Self) -> Result<()> {
+        let (name, other) = (Self::SECOND_INTERFACE, peer.namespace.name());
+        let veth = ["link", "add", name, "address", &Mac::local(self.host + 1).to_string()];
+        let to = ["type", "veth", "peer", "name", name, "netns", other];
+        self.namespace.ip(&[&veth[..], &to[..]].concat())?;
+        for node in [self, peer] {
+            let ipv4 = format!("198.51.100.{}/24", node.host);
+            node.namespace.ip(&["addr", "add", &ipv4, "dev", name])?;
+            node.namespace.ip(&["link", "set", name, "up"])?;
+            if node.addresses()?.contains(&node.link_local().into()) {
+                let ipv6 = format!("2001:db8:2::{:x}/64", node.host);
+                node.namespace.ip(&["addr", "add", &ipv6, "dev", name, "nodad"])?;
+            }
+        }
+        Ok(())
+    }
+
     /// Pulls the plug: the port at the bridge goes down, and the node loses its carrier.
     ///
     /// # Errors
     /// `ip` failed.
     pub fn cut(&self) -> Result<()> {
         self.switch.ip(&["link", "set", &self.port, "down"]).map(drop)
+    }
+
+    /// Keeps all nodes that this is said of from hearing each other; the client and they still hear
+    /// each other. Taken back with `false`.
+    ///
+    /// # Errors
+    /// `bridge` failed.
+    pub fn isolate(&self, isolated: bool) -> Result<()> {
+        let switch = if isolated { "on" } else { "off" };
+        let port = ["link", "set", "dev", &self.port, "isolated", switch];
+        let mut bridge = Command::new("bridge");
+        output_of(bridge.args(["-n", self.switch.name()]).args(port)).map(drop)
     }
 
     /// Puts the plug back.

@@ -49,6 +49,14 @@ impl PacketSocket {
         Self::on(node.switch(), node.port())
     }
 
+    /// Opens the socket on another of the node's interfaces.
+    ///
+    /// # Errors
+    /// Not root, or there is no such interface.
+    pub fn open_on(node: &Node, interface: &str) -> Result<Self> {
+        Self::on(node.namespace(), interface)
+    }
+
     fn on(namespace: &Namespace, interface: &str) -> Result<Self> {
         namespace
             .enter(|| Ok(Self { socket: open(interface)? }))

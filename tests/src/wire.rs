@@ -3,6 +3,9 @@
 //! Deliberately not the codec of vrrp-common: what a test observes must not depend on the code
 //! under test.
 
+mod advert;
+mod groups;
+mod icmpv6;
 mod ipv6;
 
 use std::{
@@ -10,6 +13,12 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
+pub use advert::{Advert, GROUP, GROUP_V6};
+pub use groups::{joined_groups, left_groups, mld_query};
+pub use icmpv6::{
+    ALL_ROUTERS, advertisement, icmpv6, is_router_advert, message_of, router_solicitation,
+    solicited_target, unsolicited, with_router_alert,
+};
 pub(crate) use ipv6::echo_request as echo_request_v6;
 pub use ipv6::{ALL_NODES, NdParty, NeighborAdvert, neighbor_solicitation, solicited_node};
 
@@ -172,6 +181,24 @@ fn ethernet(to: Mac, from: Mac, ethertype: u16) -> Vec<u8> {
     [&to.0[..], &from.0, &ethertype.to_be_bytes()].concat()
 }
 
+/// A frame with an IPv4 packet without options, precedence 6; `link` is whom it goes to and whom it
+/// is from, `ends` are source and destination.
+pub fn ipv4(
+    link: (Mac, Mac),
+    ends: (Ipv4Addr, Ipv4Addr),
+    ttl: u8,
+    protocol: u8,
+    payload: &[u8],
+) -> Vec<u8> {
+    let total = ((IPV4_HEADER + payload.len()) as u16).to_be_bytes();
+    let addresses = [ends.0.octets(), ends.1.octets()].concat();
+    let fixed = [ttl, protocol, 0, 0];
+    let mut header = [&[0x45, 0xc0], &total[..], &[0; 4], &fixed, &addresses].concat();
+    let checksum = internet_checksum(&header);
+    header[10..12].copy_from_slice(&checksum.to_be_bytes());
+    [&ethernet(link.0, link.1, ETHERTYPE_IPV4)[..], &header, payload].concat()
+}
+
 /// `frame` with an 802.1Q tag in the frame itself, priority 0.
 pub fn tagged(frame: &[u8], vlan: u16) -> Vec<u8> {
     let (addresses, rest) = frame.split_at(12);
@@ -218,7 +245,7 @@ mod tests {
     const ASKER: ArpParty = (Mac::local(1), Ipv4Addr::new(192, 0, 2, 1));
     const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 129);
 
-    /// The rig's own probes are ARP requests as RFC 826 wants them (A-826-03).
+    /// The rig's own probes are ARP requests as RFC 826 wants them.
     #[test]
     fn an_arp_request_reads_back() {
         let frame = arp_request(Mac::BROADCAST, ASKER, VIP);
@@ -227,14 +254,14 @@ mod tests {
         assert_eq!(source_mac(&frame), Some(ASKER.0));
     }
 
-    /// A request for one's own address is the announcement of RFC 5227 3 (A-5227-05).
+    /// A request for one's own address is the announcement of RFC 5227 3.
     #[test]
     fn an_announcement_is_told_from_a_request() {
         let frame = arp_request(Mac::BROADCAST, ASKER, ASKER.1);
         assert_eq!(decode(&frame), Some(What::GratuitousArp { sender: ASKER }));
     }
 
-    /// A tagged frame is no untagged one.
+    /// A tagged frame is no untagged one.
     #[test]
     fn a_tagged_frame_is_longer_and_not_decoded() {
         let frame = tagged(&arp_request(Mac::BROADCAST, ASKER, VIP), 100);
@@ -249,7 +276,7 @@ mod tests {
         assert_eq!(internet_checksum(&message), 0);
     }
 
-    /// A ping is a whole IPv4 packet (R-5.1-01), whose header sums to zero.
+    /// A ping is a whole IPv4 packet, whose header sums to zero.
     #[test]
     fn a_ping_carries_both_checksums() {
         let frame = ping(Mac::BROADCAST, ASKER, VIP);
@@ -258,7 +285,7 @@ mod tests {
         assert_eq!((internet_checksum(header), internet_checksum(message)), (0, 0));
     }
 
-    /// No prefix of a frame makes the decoder read beyond its end (A-826-06).
+    /// No prefix of a frame makes the decoder read beyond its end.
     #[test]
     fn truncated_frames_are_ignored() {
         let frame = arp_request(Mac::BROADCAST, ASKER, VIP);

@@ -63,7 +63,7 @@ impl Master {
     }
 }
 
-/// Issue 2, R-6.4.3-01, R-8.1.2-02: each request gets exactly one answer, from the XDP program, and
+/// Issue 2, R-6.4.3-01: each request gets exactly one answer, from the XDP program, and
 /// the kernel adds none of its own.
 #[test]
 fn each_request_is_answered_once_and_by_the_program() {

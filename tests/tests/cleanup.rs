@@ -69,7 +69,7 @@ fn a_stop_in_backup_leaves_nothing() {
     host.stop(router, &objects);
 }
 
-/// Issue 2, R-6.4.3-09: a stop in MASTER leaves nothing behind.
+/// Issue 2: a stop in MASTER leaves nothing behind.
 #[test]
 fn a_stop_in_master_leaves_nothing() {
     let host = Host::new();
@@ -80,7 +80,7 @@ fn a_stop_in_master_leaves_nothing() {
     host.stop(router, &objects);
 }
 
-/// Issue 2, X-13: a stop in FAULT, after the link was cut under a MASTER, leaves nothing behind.
+/// Issue 2: a stop in FAULT, after the link was cut under a MASTER, leaves nothing behind.
 #[test]
 fn a_stop_in_fault_leaves_nothing() {
     let host = Host::new();

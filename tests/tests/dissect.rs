@@ -143,7 +143,7 @@ fn ipv6_is_decoded_without_a_warning() {
     assert_flawless(&dissect(&config, PSEUDO_HEADER));
 }
 
-/// Issue 2, R-5.2.8: `v3_checksum_as_v2` selects the other form, which the first preference calls
+/// Issue 2, R-5.2.8-02: `v3_checksum_as_v2` selects the other form, which the first preference calls
 /// wrong.
 #[test]
 fn version_3_can_be_sent_with_the_other_checksum() {

@@ -67,7 +67,7 @@ fn the_two_node_seeds_fail_over_within_the_limit() {
     assert_in_time(&failover, &backup);
 }
 
-/// R-6.1-12: in version 3 the skew is a part of the interval, also of a short one.
+/// R-6.1-05, R-6.1-06: in version 3 the skew is a part of the interval, also of a short one.
 #[test]
 fn a_short_interval_fails_over_within_its_limit() {
     let master = Config { version: 3, advert_int: Duration::from_millis(100), ..Config::default() };

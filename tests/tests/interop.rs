@@ -171,14 +171,14 @@ fn ipv6_we_follow_keepalived() {
     Segment::start(WE_ARE_BACKUP, ipv6()).hand_over_and_back();
 }
 
-/// Issue 2, R-5.2.8: keepalived's own checksum, over message and pseudo-header, is accepted.
+/// Issue 2, R-5.2.8-03: keepalived's own checksum, over message and pseudo-header, is accepted.
 #[test]
 fn the_checksum_with_pseudo_header_is_accepted() {
     let segment = Segment::start(WE_ARE_BACKUP, version_3());
     expect_no_rejects(&segment.routers[1]);
 }
 
-/// Issue 2, R-5.2.8: so is the other form, over the message alone, without being configured.
+/// Issue 2, R-5.2.8-02: so is the other form, over the message alone, without being configured.
 /// keepalived 2.2.7 cannot send it; that ours is right is what tshark says, see dissect.rs.
 #[test]
 fn the_checksum_without_pseudo_header_is_accepted() {

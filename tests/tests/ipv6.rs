@@ -128,7 +128,7 @@ fn advert(node: &Node, target: Ipv6Addr, asker: Option<Ipv6Addr>) -> (Mac, Neigh
     (node.mac(), na)
 }
 
-/// Issue 3 item 5, R-5.1.2.1-01, R-5.1.2.3-01, R-6.4.2-08, R-8.2.2-06, N-4861-14: exactly one node
+/// Issue 3 item 5, R-5.1.2.1-01, R-5.1.2.3-01, R-6.4.2-08, N-4861-14: exactly one node
 /// is master of both addresses and both are reached; when it dies, the other one has them within
 /// its Active_Down_Interval, says so first by its advert and then by Neighbor Advertisements.
 #[test]
@@ -171,9 +171,9 @@ fn both_addresses_move_when_the_master_dies() {
     }
 }
 
-/// Issue 3, R-6.4.3-03, N-4861-12, N-4861-14 to N-4861-17, R-8.2.2-02 (as far as it demands one
-/// answer to each question): whether it goes to the group or to the node alone, it is answered once,
-/// by the XDP program, and the kernel adds nothing. Without `use_vmac` the MAC is the interface's.
+/// Issue 3, R-6.4.3-03, N-4861-12, N-4861-14 to N-4861-17: whether a solicitation goes to the group
+/// or to the node alone, it is answered once, by the XDP program, and the kernel adds nothing. Without
+/// `use_vmac` the MAC is the interface's.
 #[test]
 fn each_solicitation_is_answered_once_and_by_the_program() {
     let cluster = Cluster::start(1);

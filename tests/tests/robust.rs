@@ -87,7 +87,7 @@ fn malformed_adverts_are_counted_and_change_nothing() {
     assert!(router.process().exit_status().is_none());
 }
 
-/// Issue 2, R-6.1: the frame that the malformed ones were made from is a good one; against a master
+/// Issue 2, V-6.4.3-08: the frame that the malformed ones were made from is a good one; against a master
 /// with a lower priority it wins.
 #[test]
 fn the_advert_behind_the_malformed_ones_is_good() {

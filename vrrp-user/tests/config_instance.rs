@@ -36,7 +36,7 @@ fn defaults() {
     assert!(!instance.skip_check_adv_addr);
 }
 
-/// `virtual_router_id`, `interface`: without them an instance is left out, the others run.
+/// R-6.1-01, keywords `virtual_router_id`, `interface`: without them an instance is left out, the others run.
 #[test]
 fn required() {
     let complete = instance("");
@@ -71,7 +71,8 @@ fn missing_values() {
     }
 }
 
-/// `state` and `priority`: each gives the other where it is missing; wrong ones have defaults.
+/// R-5.2.4-02, R-6.1-02, keywords `state` and `priority`: 0 and 256 are nobody's; each gives the other
+/// where it is missing; wrong ones have defaults.
 #[test]
 fn state_and_priority() {
     let both = |text: &str| {
@@ -91,7 +92,7 @@ fn state_and_priority() {
     assert_eq!((codes, instance.state), (vec!["E0032"], InitialState::Backup));
 }
 
-/// `advert_int` of version 2: whole seconds (RFC 3768 5.3.7).
+/// V-5.3.7-01, keyword `advert_int`, version 2: whole seconds (RFC 3768 5.3.7).
 #[test]
 fn interval_v2() {
     for (given, used) in [("0.1", 1), ("1.4", 1), ("1.5", 2), ("254.9", 255)] {
@@ -106,7 +107,7 @@ fn interval_v2() {
     }
 }
 
-/// `advert_int` of version 3: steps of 10 ms, at most 40.95 s (RFC 9568 5.2.7).
+/// R-5.2.7-01, R-6.1-03, keyword `advert_int`, version 3: steps of 10 ms, at most 40.95 s (RFC 9568 5.2.7).
 #[test]
 fn interval_v3() {
     let v3 = |interval: &str| instance(&format!("version 3\nadvert_int {interval}"));
@@ -120,7 +121,7 @@ fn interval_v3() {
     }
 }
 
-/// `authentication`: PASS of version 2, at most 8 octets (RFC 2338 5.3.10); otherwise dropped with a
+/// R-9-01, V-5.3.10-01, keyword `authentication`: PASS of version 2, at most 8 octets (RFC 2338 5.3.10); otherwise dropped with a
 /// report.
 #[test]
 fn authentication() {

@@ -31,7 +31,7 @@ fn questions() -> Vec<(&'static str, Arp)> {
     ]
 }
 
-/// R-8.1.2-01, R-8.1.2-02, A-826-01, A-826-04, A-826-05, A-5227-01, A-5227-06: the answer, to the
+/// R-8.1.2-01, R-8.1.2-02, R-8.1.2-04, A-826-01, A-826-04, A-826-05, A-5227-01, A-5227-06: the answer, to the
 /// octet, with whatever was behind the request.
 #[test]
 fn answers() {
@@ -277,7 +277,7 @@ fn other_routers_and_devices() {
     bench.expect("another device", &Arp::request(VIP).frame(), Verdict::Pass, &[]);
 }
 
-/// R-8.1.2-02: without a virtual MAC the device's own answers.
+/// Without a virtual MAC the device's own answers.
 #[test]
 fn without_virtual_mac() {
     let mut bench = Bench::new();
@@ -292,7 +292,7 @@ fn without_virtual_mac() {
     bench.expect_answer("the device's MAC", &request.frame(), &reply.frame());
 }
 
-/// 255 addresses of one virtual router, each answered for itself.
+/// 255 addresses of one virtual router, each answered for itself.
 #[test]
 fn many_addresses() {
     let mut bench = Bench::new();

@@ -136,7 +136,7 @@ fn advertisement_after(mut socket: &Socket) -> [u8; 86] {
     }
 }
 
-/// R-6.4.2-08, R-8.2.2-06, keyword `vrrp_gna_interval`: IPv6 addresses are announced as IPv4 ones are, in
+/// R-6.4.2-08, keyword `vrrp_gna_interval`: IPv6 addresses are announced as IPv4 ones are, in
 /// the same rounds: to all nodes, from the address itself, with the MAC to use from now on.
 #[test]
 fn neighbor_advertisements() {

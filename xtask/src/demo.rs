@@ -1,4 +1,4 @@
-//! `demo` and `vectors`: build, then become a program of the tests crate.
+//! `demo`, `vectors` and `ledger`: build, then become a program of the tests crate.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -28,4 +28,11 @@ pub(crate) fn vectors(file: &Path) -> Result<()> {
     ebpf::build(None)?;
     run(cargo("build")?.args(["--package", "xvrrp-tests", "--bin", "vectors"]))?;
     exec(command(target_dir()?.join("debug/vectors")).arg(file))
+}
+
+/// Writes the table of requirements and the tests that prove them.
+pub(crate) fn ledger() -> Result<()> {
+    ebpf::build(None)?;
+    run(cargo("build")?.args(["--package", "xvrrp-tests", "--bin", "ledger"]))?;
+    exec(&mut command(target_dir()?.join("debug/ledger")))
 }

@@ -50,6 +50,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Write docs/conformance.md: which test proves which requirement
+    Ledger,
     /// Run a file of test vectors against the codec and the kernel program (needs root)
     Vectors {
         /// The vectors, in the format of tests/data/vectors.json
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Task::Lint => lint::all(),
         Task::Test { filter } => test::test(filter.as_deref()),
         Task::Demo { arguments } => demo::demo(&arguments),
+        Task::Ledger => demo::ledger(),
         Task::Vectors { file } => demo::vectors(&file),
     };
     match outcome {

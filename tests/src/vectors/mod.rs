@@ -33,8 +33,14 @@ pub struct Vector {
     pub valid: bool,
     /// What is wrong with it; `ok` otherwise.
     pub reason_code: String,
+    /// The rows of data/requirements.toml that it is about.
+    #[serde(rename = "ref", default)]
+    pub rows: Vec<String>,
     /// The configuration that the verdict assumes.
     pub context: Map<String, Value>,
+    /// What the frame says, by layer.
+    #[serde(default)]
+    pub decoded: Value,
     /// What must come of it, where that is more than a verdict.
     #[serde(default)]
     pub expect: Map<String, Value>,
@@ -81,8 +87,22 @@ impl Vector {
         }
     }
 
+    /// The rows that are about the verdict on the frame, or the answer to it. What an election makes
+    /// of the frame, and what a host does besides, is not shown by running it.
+    pub fn verdict_rows(&self) -> impl Iterator<Item = &str> {
+        let asks_program = ["vrrp-advert", "arp", "ndp"].contains(&self.kind.as_str());
+        let rows = self.rows.iter().filter(move |row| {
+            let of_others = ["R-6", "R-8.3", "V-6"].iter().any(|section| row.starts_with(section));
+            asks_program && !of_others
+        });
+        rows.map(String::as_str)
+    }
+
     /// The frame's octets.
-    fn frame(&self) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// They are not written in hexadecimal.
+    pub fn frame(&self) -> Result<Vec<u8>> {
         octets(&self.hex)
     }
 

@@ -118,7 +118,7 @@ mod tests {
     const ASKER: NdParty = (Mac::local(1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
     const VIP: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0x1234, 0x5678);
 
-    /// The rig's own questions go where RFC 4861 7.2.2 wants them (N-4861-07, N-4861-08).
+    /// The rig's own questions go where RFC 4861 7.2.2 wants them.
     #[test]
     fn a_solicitation_goes_to_the_group_of_its_target() {
         let frame = neighbor_solicitation(None, ASKER, VIP);
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(probe.len(), 14 + 40 + 24);
     }
 
-    /// A message with its checksum in place sums to zero with its pseudo-header (N-4861-02).
+    /// A message with its checksum in place sums to zero with its pseudo-header (RFC 4443 2.3).
     #[test]
     fn a_solicitation_carries_its_checksum() {
         let frame = neighbor_solicitation(Some(Mac::local(2)), ASKER, VIP);
@@ -137,8 +137,8 @@ mod tests {
         assert_eq!(internet_checksum(&[&pseudo_header[..], &frame[54..]].concat()), 0);
     }
 
-    /// Flags, target and link-layer address are read from where RFC 4861 4.4 puts them
-    /// (N-4861-17), and no prefix makes the decoder read beyond its end.
+    /// Flags, target and link-layer address are read from where RFC 4861 4.4 puts them,
+    /// and no prefix makes the decoder read beyond its end.
     #[test]
     fn an_advertisement_is_read() {
         let mut frame = neighbor_solicitation(Some(Mac::local(2)), ASKER, VIP);

@@ -300,7 +300,11 @@ impl Devices {
         }
         match family {
             Family::V4 => link.primary_ipv4(&v4).map(IpAddr::V4),
-            Family::V6 => link.primary_link_local(&v6).map(IpAddr::V6),
+            // An owner has virtual ones as well, and prefers its own (RFC 9568 5.1.2.1).
+            Family::V6 => link
+                .primary_link_local(&self.plan.virtual_ipv6())
+                .or_else(|| link.primary_link_local(&v6))
+                .map(IpAddr::V6),
         }
     }
 

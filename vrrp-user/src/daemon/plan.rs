@@ -153,6 +153,17 @@ impl Plan {
         })
     }
 
+    /// Virtual IPv6 addresses, those of owners too.
+    pub(super) fn virtual_ipv6(&self) -> Vec<Ipv6Addr> {
+        let addresses = self.routers.iter().flat_map(all_addresses);
+        addresses
+            .filter_map(|address| match address.address {
+                IpAddr::V4(_) => None,
+                IpAddr::V6(address) => Some(address),
+            })
+            .collect()
+    }
+
     /// How the program is to be attached to this interface: the first router there that has a wish.
     pub(super) fn mode_on(&self, interface: &str) -> XdpMode {
         self.users_of(interface)

@@ -135,7 +135,7 @@ mod tests {
         settings.limit().as_secs_f64() * 1e3
     }
 
-    /// V-6.1-01 and V-6.1-02: three seconds and a skew that does not depend on the interval.
+    /// RFC 3768 6.1: three seconds and a skew that does not depend on the interval.
     #[test]
     fn limit_of_version_2() {
         assert_eq!(limit_ms(None, None), 3000.0 + 166_000.0 / 256.0);
@@ -148,7 +148,7 @@ mod tests {
         assert!((limit_ms(Some(0.01), Some(3)) - 36.484_375).abs() < 1e-6);
     }
 
-    /// V-5.3.7-01: version 2 has no fractions of a second.
+    /// RFC 3768 5.3.7: version 2 has no fractions of a second.
     #[test]
     fn fractions_need_version_3() {
         assert!(Settings::new(Overrides { advert_int: Some(0.5), version: None }).is_err());
