@@ -1,12 +1,12 @@
 //! The controller of xvrrp: everything but the kernel program and the command line.
 //!
-//! Read it from the pure to the impure: [`config`] and [`election`] touch nothing; [`datapath`],
+//! Read it from the pure to the impure: [`config`], [`election`] and [`auth`] touch nothing; [`datapath`],
 //! [`host`] and [`announce`] touch the kernel; [`pulse`] keeps the promise of the protocol on a
 //! thread of its own; [`daemon`] puts them together and [`api`] shows them.
 
-pub mod ah;
 pub mod announce;
 pub mod api;
+pub mod auth;
 pub mod check;
 pub mod config;
 pub mod daemon;

@@ -244,8 +244,16 @@ fn rejects() {
     }
     reasons.sort_unstable();
     reasons.dedup();
-    // IPv6's, and those of unicast, which user space judges.
-    let others = [Reject::FirstNotLinkLocal, Reject::NotPeer, Reject::PeerTtl];
+    // IPv6's, and those of unicast and of authentication, which user space judges.
+    let others = [
+        Reject::FirstNotLinkLocal,
+        Reject::AuthMissing,
+        Reject::AuthTime,
+        Reject::AuthKey,
+        Reject::Replay,
+        Reject::NotPeer,
+        Reject::PeerTtl,
+    ];
     let of_ipv4: Vec<Reject> =
         Reject::ALL.into_iter().filter(|reason| !others.contains(reason)).collect();
     assert_eq!(reasons, of_ipv4, "a row for each reason");

@@ -11,7 +11,7 @@ use vrrp_common::{
         ipv4, ipv6, vrrp,
     },
 };
-use xvrrp::ah;
+use xvrrp::auth::ah::{Association, Dialect};
 
 use super::{
     Vector, addresses,
@@ -80,7 +80,7 @@ struct Setting {
     vlan: Vlan,
     rules: Rules,
     ah_key: Vec<u8>,
-    ah_dialect: ah::Dialect,
+    ah_dialect: Dialect,
 }
 
 impl Setting {
@@ -138,8 +138,8 @@ impl Setting {
             },
             ah_key: key,
             ah_dialect: match vector.string("ah_dialect") {
-                Some("keepalived") => ah::Dialect::Keepalived,
-                _ => ah::Dialect::Rfc2402,
+                Some("keepalived") => Dialect::Keepalived,
+                _ => Dialect::Rfc2402,
             },
         })
     }
@@ -171,9 +171,7 @@ impl Setting {
     fn open_ipv4(&self, packet: &[u8]) -> Option<Result<Envelope, Reject>> {
         match ipv4::Header(packet.first_chunk()?).protocol() {
             ipv4::VRRP => Some(Envelope::open(packet, 0)),
-            ipv4::AH => {
-                Some(ah::open(packet, &self.ah_key, self.ah_dialect).map(|opened| opened.envelope))
-            }
+            ipv4::AH => Some(Association::new(&self.ah_key, self.ah_dialect).open(packet)),
             _ => None,
         }
     }

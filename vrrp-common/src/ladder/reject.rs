@@ -33,10 +33,18 @@ pub enum Reject {
     IntervalZero,
     /// We own the addresses and ignore what others say of them (R-7.1-11, V-7.1-05).
     LocalOwner,
-    /// v2: another authentication type than ours (V-5.3.6-01).
+    /// Another authentication type than ours (V-5.3.6-01), or a signature of an unknown type.
     AuthType,
-    /// v2: wrong password or digest (V-5.3.6.2-01).
+    /// `auth_hmac`: not signed.
+    AuthMissing,
+    /// `auth_hmac`: signed more than `time_window` ago, or from now.
+    AuthTime,
+    /// `auth_hmac`: signed with a key that is not ours.
+    AuthKey,
+    /// Wrong password (V-5.3.6.2-01), digest or signature.
     AuthData,
+    /// The digest or signature is right, but it was sent before.
+    Replay,
     /// v2: the address list is checked and differs, and the sender does not own it (V-7.1-09).
     AddressList,
     /// v2: another interval than ours (V-7.1-10).
@@ -49,7 +57,7 @@ pub enum Reject {
 
 impl Reject {
     /// How many there are.
-    pub const COUNT: usize = 20;
+    pub const COUNT: usize = 24;
 
     /// All of them, in order.
     pub const ALL: [Self; Self::COUNT] = [
@@ -68,7 +76,11 @@ impl Reject {
         Self::IntervalZero,
         Self::LocalOwner,
         Self::AuthType,
+        Self::AuthMissing,
+        Self::AuthTime,
+        Self::AuthKey,
         Self::AuthData,
+        Self::Replay,
         Self::AddressList,
         Self::Interval,
         Self::NotPeer,
@@ -93,7 +105,11 @@ impl Reject {
             Self::IntervalZero => "interval_zero",
             Self::LocalOwner => "local_owner",
             Self::AuthType => "auth_type",
+            Self::AuthMissing => "auth_missing",
+            Self::AuthTime => "auth_time",
+            Self::AuthKey => "auth_key",
             Self::AuthData => "auth_data",
+            Self::Replay => "replay",
             Self::Interval => "interval",
             Self::AddressList => "address_list",
             Self::NotPeer => "not_peer",
@@ -123,7 +139,11 @@ impl Reject {
             Self::IntervalZero => "interval 0",
             Self::LocalOwner => "this router owns the addresses",
             Self::AuthType => "another authentication type than ours",
-            Self::AuthData => "wrong password",
+            Self::AuthMissing => "not signed",
+            Self::AuthTime => "signed too long ago, or in the future: compare the clocks",
+            Self::AuthKey => "signed with a key that is not ours",
+            Self::AuthData => "wrong password, digest or signature",
+            Self::Replay => "a replay: its number is not higher than the last one",
             Self::Interval => "another advert_int than ours",
             Self::AddressList => "other virtual addresses than ours",
             Self::NotPeer => "its source is no unicast_peer",

@@ -73,6 +73,12 @@ impl Header<'_> {
         be16(self.0[4], self.0[5]) & 0x0fff
     }
 
+    /// The eight octets with the checksum as zero.
+    pub const fn without_checksum(&self) -> [u8; HEADER] {
+        let [o0, o1, o2, o3, o4, o5, ..] = *self.0;
+        [o0, o1, o2, o3, o4, o5, 0, 0]
+    }
+
     /// Sum over the eight octets, checksum field included.
     #[inline(always)]
     pub fn sum(&self) -> Sum {
