@@ -73,6 +73,8 @@ pub struct Envelope {
     length: usize,
     /// An IP authentication header stood before the message, and was found right.
     vouched: bool,
+    /// What the checksum covers besides the message.
+    trailer: Sum,
 }
 
 impl Envelope {
@@ -136,7 +138,8 @@ impl Envelope {
         let start: &[u8; 2] = frame.octets(message).ok_or(Reject::Length)?;
         match length {
             Some(length) if length >= start.len() => {
-                Ok(Self { vrid: start[1], family, network, message, length, vouched: false })
+                let (vouched, trailer) = (false, Sum::new());
+                Ok(Self { vrid: start[1], family, network, message, length, vouched, trailer })
             }
             _ => Err(Reject::Length),
         }
@@ -153,6 +156,21 @@ impl Envelope {
                 .octets(self.network)
                 .is_some_and(|octets| ipv6::Header(octets).destination().is_multicast_v6()),
         }
+    }
+
+    /// What the IP packet in `frame` carries: the message and all that follows it. `None` where the
+    /// frame is shorter than that.
+    pub fn payload<'f>(&self, frame: &'f [u8]) -> Option<&'f [u8]> {
+        frame.get(self.message..)?.get(..self.length)
+    }
+
+    /// The same with a checksum that covers these octets behind the message, too. Their number is
+    /// even.
+    #[must_use]
+    pub fn covering(self, trailer: &[u8]) -> Self {
+        // The pseudo-header has the length, to which they add.
+        let length = u16::try_from(trailer.len()).unwrap_or(u16::MAX);
+        Self { trailer: self.trailer.octets(trailer).word(length), ..self }
     }
 
     /// Puts the packet through the ladder of the virtual router that it is for, which is of the
@@ -203,7 +221,7 @@ impl Envelope {
         frame.octets::<0>(self.message + self.length).ok_or(Reject::Length)?;
         let addresses = Addresses::read(frame, self.family, start + vrrp::HEADER, message.count())
             .ok_or(Reject::Length)?;
-        let sum = addresses.sum.plus(message.sum());
+        let sum = addresses.sum.plus(message.sum()).plus(self.trailer);
 
         let heard = if self.family == Family::V6 || rules.is_v3() {
             let pseudo = vrrp::pseudo_header(packet.source, packet.destination, end);

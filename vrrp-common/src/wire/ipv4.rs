@@ -102,6 +102,28 @@ pub fn advert_header(
     identification: u16,
     payload: usize,
 ) -> [u8; HEADER] {
+    header(VRRP, source, destination, ttl, identification, payload)
+}
+
+/// The same in front of an authentication header, which counts as payload.
+pub fn authenticated_header(
+    source: [u8; 4],
+    destination: [u8; 4],
+    ttl: u8,
+    identification: u16,
+    payload: usize,
+) -> [u8; HEADER] {
+    header(AH, source, destination, ttl, identification, payload)
+}
+
+fn header(
+    protocol: u8,
+    source: [u8; 4],
+    destination: [u8; 4],
+    ttl: u8,
+    identification: u16,
+    payload: usize,
+) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[0] = 0x45;
     header[1] = TOS_CONTROL;
@@ -109,7 +131,7 @@ pub fn advert_header(
     header[2..4].copy_from_slice(&total.to_be_bytes());
     header[4..6].copy_from_slice(&identification.to_be_bytes());
     header[8] = ttl;
-    header[9] = VRRP;
+    header[9] = protocol;
     header[12..16].copy_from_slice(&source);
     header[16..20].copy_from_slice(&destination);
     let checksum = Header(&header).sum().complement();
