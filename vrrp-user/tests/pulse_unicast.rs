@@ -109,6 +109,7 @@ fn spec(slot: u32, version: Version, priority: u8, unicast: Unicast) -> Spec {
         },
         unicast: Some(unicast),
         auth: Auth::None,
+        authentication: None,
         coverage: Coverage::PseudoHeader,
         believe: Believe::Either,
         owner_ignores: false,

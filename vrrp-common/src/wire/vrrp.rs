@@ -95,6 +95,16 @@ pub const fn pseudo_header(source: Addr, destination: Addr, message: usize) -> S
     ipv6::pseudo_header(source, destination, ipv6::VRRP, message)
 }
 
+/// Makes the checksum of an IPv6 message cover all of `payload`, whose beginning the message is.
+/// `None` for what is no message.
+pub fn cover(payload: &mut [u8], source: Addr, destination: Addr) -> Option<()> {
+    let pseudo = pseudo_header(source, destination, payload.len());
+    let header = Header(payload.first_chunk()?).without_checksum();
+    let checksum = pseudo.octets(&header).octets(&payload[HEADER..]).complement();
+    payload[CHECKSUM..HEADER].copy_from_slice(&checksum.to_be_bytes());
+    Some(())
+}
+
 /// Authentication of a v2 message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Auth {

@@ -111,13 +111,13 @@ impl Authenticator {
         let Self::Trailer(signatures) = self else {
             return Ok(Judged { heard: envelope.judge(packet, rules)?, tolerated: None });
         };
-        let payload = envelope.payload(packet).ok_or(Reject::Length)?;
-        let parts = Parts::of(payload, family).ok_or(Reject::Length)?;
-        let envelope = match (family, parts.trailer) {
-            (Family::V6, Some(trailer)) => envelope.covering(trailer),
+        let parts = envelope.payload(packet).and_then(|payload| Parts::of(payload, family));
+        let envelope = match (family, parts) {
+            (Family::V6, Some(Parts { trailer: Some(trailer), .. })) => envelope.covering(trailer),
             _ => envelope,
         };
         let heard = envelope.judge(packet, rules)?;
+        let parts = parts.ok_or(Reject::Length)?;
         let verdict = signatures.verify(&Subject { family, source: heard.source }, &parts, clock);
         match verdict {
             Err(reject) if !signatures.tolerates() => Err(reject),
@@ -140,3 +140,6 @@ fn open(family: Family, packet: &[u8]) -> Result<Envelope, Reject> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

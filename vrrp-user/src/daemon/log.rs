@@ -64,6 +64,10 @@ fn wonder(name: &str, source: std::net::IpAddr, oddity: Oddity) {
         Oddity::Owner { other } => warn!(
             "({name}) advert from {source}: it has priority 255, and so has {other}; only one router can own the addresses"
         ),
+        Oddity::Authentication { reject } => warn!(
+            "({name}) advert from {source} accepted, but it would not be in mode enforce: {}",
+            reject.describe()
+        ),
     }
 }
 

@@ -237,6 +237,7 @@ fn spec(id: RouterId, router: &Instance) -> Spec {
             Some(Authentication::Pass(password)) => vrrp::Auth::Pass(password),
             Some(Authentication::Ah(_)) => vrrp::Auth::Header,
         },
+        authentication: router.authentication.clone(),
         coverage: match router.checksum {
             ChecksumForm::PseudoHeader => vrrp::Coverage::PseudoHeader,
             ChecksumForm::MessageOnly => vrrp::Coverage::Message,

@@ -25,16 +25,18 @@ pub(super) enum Own {
     PriorityZeroSent,
     PriorityZeroReceived,
     BecameActive,
+    AuthTolerated,
 }
 
 impl Own {
-    const COUNT: usize = 5;
+    const COUNT: usize = 6;
     const NAMES: [&'static str; Self::COUNT] = [
         "adverts_sent",
         "send_errors",
         "priority_zero_sent",
         "priority_zero_received",
         "became_master",
+        "auth_tolerated",
     ];
 }
 

@@ -3,21 +3,27 @@
 use std::net::IpAddr;
 
 use vrrp_common::{
-    Addr, AdverInterval, Priority, Version, Vrid,
+    Addr, AdverInterval, Family, Priority, Version, Vrid,
     wire::{
         Mac, ethernet, ipv4, ipv6,
-        vrrp::{Advertisement, Auth, Coverage, MAX_MESSAGE},
+        vrrp::{self, Advertisement, Auth, Coverage, MAX_MESSAGE},
     },
 };
 
 use super::Addresses;
+use crate::auth::{
+    Seal, ah,
+    trailer::{Subject, TRAILER},
+};
 
-/// Where the message of an advert begins.
-const MESSAGE_V4: usize = ethernet::HEADER + ipv4::HEADER;
-const MESSAGE_V6: usize = ethernet::HEADER + ipv6::HEADER;
+/// Where the payload of an advert begins: the message, or an authentication header before it.
+const PAYLOAD_V4: usize = ethernet::HEADER + ipv4::HEADER;
+const PAYLOAD_V6: usize = ethernet::HEADER + ipv6::HEADER;
+/// Room for the longest advert.
+const ROOM: usize = PAYLOAD_V6 + MAX_MESSAGE + TRAILER;
 
 /// Everything that decides the octets of an advert, but for the IPv4 identification.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Content<'a> {
     pub(super) mac: Mac,
     pub(super) source: IpAddr,
@@ -31,6 +37,7 @@ pub(super) struct Content<'a> {
     pub(super) addresses: &'a Addresses,
     pub(super) auth: Auth,
     pub(super) coverage: Coverage,
+    pub(super) seal: Seal<'a>,
 }
 
 impl Content<'_> {
@@ -52,14 +59,15 @@ impl Content<'_> {
 
 /// A buffer for one advert. Nothing is allocated after it was made.
 pub(super) struct AdvertFrame {
-    octets: Box<[u8; MESSAGE_V6 + MAX_MESSAGE]>,
-    /// Counts up by one with each advert, from 1, as keepalived does. IPv6 has no such field.
+    octets: Box<[u8; ROOM]>,
+    /// Counts up by one with each advert, from 1, as keepalived does, and leaves out 0, in whose
+    /// place the kernel would put a number of its own. IPv6 has no such field.
     identification: u16,
 }
 
 impl AdvertFrame {
     pub(super) fn new() -> Self {
-        Self { octets: Box::new([0; MESSAGE_V6 + MAX_MESSAGE]), identification: 0 }
+        Self { octets: Box::new([0; ROOM]), identification: 0 }
     }
 
     /// Writes the next advert to a group and returns it as an Ethernet frame. `None` for more
@@ -84,34 +92,89 @@ impl AdvertFrame {
 
     /// Writes the next advert behind the room for the Ethernet header and returns where it ends.
     fn write(&mut self, content: &Content<'_>) -> Option<usize> {
-        let hop_limit = content.hop_limit;
         match (content.addresses, content.source, content.destination) {
             (Addresses::V4(addresses), IpAddr::V4(source), IpAddr::V4(destination)) => {
-                self.identification = self.identification.wrapping_add(1);
-                let (source, destination) = (source.octets(), destination.octets());
-                let room = &mut self.octets[MESSAGE_V4..];
-                let length = content.message(addresses).emit(source, destination, room)?.len();
-                let id = self.identification;
-                let header = ipv4::advert_header(source, destination, hop_limit, id, length);
-                self.octets[ethernet::HEADER..MESSAGE_V4].copy_from_slice(&header);
-                Some(MESSAGE_V4 + length)
+                self.write_v4(content, addresses, source.octets(), destination.octets())
             }
             (Addresses::V6(addresses), IpAddr::V6(source), IpAddr::V6(destination)) => {
-                let (source, destination) = (source.octets(), destination.octets());
-                let room = &mut self.octets[MESSAGE_V6..];
-                let length = content.message(addresses).emit(source, destination, room)?.len();
-                let header = ipv6::advert_header(source, destination, hop_limit, length);
-                self.octets[ethernet::HEADER..MESSAGE_V6].copy_from_slice(&header);
-                Some(MESSAGE_V6 + length)
+                self.write_v6(content, addresses, source.octets(), destination.octets())
             }
             _ => None,
         }
     }
+
+    fn write_v4(
+        &mut self,
+        content: &Content<'_>,
+        addresses: &[[u8; 4]],
+        source: [u8; 4],
+        destination: [u8; 4],
+    ) -> Option<usize> {
+        self.identification = self.identification.checked_add(1).unwrap_or(1);
+        let before = if let Seal::Header(..) = content.seal { ah::HEADER } else { 0 };
+        let room = self.octets.get_mut(PAYLOAD_V4 + before..)?;
+        let length = content.message(addresses).emit(source, destination, room)?.len();
+        let behind =
+            sign(content, Subject { family: Family::V4, source: source.into() }, room, length)?;
+        let payload = before + length + behind;
+        let header = match content.seal {
+            Seal::Header(..) => ipv4::authenticated_header,
+            Seal::None | Seal::Trailer(..) => ipv4::advert_header,
+        };
+        let header = header(source, destination, content.hop_limit, self.identification, payload);
+        self.octets[ethernet::HEADER..PAYLOAD_V4].copy_from_slice(&header);
+        let end = PAYLOAD_V4 + payload;
+        if let Seal::Header(association, number) = content.seal {
+            association.seal(&mut self.octets[ethernet::HEADER..end], number).then_some(end)
+        } else {
+            Some(end)
+        }
+    }
+
+    fn write_v6(
+        &mut self,
+        content: &Content<'_>,
+        addresses: &[[u8; 16]],
+        source: [u8; 16],
+        destination: [u8; 16],
+    ) -> Option<usize> {
+        let room = &mut self.octets[PAYLOAD_V6..];
+        let length = content.message(addresses).emit(source, destination, room)?.len();
+        let behind =
+            sign(content, Subject { family: Family::V6, source: source.into() }, room, length)?;
+        let payload = length + behind;
+        if behind > 0 {
+            vrrp::cover(room.get_mut(..payload)?, source.into(), destination.into())?;
+        }
+        let header = ipv6::advert_header(source, destination, content.hop_limit, payload);
+        self.octets[ethernet::HEADER..PAYLOAD_V6].copy_from_slice(&header);
+        Some(PAYLOAD_V6 + payload)
+    }
+}
+
+/// Signs the message of `length` octets at the beginning of `room`, if that is wanted, and returns
+/// how many octets the signature has behind it.
+fn sign(content: &Content<'_>, subject: Subject, room: &mut [u8], length: usize) -> Option<usize> {
+    let Seal::Trailer(signatures, number) = content.seal else { return Some(0) };
+    let (message, behind) = room.split_at_mut_checked(length)?;
+    let trailer = signatures.sign(&subject, message, number)?;
+    *behind.first_chunk_mut()? = trailer;
+    Some(trailer.len())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeMap, net::Ipv6Addr, time::Duration};
+
     use super::*;
+    use crate::{
+        auth::{
+            Sequence,
+            ah::{Association, Dialect},
+            trailer::Signatures,
+        },
+        config::{AntiReplay, AuthHmac, HmacMode},
+    };
 
     /// R-7.2-01, R-5.1-01, R-5.1.1.2-01, R-5.1.1.3-01: the whole frame of an advert, and the
     /// identification of the next one.
@@ -129,6 +192,7 @@ mod tests {
             addresses: &Addresses::V4(vec![[192, 0, 2, 254]]),
             auth: Auth::Pass(*b"abc\0\0\0\0\0"),
             coverage: Coverage::default(),
+            seal: Seal::None,
         };
         let mut frame = AdvertFrame::new();
         let first = frame.frame(&content).unwrap();
@@ -161,6 +225,7 @@ mod tests {
             addresses: &Addresses::V6(vec![vip]),
             auth: Auth::None,
             coverage: Coverage::default(),
+            seal: Seal::None,
         };
         let mut frame = AdvertFrame::new();
         let octets = frame.frame(&content).unwrap();
@@ -168,6 +233,111 @@ mod tests {
         assert_eq!(octets[14..22], [0x6c, 0, 0, 0, 0, 24, 112, 255]);
         assert_eq!(octets[54..62], [0x31, 0x33, 0x64, 1, 0, 0x64, 0x6d, 0x92]);
         assert_eq!(octets[62..], vip);
+    }
+
+    /// The signatures of the vectors: key 1 is 00 01 02 … 1f.
+    fn signatures() -> Signatures {
+        Signatures::new(&AuthHmac {
+            keys: BTreeMap::from([(1, (0..32).collect())]),
+            active: 1,
+            anti_replay: AntiReplay::Time,
+            window: Duration::from_secs(5),
+            mode: HmacMode::Enforce,
+        })
+    }
+
+    const SIGNED: Sequence = Sequence::from_bits(0x6800_0000_8000_0000);
+
+    /// Issue 3, V-5.3.6.3-01, V-5.3.6.3-02: the packet of an advert behind an authentication header
+    /// is the vector valid_v2_ah_keepalived, as a frame and as a packet.
+    #[test]
+    fn authentication_header() {
+        let association = Association::new(b"1111\0\0\0\0", Dialect::Keepalived);
+        let content = Content {
+            mac: [0, 0, 0x5e, 0, 1, 51],
+            source: [192, 0, 2, 3].into(),
+            destination: [224, 0, 0, 18].into(),
+            hop_limit: 255,
+            version: Version::V2,
+            vrid: Vrid::new(51).unwrap(),
+            priority: Priority::DEFAULT,
+            interval: AdverInterval::DEFAULT,
+            addresses: &Addresses::V4(vec![[192, 0, 2, 254]]),
+            auth: Auth::Header,
+            coverage: Coverage::default(),
+            seal: Seal::Header(&association, 1),
+        };
+        #[rustfmt::skip]
+        let expected = [
+            0x01, 0x00, 0x5e, 0x00, 0x00, 0x12, 0, 0, 0x5e, 0, 1, 51, 0x08, 0x00,
+            0x45, 0xc0, 0, 64, 0, 1, 0, 0, 255, 51, 0x18, 0xb4, 192, 0, 2, 3, 224, 0, 0, 18,
+            112, 4, 0, 0, 192, 0, 2, 3, 0, 0, 0, 1,
+            0x63, 0x7f, 0x8c, 0x6c, 0x99, 0xf8, 0x23, 0xbe, 0xe0, 0x63, 0xce, 0xbe,
+            0x21, 51, 100, 1, 2, 1, 0xb5, 0xcb, 192, 0, 2, 254, 0, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        assert_eq!(AdvertFrame::new().frame(&content).unwrap(), expected);
+        assert_eq!(AdvertFrame::new().packet(&content).unwrap(), &expected[14..]);
+    }
+
+    /// Issue 3: a signed IPv4 advert. The total length has the trailer in it, the checksum has not.
+    #[test]
+    fn signed() {
+        let content = Content {
+            mac: [2, 0, 0, 0, 0, 3],
+            source: [198, 51, 100, 10].into(),
+            destination: [198, 51, 100, 20].into(),
+            hop_limit: 255,
+            version: Version::V3,
+            vrid: Vrid::new(51).unwrap(),
+            priority: Priority::new(200),
+            interval: AdverInterval::DEFAULT,
+            addresses: &Addresses::V4(vec![[192, 0, 2, 100]]),
+            auth: Auth::None,
+            coverage: Coverage::Message,
+            seal: Seal::Trailer(&signatures(), SIGNED),
+        };
+        let mut frame = AdvertFrame::new();
+        let packet = frame.packet(&content).unwrap();
+        assert!(ipv4::Header(packet.first_chunk().unwrap()).sum().is_intact());
+        assert_eq!(packet[..10], [0x45, 0xc0, 0, 60, 0, 1, 0, 0, 255, 112]);
+        #[rustfmt::skip]
+        assert_eq!(packet[20..], [
+            0x31, 51, 200, 1, 0, 100, 0x44, 0x02, 192, 0, 2, 100,
+            1, 1, 0, 0, 0x68, 0, 0, 0, 0x80, 0, 0, 0,
+            0x1b, 0x84, 0xbc, 0x4e, 0x8e, 0x43, 0x89, 0x2d,
+            0xc6, 0xd9, 0x84, 0x48, 0xf8, 0xee, 0x22, 0x65,
+        ]);
+    }
+
+    /// Issue 3, R-5.2.8-04: a signed IPv6 advert, whose checksum covers the trailer.
+    #[test]
+    fn signed_ipv6() {
+        let vip: Ipv6Addr = "fe80::100".parse().unwrap();
+        let content = Content {
+            mac: [2, 0, 0, 0, 0, 3],
+            source: "fe80::10".parse().unwrap(),
+            destination: "fe80::20".parse().unwrap(),
+            hop_limit: 255,
+            version: Version::V3,
+            vrid: Vrid::new(51).unwrap(),
+            priority: Priority::new(200),
+            interval: AdverInterval::DEFAULT,
+            addresses: &Addresses::V6(vec![vip.octets()]),
+            auth: Auth::None,
+            coverage: Coverage::default(),
+            seal: Seal::Trailer(&signatures(), SIGNED),
+        };
+        let mut frame = AdvertFrame::new();
+        let packet = frame.packet(&content).unwrap();
+        assert_eq!(packet[..8], [0x6c, 0, 0, 0, 0, 52, 112, 255]);
+        #[rustfmt::skip]
+        assert_eq!(packet[40..], [
+            0x31, 51, 200, 1, 0, 100, 0xa2, 0xe9,
+            0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0,
+            1, 1, 0, 0, 0x68, 0, 0, 0, 0x80, 0, 0, 0,
+            0xc8, 0xc5, 0x61, 0x46, 0xeb, 0xfd, 0x66, 0xee,
+            0x10, 0xec, 0x4d, 0x81, 0x86, 0x46, 0x1b, 0x78,
+        ]);
     }
 
     /// R-5.2.9-03: families are never mixed.
@@ -185,6 +355,7 @@ mod tests {
             addresses: &Addresses::V6(vec![[0xfe; 16]]),
             auth: Auth::None,
             coverage: Coverage::default(),
+            seal: Seal::None,
         };
         assert!(AdvertFrame::new().frame(&content).is_none());
     }

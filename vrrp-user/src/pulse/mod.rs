@@ -31,7 +31,7 @@ pub use clock::now;
 pub use thread::{Handle, spawn};
 
 use crate::{
-    config::Unicast,
+    config::{Authentication, Unicast},
     election::{Announce, Cause, Instant, Parameters, State},
     sys,
 };
@@ -57,8 +57,10 @@ pub struct Spec {
     pub group: IpAddr,
     /// The peers that adverts go to instead, and what is demanded of them.
     pub unicast: Option<Unicast>,
-    /// v2 authentication.
+    /// v2 authentication as it stands in the message.
     pub auth: vrrp::Auth,
+    /// All of the authentication.
+    pub authentication: Option<Authentication>,
     /// v3 checksum on send.
     pub coverage: vrrp::Coverage,
     /// v3/IPv4 checksums that are believed.
@@ -117,7 +119,8 @@ pub struct Port {
     hop_limit: u8,
     carrier: AtomicBool,
     sender: Socket,
-    /// A raw socket for each family that is spoken here, and for each of them on each [`Ear`].
+    /// A raw socket for each family that is spoken here, one for IPv4 behind authentication headers,
+    /// and the same on each [`Ear`].
     receivers: Vec<(Family, Socket)>,
 }
 
@@ -161,7 +164,10 @@ impl Port {
             IpAddr::V4(_) => ipv4::TTL,
             IpAddr::V6(_) => u8::try_from(socket.unicast_hops_v6()?).unwrap_or(ipv6::HOP_LIMIT),
         };
-        let receivers = vec![(source.into(), socket.try_clone()?)];
+        let mut receivers = vec![(source.into(), socket.try_clone()?)];
+        if let IpAddr::V4(source) = source {
+            receivers.push((Family::V4, sys::raw::unicast_ah_socket(source)?));
+        }
         Ok(Self::new(ifindex, mac, hop_limit, socket, receivers))
     }
 
@@ -182,7 +188,7 @@ impl Port {
     }
 }
 
-/// A raw socket on a device for each family of `groups`.
+/// The raw sockets on a device for the families of `groups`.
 fn receivers(device: &str, ifindex: u32, groups: &[IpAddr]) -> io::Result<Vec<(Family, Socket)>> {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for group in groups {
@@ -194,6 +200,7 @@ fn receivers(device: &str, ifindex: u32, groups: &[IpAddr]) -> io::Result<Vec<(F
     let mut receivers = Vec::new();
     if !v4.is_empty() {
         receivers.push((Family::V4, sys::raw::vrrp_socket(device, ifindex, &v4)?));
+        receivers.push((Family::V4, sys::raw::ah_socket(device, ifindex, &v4)?));
     }
     if !v6.is_empty() {
         receivers.push((Family::V6, sys::raw::vrrp_socket_v6(device, ifindex, &v6)?));
@@ -244,17 +251,23 @@ pub enum Oddity {
         /// The other one's address.
         other: IpAddr,
     },
+    /// It is not signed, or not signed right, which `mode` of `auth_hmac` does not enforce.
+    Authentication {
+        /// Why it would be refused otherwise.
+        reject: Reject,
+    },
 }
 
 impl Oddity {
     /// How many there are.
-    const COUNT: usize = 3;
+    const COUNT: usize = 4;
 
     const fn index(self) -> usize {
         match self {
             Self::Addresses => 0,
             Self::Interval => 1,
             Self::Owner { .. } => 2,
+            Self::Authentication { .. } => 3,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What a raw socket brings: one packet of protocol 112 at a time, with its IP header.
+//! What a raw socket brings: one packet of protocol 112 at a time, or of protocol 51 with VRRP inside,
+//! with its IP header.
 
 use std::{
     io::{self, Read},
@@ -19,7 +20,10 @@ use super::{
     clock::now,
     router::{Heeded, Outlet, Router},
 };
-use crate::sys;
+use crate::{
+    auth::{Judged, ah},
+    sys,
+};
 
 /// The largest packet that an advert can be, 255 addresses of IPv6, and room to see that a longer one
 /// is longer.
@@ -71,13 +75,17 @@ fn read(family: Family, mut socket: &Socket, buffer: &mut [u8]) -> io::Result<us
 }
 
 /// Who sent a packet, where to, and for which virtual router, if it names one.
-fn open(family: Family, packet: &[u8]) -> Option<(Sender, IpAddr, Envelope)> {
+fn open(family: Family, packet: &[u8]) -> Option<(Sender, IpAddr, u8)> {
     let to_ip = |address: Addr| address.to_ip(family);
     match family {
         Family::V4 => {
             let header = ipv4::Header(packet.octets(0)?);
             let sender = Sender { address: header.source().into(), hop_limit: header.ttl() };
-            Some((sender, header.destination().into(), Envelope::open(packet, 0).ok()?))
+            let vrid = match header.protocol() {
+                ipv4::AH => ah::vrid(packet)?,
+                _ => Envelope::open(packet, 0).ok()?.vrid,
+            };
+            Some((sender, header.destination().into(), vrid))
         }
         Family::V6 => {
             let header = ipv6::Header(packet.octets(0)?);
@@ -85,7 +93,7 @@ fn open(family: Family, packet: &[u8]) -> Option<(Sender, IpAddr, Envelope)> {
             let sender = Sender { address, hop_limit: header.hop_limit() };
             let payload = ipv6::Payload::find(packet, 0)?;
             let envelope = Envelope::open_ipv6(packet, &payload).ok()?;
-            Some((sender, to_ip(header.destination()), envelope))
+            Some((sender, to_ip(header.destination()), envelope.vrid))
         }
     }
 }
@@ -98,20 +106,23 @@ fn hear(
     outlet: &Outlet<'_>,
 ) {
     // What names no virtual router is nobody's to count here; with a kernel program it has been.
-    let Some((sender, destination, envelope)) = open(family, packet) else { return };
+    let Some((sender, destination, vrid)) = open(family, packet) else { return };
     let ours = |router: &&mut Router| {
         // A unicast router must know, too, that somebody speaks to the group.
         let reaches = router.is_on(port)
             || destination.is_multicast()
                 && router.is_unicast()
                 && router.ifindex() == Some(port.ifindex);
-        reaches && router.vrid() == envelope.vrid && router.family() == family
+        reaches && router.vrid() == vrid && router.family() == family
     };
     // keepalived lets unicast routers share a VRID if they share no peer.
     let of_another = |router: &&mut Router| !router.has_peer(sender.address);
     let Some(router) = routers.iter_mut().filter(ours).min_by_key(of_another) else { return };
-    match router.judge(packet, &envelope, sender) {
-        Ok(heard) => {
+    match router.judge(packet, sender) {
+        Ok(Judged { heard, tolerated }) => {
+            if let Some(reject) = tolerated {
+                router.tolerate(reject, sender.address, now(), outlet);
+            }
             let outcome = match router.hear(&heard, now(), outlet) {
                 Heeded::Repetition => Counter::AdvertsAbsorbed,
                 Heeded::Ignored => Counter::AdvertsIgnored,

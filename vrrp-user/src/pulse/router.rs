@@ -9,20 +9,21 @@ use std::{
 use vrrp_common::{
     Addr, Family, Priority, Version,
     abi::Kind,
-    ladder::{Envelope, Heard, Reject, Rules},
+    ladder::{Heard, Reject, Rules},
     wire::ipv4,
 };
 
 use super::{
     Board, Oddity, Port, Report, RouterId, Spec,
     board::Own,
-    clock::now,
+    clock::{now, since_1970},
     frame::{AdvertFrame, Content},
     receive::Sender,
     send::send,
     thread::Reports,
 };
 use crate::{
+    auth::{Authenticator, Judged},
     config::Unicast,
     datapath::{Slot, Slots},
     election::{Action, Actions, Advert, Election, Event, Instant, State},
@@ -39,6 +40,7 @@ pub(super) struct Router {
     slots: Arc<Slots>,
     port: Option<Arc<Port>>,
     frame: AdvertFrame,
+    authenticator: Authenticator,
     /// Until when the last advert that left pays for answers.
     paid_until: Option<Instant>,
     /// Stamps of the news that were handled, by kind, and of the last repetition.
@@ -62,6 +64,7 @@ pub(super) struct Outlet<'a> {
 impl Router {
     pub(super) fn new(id: RouterId, spec: Spec, slots: Arc<Slots>) -> Self {
         let election = Election::new(spec.parameters);
+        let authenticator = Authenticator::new(spec.authentication.as_ref());
         let router = Self {
             id,
             spec,
@@ -69,6 +72,7 @@ impl Router {
             slots,
             port: None,
             frame: AdvertFrame::new(),
+            authenticator,
             paid_until: None,
             handled: [Instant::default(); Kind::COUNT],
             repeated: Instant::default(),
@@ -123,21 +127,17 @@ impl Router {
 
     /// Puts a packet that a raw socket received through the ladder. What it demands of its peers
     /// comes last, as in keepalived.
-    pub(super) fn judge(
-        &self,
-        packet: &[u8],
-        envelope: &Envelope,
-        sender: Sender,
-    ) -> Result<Heard, Reject> {
-        let heard = envelope.judge(packet, &self.slot().rules())?;
+    pub(super) fn judge(&mut self, packet: &[u8], sender: Sender) -> Result<Judged, Reject> {
+        let (family, rules) = (self.family(), self.slot().rules());
+        let judged = self.authenticator.judge(family, packet, &rules, since_1970())?;
         let Some(Unicast { peers, check_source, .. }) = &self.spec.unicast else {
-            return Ok(heard);
+            return Ok(judged);
         };
         match peers.iter().find(|peer| peer.address == sender.address) {
-            Some(peer) if peer.ttl.contains(&sender.hop_limit) => Ok(heard),
+            Some(peer) if peer.ttl.contains(&sender.hop_limit) => Ok(judged),
             Some(_) => Err(Reject::PeerTtl),
             None if *check_source => Err(Reject::NotPeer),
-            None => Ok(heard),
+            None => Ok(judged),
         }
     }
 
@@ -194,15 +194,27 @@ impl Router {
         }
     }
 
+    /// An advert that a raw socket received is accepted, although its authentication is not right.
+    pub(super) fn tolerate(
+        &mut self,
+        reject: Reject,
+        source: IpAddr,
+        at: Instant,
+        outlet: &Outlet<'_>,
+    ) {
+        outlet.board.count(self.id, Own::AuthTolerated);
+        self.report_odd(Oddity::Authentication { reject }, source, at, outlet);
+    }
+
     /// Reports what is odd about an advert that is accepted. Its repetitions do not come here.
     fn wonder(&mut self, heard: &Heard, advert: &Advert, at: Instant, outlet: &Outlet<'_>) {
         let own = *self.election.parameters();
         let is_known = self.election.active_router() == Some(advert.source);
         if heard.addresses_differ && !(self.spec.skip_check_addresses && is_known) {
-            self.report_odd(Oddity::Addresses, advert, at, outlet);
+            self.report_odd(Oddity::Addresses, advert.source, at, outlet);
         }
         if own.version == Version::V3 && advert.interval != own.interval {
-            self.report_odd(Oddity::Interval, advert, at, outlet);
+            self.report_odd(Oddity::Interval, advert.source, at, outlet);
         }
         let accepted = self.election.accepted().map(|known| (known.priority, known.source));
         let mut others = [Some((own.priority, own.source)), accepted].into_iter().flatten();
@@ -210,13 +222,13 @@ impl Router {
             && let Some((_, other)) =
                 others.find(|(priority, source)| priority.is_owner() && *source != advert.source)
         {
-            self.report_odd(Oddity::Owner { other }, advert, at, outlet);
+            self.report_odd(Oddity::Owner { other }, advert.source, at, outlet);
         }
     }
 
-    fn report_odd(&mut self, oddity: Oddity, advert: &Advert, at: Instant, outlet: &Outlet<'_>) {
+    fn report_odd(&mut self, oddity: Oddity, source: IpAddr, at: Instant, outlet: &Outlet<'_>) {
         if may_report(&mut self.wondered[oddity.index()], at) {
-            outlet.report(Report::Odd { router: self.id, oddity, source: advert.source });
+            outlet.report(Report::Odd { router: self.id, oddity, source });
         }
     }
 
@@ -356,6 +368,7 @@ impl Router {
             addresses: &self.spec.addresses,
             auth: self.spec.auth,
             coverage: self.spec.coverage,
+            seal: self.authenticator.seal(since_1970()),
         };
         let sent = send(&mut self.frame, &content, port, self.spec.unicast.as_ref());
         outlet.board.add(self.id, Own::SendErrors, sent.lost);
@@ -421,8 +434,9 @@ impl Router {
             owner_ignores: priority.is_owner()
                 && (self.spec.owner_ignores || parameters.version == Version::V2),
             unicast,
-            // The program knows nothing of peers, nor which of several routers has which.
-            deferred: unicast,
+            // The program knows nothing of peers, nor which of several routers has which, and checks
+            // no digests.
+            deferred: unicast || self.authenticator.is_needed(),
         }
     }
 

@@ -60,6 +60,7 @@ impl Bench {
             group: [224, 0, 0, 18].into(),
             unicast: None,
             auth: Auth::None,
+            authentication: None,
             coverage: Coverage::default(),
             believe: Believe::Either,
             owner_ignores: false,

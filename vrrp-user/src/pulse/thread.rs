@@ -304,7 +304,7 @@ impl Pulse {
     }
 }
 
-/// Receivers that a port can have: two for its device and each macvlan on it.
+/// Receivers that a port can have: three for its device and each macvlan on it.
 const RECEIVERS: usize = 1 << 16;
 
 /// Token of a port's receiver.

@@ -1,4 +1,4 @@
-//! Raw sockets for protocol 112: what the kernel program does not see, or everything without it.
+//! Raw sockets for protocol 112, and 51 with VRRP inside: what the kernel program does not see, or everything without it.
 #![expect(unsafe_code, reason = "no safe wrapper of ancillary data of IPv6 is at hand")]
 
 use std::{
@@ -17,19 +17,25 @@ use super::packet::PRIORITY;
 /// and makes the device a member of `groups`. It lets the kernel program's network card see the
 /// groups, too.
 pub fn vrrp_socket(device: &str, ifindex: u32, groups: &[Ipv4Addr]) -> io::Result<Socket> {
-    let socket = bound_socket(Domain::IPV4, device)?;
-    // Otherwise the socket would hear every group that anybody on this host has joined.
-    socket.set_multicast_all_v4(false)?;
-    for group in groups {
-        socket.join_multicast_v4_n(group, &InterfaceIndexOrAddress::Index(ifindex))?;
-    }
+    let socket = raw_socket(Domain::IPV4, ipv4::VRRP)?;
+    join(&socket, device, ifindex, groups)?;
     Ok(socket)
 }
 
-/// The same for IPv6. Such a socket delivers no IP header: read it with [`receive_v6`]. The kernel
+/// The same for VRRP packets behind an authentication header. Whatever else has such a header does
+/// not come in.
+pub fn ah_socket(device: &str, ifindex: u32, groups: &[Ipv4Addr]) -> io::Result<Socket> {
+    let socket = raw_socket(Domain::IPV4, ipv4::AH)?;
+    only_vrrp_inside(&socket)?;
+    join(&socket, device, ifindex, groups)?;
+    Ok(socket)
+}
+
+/// [`vrrp_socket`] for IPv6. Such a socket delivers no IP header: read it with [`receive_v6`]. The kernel
 /// verifies no checksum of VRRP.
 pub fn vrrp_socket_v6(device: &str, ifindex: u32, groups: &[Ipv6Addr]) -> io::Result<Socket> {
-    let socket = bound_socket(Domain::IPV6, device)?;
+    let socket = raw_socket(Domain::IPV6, ipv6::VRRP)?;
+    socket.bind_device(Some(device.as_bytes()))?;
     socket.set_multicast_all_v6(false)?;
     socket.set_recv_hoplimit_v6(true)?;
     tell_destinations(&socket)?;
@@ -39,13 +45,13 @@ pub fn vrrp_socket_v6(device: &str, ifindex: u32, groups: &[Ipv6Addr]) -> io::Re
     Ok(socket)
 }
 
-/// Lets a socket hear only what frames from `mac` bring.
+/// Lets a socket hear only what frames from `mac` bring, and no longer what it was restricted to
+/// before.
 pub fn hear_only(socket: &Socket, mac: Mac) -> io::Result<()> {
     let [a, b, c, d, e, f] = mac;
     let (front, back) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([0, 0, e, f]));
     // The link-layer header lies in front of the packet; source at offset 6 (packet(7), filter.txt).
     let source = libc::SKF_LL_OFF.cast_unsigned() + 6;
-    let instruction = |code: u32, jt: u8, jf: u8, k: u32| SockFilter::new(code as u16, jt, jf, k);
     let load = |size: u32, k: u32| instruction(libc::BPF_LD | libc::BPF_ABS | size, 0, 0, k);
     let differs =
         |k: u32, skip: u8| instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, skip, k);
@@ -59,11 +65,35 @@ pub fn hear_only(socket: &Socket, mac: Mac) -> io::Result<()> {
     ])
 }
 
-fn bound_socket(domain: Domain, device: &str) -> io::Result<Socket> {
-    let protocol = Protocol::from(i32::from(ipv4::VRRP));
-    let socket = Socket::new(domain, Type::RAW.nonblocking(), Some(protocol))?;
+fn join(socket: &Socket, device: &str, ifindex: u32, groups: &[Ipv4Addr]) -> io::Result<()> {
     socket.bind_device(Some(device.as_bytes()))?;
-    Ok(socket)
+    // Otherwise the socket would hear every group that anybody on this host has joined.
+    socket.set_multicast_all_v4(false)?;
+    for group in groups {
+        socket.join_multicast_v4_n(group, &InterfaceIndexOrAddress::Index(ifindex))?;
+    }
+    Ok(())
+}
+
+fn raw_socket(domain: Domain, protocol: u8) -> io::Result<Socket> {
+    Socket::new(domain, Type::RAW.nonblocking(), Some(Protocol::from(i32::from(protocol))))
+}
+
+/// A filter that runs over each packet from its IP header on: the octet behind that header says what
+/// the authentication header is in front of.
+fn only_vrrp_inside(socket: &Socket) -> io::Result<()> {
+    socket.attach_filter(&[
+        instruction(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0, 0, 0),
+        instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_IND, 0, 0, 0),
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, ipv4::VRRP.into()),
+        instruction(libc::BPF_RET, 0, 0, u32::MAX),
+        instruction(libc::BPF_RET, 0, 0, 0),
+    ])
+}
+
+/// One of classic BPF.
+fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> SockFilter {
+    SockFilter::new(code as u16, jt, jf, k)
 }
 
 /// A non-blocking raw socket for unicast adverts from `source`. What it sends are whole packets
@@ -80,9 +110,7 @@ pub fn unicast_socket(source: IpAddr, ifindex: u32) -> io::Result<Socket> {
         }
         source => SocketAddr::new(source, 0),
     };
-    let protocol = Protocol::from(i32::from(ipv4::VRRP));
-    let socket =
-        Socket::new(Domain::for_address(address), Type::RAW.nonblocking(), Some(protocol))?;
+    let socket = raw_socket(Domain::for_address(address), ipv4::VRRP)?;
     match source {
         IpAddr::V4(_) => socket.set_header_included_v4(true)?,
         IpAddr::V6(_) => {
@@ -93,6 +121,14 @@ pub fn unicast_socket(source: IpAddr, ifindex: u32) -> io::Result<Socket> {
     }
     socket.set_priority(PRIORITY)?;
     socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// As [`ah_socket`], for what is sent to `source`, on whatever device.
+pub fn unicast_ah_socket(source: Ipv4Addr) -> io::Result<Socket> {
+    let socket = raw_socket(Domain::IPV4, ipv4::AH)?;
+    only_vrrp_inside(&socket)?;
+    socket.bind(&SocketAddr::new(source.into(), 0).into())?;
     Ok(socket)
 }
 
