@@ -179,6 +179,12 @@ impl Capture {
             .with_context(|| format!("the client did not see {what} within {timeout:?}"))
     }
 
+    /// All frames so far for which `wanted` holds, as they were on the wire.
+    pub fn frames(&self, wanted: impl Fn(&[u8]) -> bool) -> Vec<Vec<u8>> {
+        let frames = self.frames.snapshot().into_iter().map(|frame| frame.bytes);
+        frames.filter(|frame| wanted(frame)).collect()
+    }
+
     /// Writes all frames for which `wanted` holds to a file that tshark and tcpdump read, with
     /// nanoseconds. Returns their number.
     ///

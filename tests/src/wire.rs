@@ -65,7 +65,7 @@ pub type ArpParty = (Mac, Ipv4Addr);
 /// What the rig understands of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// A VRRP advert, valid or not.
+    /// A VRRP advert, valid or not, also behind an IP authentication header.
     Advert {
         /// IP source.
         source: IpAddr,
@@ -114,6 +114,7 @@ const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERNET_HEADER: usize = 14;
 const IPV4_HEADER: usize = 20;
 const PROTOCOL_ICMP: u8 = 1;
+const PROTOCOL_AH: u8 = 51;
 const PROTOCOL_VRRP: u8 = 112;
 const ARP_REQUEST: u16 = 1;
 const ARP_REPLY: u16 = 2;
@@ -152,6 +153,14 @@ fn decode_ipv4(ip: &[u8]) -> Option<What> {
     let payload = ip.get(usize::from(ip.first()? & 0x0f) * 4..)?;
     let source = IpAddr::from(at::<4>(ip, 12)?);
     let [hop_limit, protocol] = at(ip, 8)?;
+    let (protocol, payload) = match protocol {
+        // Its length field counts words of 32 bits, less two (RFC 4302 2.2).
+        PROTOCOL_AH => {
+            let [next, words] = at(payload, 0)?;
+            (next, payload.get((usize::from(words) + 2) * 4..)?)
+        }
+        _ => (protocol, payload),
+    };
     match protocol {
         PROTOCOL_VRRP => {
             let [first, vrid, priority] = at(payload, 0)?;

@@ -97,7 +97,7 @@ fn dissected(line: &str) -> Dissected {
 fn assert_flawless(frames: &[Dissected]) {
     for frame in frames {
         match frame.protocols.as_str() {
-            "eth:ethertype:ip:vrrp" | "eth:ethertype:ipv6:vrrp" => {
+            "eth:ethertype:ip:vrrp" | "eth:ethertype:ip:ah:vrrp" | "eth:ethertype:ipv6:vrrp" => {
                 assert_eq!(frame.vrrp_checksum, GOOD, "{frame:?}");
             }
             "eth:ethertype:arp" => {}
@@ -126,6 +126,16 @@ fn assert_flawless(frames: &[Dissected]) {
 fn version_2_is_decoded_without_a_warning() {
     let config = Config { password: Some("1111"), ..Config::default() };
     assert_flawless(&dissect(&config, PSEUDO_HEADER));
+}
+
+/// Issue 3, V-5.3.6.3-01: version 2 behind an authentication header.
+#[test]
+fn an_authentication_header_is_decoded_without_a_warning() {
+    let extra = "authentication {\n auth_type AH\n auth_pass secret\n }";
+    let frames = dissect(&Config { extra, ..Config::default() }, PSEUDO_HEADER);
+    assert_flawless(&frames);
+    let adverts = frames.iter().filter(|frame| frame.protocols.ends_with(":vrrp"));
+    assert!({ adverts }.all(|frame| frame.protocols == "eth:ethertype:ip:ah:vrrp"), "{frames:?}");
 }
 
 /// Issue 2, R-7.2-02: version 3 with the checksum that keepalived expects.

@@ -22,6 +22,11 @@ fn version_3() -> Config {
     Config { version: 3, advert_int: Duration::from_millis(200), ..Config::default() }
 }
 
+fn authentication_header() -> Config {
+    let extra = "authentication {\n auth_type AH\n auth_pass secret\n }";
+    Config { extra, ..Config::default() }
+}
+
 fn ipv6() -> Config {
     Config { advert_int: Duration::from_millis(200), ..Config::ipv6() }
 }
@@ -157,6 +162,19 @@ fn version_3_keepalived_follows_us() {
 #[test]
 fn version_3_we_follow_keepalived() {
     Segment::start(WE_ARE_BACKUP, version_3()).hand_over_and_back();
+}
+
+/// Issue 3, V-5.3.6.3-02: version 2 with AH, we are master. Each restarted side is believed again,
+/// although it has forgotten how far it had counted.
+#[test]
+fn ah_keepalived_follows_us() {
+    Segment::start(WE_ARE_MASTER, authentication_header()).hand_over_and_back();
+}
+
+/// Issue 3, V-5.3.6.3-02: version 2 with AH, we are backup.
+#[test]
+fn ah_we_follow_keepalived() {
+    Segment::start(WE_ARE_BACKUP, authentication_header()).hand_over_and_back();
 }
 
 /// Issue 3, R-7.1-05, R-5.2.8-04: IPv6, we are master.
