@@ -159,6 +159,14 @@ impl Router {
         self.process.wait_for_line(since, &transition, timeout)
     }
 
+    /// The first line of the log with `pattern` in it.
+    ///
+    /// # Errors
+    /// None came within `timeout`.
+    pub fn wait_for_line(&self, pattern: &str, timeout: Duration) -> Result<Line> {
+        self.process.wait_for_line(self.started, pattern, timeout)
+    }
+
     /// All lines of the log so far.
     pub fn log(&self) -> Vec<String> {
         self.process.lines().into_iter().map(|line| line.text).collect()

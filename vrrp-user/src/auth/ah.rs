@@ -41,7 +41,8 @@ const STEP: u64 = 1 << 32;
 /// Which fields the digest leaves out. The two do not understand each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
-    /// keepalived's: the TTL counts as it is.
+    /// keepalived's (2.2.7): the TTL counts as it is in packets to a group, which nobody forwards,
+    /// and as zero in those to a peer.
     #[default]
     Keepalived,
     /// RFC 2402 3.3.3.1: the TTL counts as zero, as everything that changes on the way.
@@ -135,7 +136,9 @@ impl Association {
         for changing in [1, 6, 7, 10, 11] {
             header[changing] = 0;
         }
-        if self.dialect == Dialect::Rfc2402 {
+        // A destination of 224.0.0.0/4.
+        let is_to_group = header[16] >> 4 == 0xe;
+        if self.dialect == Dialect::Rfc2402 || !is_to_group {
             header[8] = 0;
         }
         let (authentication, message) = rest.split_at(HEADER);
@@ -208,6 +211,16 @@ mod tests {
         Association::new(b"1111\0\0\0\0", Dialect::Keepalived)
     }
 
+    /// What keepalived 2.2.7 has sent to a peer with the password "secret", and its key.
+    #[rustfmt::skip]
+    const UNICAST: [u8; 64] = [
+        0x45, 0xc0, 0, 0x40, 0, 1, 0, 0, 0xff, 51, 0x36, 0xb2, 192, 0, 2, 11, 192, 0, 2, 12,
+        112, 4, 0, 0, 192, 0, 2, 11, 0, 0, 0, 1,
+        0x28, 0xbf, 0xcd, 0x3f, 0x0e, 0xf7, 0x59, 0xe8, 0xef, 0xb8, 0x79, 0x0d,
+        0x21, 0x33, 200, 1, 2, 1, 0x52, 0x48, 192, 0, 2, 129, 0, 0, 0, 0, 0, 0, 0, 0,
+    ];
+    const SECRET: &[u8] = b"secret\0\0";
+
     /// A packet of `keepalived` with this number, from 192.0.2.`last`.
     fn numbered(last: u8, sequence: u32) -> [u8; 64] {
         let mut packet = KEEPALIVED;
@@ -224,6 +237,8 @@ mod tests {
             (KEEPALIVED, &b"1111"[..], Dialect::Keepalived, Ok(51)),
             (KEEPALIVED, b"1111", Dialect::Rfc2402, Err(Reject::AuthData)),
             (KEEPALIVED, b"1112", Dialect::Keepalived, Err(Reject::AuthData)),
+            (UNICAST, SECRET, Dialect::Keepalived, Ok(51)),
+            (UNICAST, SECRET, Dialect::Rfc2402, Ok(51)),
             (RFC2402, key, Dialect::Rfc2402, Ok(51)),
             (RFC2402, key, Dialect::Keepalived, Err(Reject::AuthData)),
         ] {
@@ -241,6 +256,11 @@ mod tests {
         assert!(keepalived().seal(&mut packet, 1));
         assert_eq!(packet, KEEPALIVED);
         assert!(!keepalived().seal(&mut packet[..43], 1));
+
+        let mut packet = UNICAST;
+        packet[20..44].fill(0xa5);
+        assert!(Association::new(SECRET, Dialect::Keepalived).seal(&mut packet, 1));
+        assert_eq!(packet, UNICAST);
     }
 
     /// V-5.3.6.3-01: every octet counts but those that may change on the way.
@@ -254,12 +274,23 @@ mod tests {
                 1 | 10 | 11 => assert!(opened.is_ok(), "octet {at}: {opened:?}"),
                 // Length, version and fragment fields make another packet of it.
                 0 | 2 | 3 | 6 | 7 => {
-                    assert_ne!(opened, keepalived().open(&KEEPALIVED), "octet {at}")
+                    assert_ne!(opened, keepalived().open(&KEEPALIVED), "octet {at}");
                 }
                 20 | 21 => assert_eq!(opened, Err(Reject::AuthType), "octet {at}"),
                 _ => assert_eq!(opened, Err(Reject::AuthData), "octet {at}"),
             }
         }
+    }
+
+    /// Issue 3, V-5.3.6.3-02: what was sent to a peer may have been routed.
+    #[test]
+    fn routed() {
+        let mut packet = UNICAST;
+        (packet[8], packet[10]) = (0xfe, packet[10] + 1);
+        assert!(Association::new(SECRET, Dialect::Keepalived).open(&packet).is_ok());
+        let mut packet = KEEPALIVED;
+        (packet[8], packet[10]) = (0xfe, packet[10] + 1);
+        assert_eq!(keepalived().open(&packet), Err(Reject::AuthData));
     }
 
     /// V-5.3.6.3-01: packets that end early are refused, not read beyond their end.
