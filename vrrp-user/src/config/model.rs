@@ -145,13 +145,13 @@ pub struct AuthHmac {
     pub mode: HmacMode,
 }
 
-/// `anti_replay` of `auth_hmac`: what the time stamp of an advert is.
+/// `anti_replay` of `auth_hmac`: what the time stamp of an advert is compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AntiReplay {
     /// `time`: the clock of the world; adverts older or newer than the window are refused.
     #[default]
     Time,
-    /// `monotonic`: counts up from the sender's start.
+    /// `monotonic`: adverts are compared with earlier ones of their sender only, not with the clock.
     Monotonic,
 }
 
