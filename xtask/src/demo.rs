@@ -22,11 +22,14 @@ pub(crate) fn demo(arguments: &[OsString]) -> Result<()> {
     exec(command(programs.join("demo")).env("XVRRP_BIN", programs.join("xvrrp")).args(arguments))
 }
 
-/// Runs the test vectors of `file` against the codec and the kernel program.
+/// Runs the test vectors of `file` against the codec, the kernel program and the daemon.
 pub(crate) fn vectors(file: &Path) -> Result<()> {
     require_root("running frames through the kernel program")?;
     ebpf::build(None)?;
-    run(cargo("build")?.args(["--package", "xvrrp-tests", "--bin", "vectors"]))?;
+    setup::install_programs(User::Demo)?;
+    run(cargo("build")?
+        .args(["--package", "vrrp-user", "--package", "xvrrp-tests"])
+        .args(["--bin", "xvrrp", "--bin", "vectors"]))?;
     exec(command(target_dir()?.join("debug/vectors")).arg(file))
 }
 
