@@ -17,6 +17,8 @@ use crate::{Namespace, Node};
 
 /// Larger than any frame of a lab.
 const FRAME_ROOM: usize = 2048;
+/// MTU of a cable for frames in pieces.
+const JUMBO: &str = "9000";
 /// Room for bursts: a prober's answers of several seconds.
 const RECEIVE_BUFFER: libc::c_int = 32 << 20;
 /// Where a VLAN tag stands in a frame: behind the two addresses.
@@ -29,6 +31,8 @@ const RECEIVE_TIMEOUT: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct PacketSocket {
     socket: Socket,
+    /// What the kernel wants in front of each frame: nothing, or an empty `struct virtio_net_hdr`.
+    announces: &'static [u8],
 }
 
 impl PacketSocket {
@@ -57,9 +61,23 @@ impl PacketSocket {
         Self::on(node.namespace(), interface)
     }
 
+    /// Like [`Self::at_switch`], but frames of a page and more arrive as some network cards deliver
+    /// them: in pieces, with not much more than the Ethernet header in the first. Only to send. The
+    /// cable takes jumbo frames from now on.
+    ///
+    /// # Errors
+    /// Not root, or the interface is gone.
+    pub fn in_pieces(node: &Node) -> Result<Self> {
+        node.switch().ip(&["link", "set", node.port(), "mtu", JUMBO])?;
+        node.namespace().ip(&["link", "set", Node::INTERFACE, "mtu", JUMBO])?;
+        let socket = Self::at_switch(node)?.socket;
+        set_option(&socket, libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
+        Ok(Self { socket, announces: &[0; 10] })
+    }
+
     fn on(namespace: &Namespace, interface: &str) -> Result<Self> {
         namespace
-            .enter(|| Ok(Self { socket: open(interface)? }))
+            .enter(|| Ok(Self { socket: open(interface)?, announces: &[] }))
             .with_context(|| format!("cannot open a packet socket on {interface}"))
     }
 
@@ -68,7 +86,7 @@ impl PacketSocket {
     /// # Errors
     /// The kernel refused it, for example because the interface is down.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
-        self.socket.send(frame).map(drop)
+        self.socket.send(&[self.announces, frame].concat()).map(drop)
     }
 
     /// The next frame and the time at which the kernel received it; `None` after a short wait. A VLAN

@@ -269,6 +269,28 @@ fn tags_beside_the_frame_are_seen() {
     host.expect("arp_answered", [0, 1, 0]);
 }
 
+/// X-03, R-6.4.3-01, R-6.4.3-03, R-7.1-05: frames that some network cards deliver in pieces are read to
+/// their end by the tcx program.
+#[test]
+fn frames_in_pieces_are_read() {
+    let host = Host::attached(Mode::Tcx);
+    let socket = PacketSocket::in_pieces(host.node()).unwrap();
+    let padded = |frame: &[u8]| [frame, &[0; 5000]].concat();
+    let request = wire::arp_request(Mac::BROADCAST, (ASKER, Lab::address(99)), VIP);
+    let question = wire::neighbor_solicitation(None, (ASKER, Lab::address_v6(99)), VIP_V6);
+    for (index, (_, tags)) in NETWORKS.into_iter().enumerate() {
+        let expected = [0, 1, 2].map(|slot| u64::from(slot <= index));
+        for (counter, frame) in [
+            ("arp_answered", &request),
+            ("nd_answered", &question),
+            ("adverts_received", &advert()),
+        ] {
+            socket.send(&tagged(&padded(frame), tags)).unwrap();
+            host.expect(counter, expected);
+        }
+    }
+}
+
 /// R-8.1.2-02, R-8.2.2-03: when the kernel itself resolves a neighbour from a virtual address, that
 /// neighbour learns the virtual MAC.
 #[test]
