@@ -1,7 +1,7 @@
 //! A laboratory of network namespaces for VRRP daemons.
 //!
 //! A [`Lab`] is a learning bridge, some nodes and a client, each in a namespace of its own. A
-//! [`Router`] is a VRRP daemon on a node, ours or keepalived. The client observes: a [`Capture`]
+//! [`Router`] is a VRRP daemon on a node: ours, keepalived or FRR. The client observes: a [`Capture`]
 //! sees every frame with the kernel's time stamp, a [`Prober`] asks for a virtual address each
 //! millisecond, [`Lab::answerers`] asks each node at its own MAC.
 //!
@@ -15,6 +15,7 @@ mod command;
 mod config;
 mod failover;
 mod footprint;
+mod frr;
 mod journal;
 mod lab;
 pub mod ledger;
@@ -39,6 +40,7 @@ pub use command::output_of;
 pub use config::{Config, seed};
 pub use failover::{Cut, Failover, active_down_interval, skew_time};
 pub use footprint::{BpfObjects, Footprint};
+pub use frr::add_interface as add_frr_interface;
 pub use journal::Journal;
 pub use lab::{Lab, remove_on_signals};
 pub use netns::Namespace;
