@@ -16,6 +16,7 @@ mod config;
 mod failover;
 mod footprint;
 mod frr;
+pub mod interop;
 mod journal;
 mod lab;
 pub mod ledger;

@@ -1,4 +1,4 @@
-//! `demo`, `vectors` and `ledger`: build, then become a program of the tests crate.
+//! `demo`, `interop`, `vectors` and `ledger`: build, then become a program of the tests crate.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -20,6 +20,18 @@ pub(crate) fn demo(arguments: &[OsString]) -> Result<()> {
         .args(["--bin", "xvrrp", "--bin", "demo"]))?;
     let programs = target_dir()?.join("release");
     exec(command(programs.join("demo")).env("XVRRP_BIN", programs.join("xvrrp")).args(arguments))
+}
+
+/// Runs the interoperation matrix; `arguments` are its own.
+pub(crate) fn interop(arguments: &[OsString]) -> Result<()> {
+    require_root("the interoperation matrix")?;
+    setup::install_programs(User::Tests)?;
+    ebpf::build(None)?;
+    run(cargo("build")?
+        .args(["--package", "vrrp-user", "--package", "xvrrp-tests"])
+        .args(["--bin", "xvrrp", "--bin", "interop"]))?;
+    let programs = target_dir()?.join("debug");
+    exec(command(programs.join("interop")).env("XVRRP_BIN", programs.join("xvrrp")).args(arguments))
 }
 
 /// Runs the test vectors of `file` against the codec and the kernel program.
