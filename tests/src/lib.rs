@@ -28,6 +28,7 @@ mod process;
 mod router;
 mod sys;
 pub mod tcp;
+mod times;
 pub mod vectors;
 pub mod wire;
 
@@ -50,6 +51,7 @@ pub use probe::Prober;
 pub use process::{Line, Process, Signal};
 pub use router::{Daemon, Router, VirtualRouter};
 pub use sys::PacketSocket;
+pub use times::Times;
 pub use wire::Mac;
 
 /// Looks at `condition` until it holds, for what announces itself by no event (the output of a
