@@ -25,7 +25,7 @@ struct Program {
     user: User,
 }
 
-const PROGRAMS: [Program; 8] = [
+const PROGRAMS: &[Program] = &[
     // Builds the namespaces, bridges and veth pairs.
     Program { name: "ip", package: "iproute2", user: User::Demo },
     // A client that asks for a virtual address.

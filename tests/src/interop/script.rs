@@ -22,23 +22,16 @@ impl Played {
             Ok(segment) => segment,
             Err(reason) => return Self::failed(&reason),
         };
-        let stopped = segment.stop_master();
-        let returned = stopped.clone().and_then(|()| segment.return_of_master());
+        let taken_over = segment.crash_master();
+        let returned = taken_over.clone().and_then(|()| segment.return_of_master());
         if returned.is_err() {
-            // What went wrong must not spoil the other half.
+            // What went wrong must not spoil the rest.
             segment = match start() {
                 Ok(segment) => segment,
-                Err(reason) => return Self { stopped, returned, ..Self::failed(&reason) },
+                Err(reason) => return Self { taken_over, returned, ..Self::failed(&reason) },
             };
         }
-        let taken_over = segment.crash_master();
-        // After a stop that failed the return is judged here alone.
-        let returned = match &stopped {
-            Ok(()) => returned,
-            Err(_) => Ok(()),
-        };
-        let returned =
-            returned.and_then(|()| taken_over.clone()).and_then(|()| segment.return_of_master());
+        let stopped = segment.stop_master();
         Self { settled: Ok(()), taken_over, returned, stopped }
     }
 
