@@ -167,6 +167,30 @@ impl Lab {
         .with_context(|| format!("nodes {answerers:?} answer for {vip}"))
     }
 
+    /// The MACs that the client is told when it asks everybody for `vip`: one for each answer.
+    ///
+    /// # Errors
+    /// The client cannot send.
+    pub fn answers(&self, capture: &Capture, vip: impl Into<IpAddr>) -> Result<Vec<Mac>> {
+        let (vip, mac) = (vip.into(), Mac::local(FIRST_ASKER));
+        let (v4, v6) = (Self::address(FIRST_ASKER), Self::address_v6(FIRST_ASKER));
+        let socket = PacketSocket::open(&self.client)?;
+        let start = SystemTime::now();
+        socket.send(&match vip {
+            IpAddr::V4(vip) => wire::arp_request(Mac::BROADCAST, (mac, v4), vip),
+            IpAddr::V6(vip) => wire::neighbor_solicitation(None, (mac, v6), vip),
+        })?;
+        capture.wait_for(start, ANSWER_TIMEOUT, |_| false);
+        let answers = capture.seen_since(start).into_iter().filter_map(|seen| match seen.what {
+            What::ArpReply { sender, target } if sender.1 == vip && target.1 == v4 => {
+                Some(sender.0)
+            }
+            What::NeighborAdvert(na) if na.target == vip && na.destination == v6 => na.link_layer,
+            _ => None,
+        });
+        Ok(answers.collect())
+    }
+
     /// The node behind whose port the bridge has learnt `mac`; `None` for none.
     ///
     /// # Errors
@@ -187,6 +211,15 @@ impl Lab {
         let port = learnt.filter(|entry| entry.mac == mac.to_string()).map(|entry| entry.ifname);
         let port: Vec<_> = port.collect();
         Ok(self.nodes.iter().position(|node| port.iter().any(|port| port == node.port())))
+    }
+
+    /// From now on the switch is a hub: the client sees unicast between nodes, too.
+    ///
+    /// # Errors
+    /// `ip` failed.
+    pub fn make_hub(&self) -> Result<()> {
+        let forget = ["type", "bridge", "ageing_time", "0"];
+        self.client.switch().ip(&[&["link", "set", BRIDGE], &forget[..]].concat()).map(drop)
     }
 
     /// The host number of one asker for each node, so that an answer tells which node was asked.

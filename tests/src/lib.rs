@@ -1,7 +1,7 @@
 //! A laboratory of network namespaces for VRRP daemons.
 //!
 //! A [`Lab`] is a learning bridge, some nodes and a client, each in a namespace of its own. A
-//! [`Router`] is a VRRP daemon on a node, ours or keepalived. The client observes: a [`Capture`]
+//! [`Router`] is a VRRP daemon on a node: ours, keepalived or FRR. The client observes: a [`Capture`]
 //! sees every frame with the kernel's time stamp, a [`Prober`] asks for a virtual address each
 //! millisecond, [`Lab::answerers`] asks each node at its own MAC.
 //!
@@ -15,6 +15,8 @@ mod command;
 mod config;
 mod failover;
 mod footprint;
+mod frr;
+pub mod interop;
 mod journal;
 mod lab;
 pub mod ledger;
@@ -26,6 +28,7 @@ mod process;
 mod router;
 mod sys;
 pub mod tcp;
+mod times;
 pub mod vectors;
 pub mod wire;
 
@@ -39,6 +42,7 @@ pub use command::output_of;
 pub use config::{Config, seed};
 pub use failover::{Cut, Failover, active_down_interval, skew_time};
 pub use footprint::{BpfObjects, Footprint};
+pub use frr::add_interface as add_frr_interface;
 pub use journal::Journal;
 pub use lab::{Lab, remove_on_signals};
 pub use netns::Namespace;
@@ -47,6 +51,7 @@ pub use probe::Prober;
 pub use process::{Line, Process, Signal};
 pub use router::{Daemon, Router, VirtualRouter};
 pub use sys::PacketSocket;
+pub use times::Times;
 pub use wire::Mac;
 
 /// Looks at `condition` until it holds, for what announces itself by no event (the output of a

@@ -87,9 +87,9 @@ impl Node {
     }
 
     /// Whether `source` is where the adverts of this node come from: its primary IPv4 address or
-    /// its link-local address (RFC 9568 7.2).
+    /// its link-local address (RFC 9568 7.2), or, to an IPv6 peer of its own, the other address.
     pub fn speaks_from(&self, source: IpAddr) -> bool {
-        source == self.address() || source == self.link_local()
+        source == self.address() || source == self.link_local() || source == self.address_v6()
     }
 
     /// Adds [`Node::address_v6`] to the interface.

@@ -1,4 +1,4 @@
-//! VRRP daemons on the nodes: ours and keepalived.
+//! VRRP daemons on the nodes: ours, keepalived and FRR.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::{Line, Node, Process, Signal};
+use crate::{Line, Node, Process, Signal, frr};
 
 /// How long a daemon may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
@@ -24,6 +24,9 @@ pub enum Daemon {
     Xvrrp,
     /// The peer for interoperation and comparison.
     Keepalived,
+    /// vrrpd of FRR, the other peer; it reads [`crate::Config::frr`] and needs
+    /// [`crate::add_frr_interface`].
+    Frr,
 }
 
 impl FromStr for Daemon {
@@ -33,7 +36,8 @@ impl FromStr for Daemon {
         match name {
             "xvrrp" => Ok(Self::Xvrrp),
             "keepalived" => Ok(Self::Keepalived),
-            _ => bail!("no daemon `{name}`: xvrrp or keepalived"),
+            "frr" => Ok(Self::Frr),
+            _ => bail!("no daemon `{name}`: xvrrp, keepalived or frr"),
         }
     }
 }
@@ -43,19 +47,23 @@ impl fmt::Display for Daemon {
         f.write_str(match self {
             Self::Xvrrp => "xvrrp",
             Self::Keepalived => "keepalived",
+            Self::Frr => "frr",
         })
     }
 }
 
 impl Daemon {
     /// The program: for xvrrp `$XVRRP_BIN`, else the file beside the running executable or one
-    /// directory above it (where cargo puts it); keepalived is searched in `$PATH`.
+    /// directory above it (where cargo puts it); keepalived is searched in `$PATH`, FRR is where
+    /// Debian puts it.
     ///
     /// # Errors
     /// There is no xvrrp in any of these places.
     pub fn program(self) -> Result<PathBuf> {
-        if self == Self::Keepalived {
-            return Ok("keepalived".into());
+        match self {
+            Self::Xvrrp => {}
+            Self::Keepalived => return Ok("keepalived".into()),
+            Self::Frr => return Ok(frr::VRRPD.into()),
         }
         if let Some(path) = env::var_os("XVRRP_BIN") {
             return Ok(path.into());
@@ -83,6 +91,9 @@ impl Daemon {
                     command.arg(option).arg(dir.join(file));
                 }
             }
+            Self::Frr => {
+                command.args(frr::arguments(config, dir, "vrrpd.pid"));
+            }
         }
         Ok(command)
     }
@@ -95,6 +106,8 @@ pub struct Router {
     daemon: Daemon,
     dir: PathBuf,
     process: Process,
+    /// What it needs besides: FRR's zebra, which sees the interfaces.
+    companion: Option<Process>,
     started: SystemTime,
 }
 
@@ -113,10 +126,14 @@ impl Router {
         fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let file = dir.with_extension("conf");
         fs::write(&file, config).with_context(|| format!("cannot write {}", file.display()))?;
+        let companion = match daemon {
+            Daemon::Frr => Some(frr::start_zebra(node, &file, &dir)?),
+            Daemon::Xvrrp | Daemon::Keepalived => None,
+        };
         let started = SystemTime::now();
         let label = format!("{daemon} on {}", node.address());
         let process = node.spawn(&label, daemon.command(node, &file, &dir)?)?;
-        Ok(Self { node: node.clone(), daemon, dir, process, started })
+        Ok(Self { node: node.clone(), daemon, dir, process, companion, started })
     }
 
     /// The host it runs on.
@@ -167,6 +184,20 @@ impl Router {
         self.process.wait_for_line(self.started, pattern, timeout)
     }
 
+    /// The state that it is in by its own account: what it logged last of MASTER, BACKUP, FAULT
+    /// and, with FRR, INIT. `None` before the first. FRR does not name instances: it must have only
+    /// one.
+    pub fn last_state(&self, instance: &str) -> Option<String> {
+        let log = self.log();
+        log.iter().rev().find_map(|line| match self.daemon {
+            Daemon::Xvrrp | Daemon::Keepalived => {
+                let (_, state) = line.split_once(&format!("({instance}) Entering "))?;
+                state.split_once(" STATE").map(|(state, _)| state.into())
+            }
+            Daemon::Frr => frr::state_of(line),
+        })
+    }
+
     /// All lines of the log so far.
     pub fn log(&self) -> Vec<String> {
         self.process.lines().into_iter().map(|line| line.text).collect()
@@ -180,7 +211,8 @@ impl Router {
     pub fn crash(&mut self) -> Result<()> {
         self.process.signal_group(Signal::KILL)?;
         self.node.cut()?;
-        self.process.wait_exit(STOP_TIMEOUT).map(drop)
+        self.process.wait_exit(STOP_TIMEOUT)?;
+        self.companion.take().map_or(Ok(()), |mut companion| companion.kill())
     }
 
     /// SIGTERM, and waits for the end.
@@ -188,7 +220,11 @@ impl Router {
     /// # Errors
     /// It had ended before, or does not end.
     pub fn stop(&mut self) -> Result<ExitStatus> {
-        self.process.stop(STOP_TIMEOUT)
+        let status = self.process.stop(STOP_TIMEOUT)?;
+        if let Some(mut companion) = self.companion.take() {
+            companion.stop(STOP_TIMEOUT)?;
+        }
+        Ok(status)
     }
 
     /// `xvrrp status --json`.

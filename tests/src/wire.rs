@@ -44,6 +44,11 @@ impl Mac {
     pub const fn local(last: u8) -> Self {
         Self([0x02, 0, 0, 0, 0, last])
     }
+
+    /// The MAC of a virtual router (RFC 9568 7.3); `vip` tells the family.
+    pub const fn virtual_router(vip: IpAddr, vrid: u8) -> Self {
+        Self([0, 0, 0x5e, 0, if vip.is_ipv6() { 2 } else { 1 }, vrid])
+    }
 }
 
 impl fmt::Display for Mac {
@@ -65,7 +70,7 @@ pub type ArpParty = (Mac, Ipv4Addr);
 /// What the rig understands of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// A VRRP advert, valid or not, also behind an IP authentication header.
+    /// A VRRP advert, valid or not.
     Advert {
         /// IP source.
         source: IpAddr,
@@ -154,11 +159,7 @@ fn decode_ipv4(ip: &[u8]) -> Option<What> {
     let source = IpAddr::from(at::<4>(ip, 12)?);
     let [hop_limit, protocol] = at(ip, 8)?;
     let (protocol, payload) = match protocol {
-        // Its length field counts words of 32 bits, less two (RFC 4302 2.2).
-        PROTOCOL_AH => {
-            let [next, words] = at(payload, 0)?;
-            (next, payload.get((usize::from(words) + 2) * 4..)?)
-        }
+        PROTOCOL_AH => behind_authentication_header(payload)?,
         _ => (protocol, payload),
     };
     match protocol {
@@ -169,6 +170,12 @@ fn decode_ipv4(ip: &[u8]) -> Option<What> {
         PROTOCOL_ICMP if payload.first() == Some(&0) => Some(What::EchoReply { source }),
         _ => None,
     }
+}
+
+/// The protocol that an IP Authentication Header protects, and its message (RFC 2402 2).
+fn behind_authentication_header(payload: &[u8]) -> Option<(u8, &[u8])> {
+    let [protocol, words] = at(payload, 0)?;
+    Some((protocol, payload.get((usize::from(words) + 2) * 4..)?))
 }
 
 /// `N` bytes from `offset` on.
@@ -276,6 +283,25 @@ mod tests {
         let frame = tagged(&arp_request(Mac::BROADCAST, ASKER, VIP), 100);
         assert_eq!(frame[12..16], [0x81, 0x00, 0x00, 0x64]);
         assert_eq!((frame.len(), decode(&frame)), (46, None));
+    }
+
+    /// An advert is read behind an authentication header as well (V-5.3.6-02).
+    #[test]
+    fn an_authenticated_advert_is_an_advert() {
+        let address = |host| [192, 0, 2, host];
+        let head = [0x45, 0xc0, 0, 64, 0, 0, 0, 0, 255, PROTOCOL_AH, 0, 0];
+        let ip = [&head[..], &address(11), &[224, 0, 0, 18]].concat();
+        let authentication = [&[PROTOCOL_VRRP, 4, 0, 0][..], &[0; 20]].concat();
+        let advert = [0x21, 51, 100, 1, 2, 1, 0, 0];
+        let to = Mac([1, 0, 0x5e, 0, 0, 0x12]);
+        let header = ethernet(to, ASKER.0, ETHERTYPE_IPV4);
+        let frame = [header, ip, authentication, advert.to_vec()].concat();
+        let source = IpAddr::from(address(11));
+        let expected = What::Advert { source, hop_limit: 255, version: 2, vrid: 51, priority: 100 };
+        assert_eq!(decode(&frame), Some(expected));
+        for length in 0..61 {
+            assert_eq!(decode(&frame[..length]), None, "{length} bytes");
+        }
     }
 
     /// A message with its checksum in place sums to zero (RFC 1071).

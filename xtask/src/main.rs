@@ -52,6 +52,20 @@ enum Task {
     },
     /// Write docs/conformance.md: which test proves which requirement
     Ledger,
+    /// Measure failovers at the shortest interval (needs root)
+    #[command(disable_help_flag = true)]
+    Failover {
+        /// Arguments of the measurement itself, `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Run xvrrp beside keepalived and FRR in every role, and print a table (needs root)
+    #[command(disable_help_flag = true)]
+    Interop {
+        /// Arguments of the matrix itself, `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Run a file of test vectors against the codec and the kernel program (needs root)
     Vectors {
         /// The vectors, in the format of tests/data/vectors.json
@@ -66,6 +80,8 @@ fn main() -> ExitCode {
         Task::Test { filter } => test::test(filter.as_deref()),
         Task::Demo { arguments } => demo::demo(&arguments),
         Task::Ledger => demo::ledger(),
+        Task::Failover { arguments } => demo::failover(&arguments),
+        Task::Interop { arguments } => demo::interop(&arguments),
         Task::Vectors { file } => demo::vectors(&file),
     };
     match outcome {

@@ -3,6 +3,7 @@
 //! No C compiler in the list: without one, cargo could not have linked this program.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail, ensure};
@@ -24,7 +25,7 @@ struct Program {
     user: User,
 }
 
-const PROGRAMS: [Program; 8] = [
+const PROGRAMS: &[Program] = &[
     // Builds the namespaces, bridges and veth pairs.
     Program { name: "ip", package: "iproute2", user: User::Demo },
     // A client that asks for a virtual address.
@@ -37,13 +38,18 @@ const PROGRAMS: [Program; 8] = [
     Program { name: "nft", package: "nftables", user: User::Tests },
     // The peer in interoperability tests.
     Program { name: "keepalived", package: "keepalived", user: User::Tests },
+    // The other one: vrrpd, which lives outside of PATH.
+    Program { name: "vtysh", package: FRR, user: User::Tests },
     // An independent opinion on the frames we send.
     Program { name: "tshark", package: "tshark", user: User::Tests },
     // Sees whether a stopped daemon left programs, maps or links behind.
     Program { name: "bpftool", package: "bpftool", user: User::Tests },
 ];
 
-/// Installs the packages of the programs that are missing; nothing is started.
+/// The package that starts its daemons when it is installed.
+const FRR: &str = "frr";
+
+/// Installs the packages of the programs that are missing; no service runs because of it.
 pub(crate) fn install_programs(user: User) -> Result<()> {
     let needed = || PROGRAMS.iter().filter(|it| user == User::Tests || it.user == User::Demo);
     let missing = || needed().filter(|it| find(it.name).is_none());
@@ -52,6 +58,10 @@ pub(crate) fn install_programs(user: User) -> Result<()> {
         return Ok(());
     }
     apt_install(&packages)?;
+    // Where systemd runs, zebra does now, and would after each boot.
+    if packages.contains(&FRR) && Path::new("/run/systemd/system").exists() {
+        run(command("systemctl").args(["disable", "--now", "frr.service"]))?;
+    }
     let absent: Vec<_> = missing().map(|it| it.name).collect();
     ensure!(
         absent.is_empty(),

@@ -29,7 +29,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
     /// The daemon on both nodes: xvrrp or keepalived
-    #[arg(long, default_value = "xvrrp", value_name = "NAME")]
+    #[arg(long, default_value = "xvrrp", value_name = "NAME", value_parser = settings::daemon)]
     daemon: Daemon,
     /// Time between adverts instead of the examples' one second; fractions need --version 3
     #[arg(long, value_name = "SECONDS", value_parser = settings::advert_int)]

@@ -25,9 +25,9 @@ pub(crate) fn show(stage: &Stage, settings: &Settings) -> Result<()> {
     headline("The client asks who has the virtual address");
     let [master, _] = stage.routers();
     match master.daemon() {
-        Daemon::Keepalived => {
+        other @ (Daemon::Keepalived | Daemon::Frr) => {
             exchange(stage, settings.vip())?;
-            println!("  keepalived leaves the answer to the kernel.");
+            println!("  {other} leaves the answer to the kernel.");
         }
         Daemon::Xvrrp => {
             let before = answered(master)?;

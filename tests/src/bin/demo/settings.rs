@@ -75,6 +75,14 @@ impl Settings {
     }
 }
 
+/// A daemon that reads the examples.
+pub(crate) fn daemon(name: &str) -> Result<Daemon> {
+    match name.parse()? {
+        Daemon::Frr => bail!("frr has a configuration of its own: xvrrp or keepalived"),
+        daemon => Ok(daemon),
+    }
+}
+
 /// Seconds as keepalived takes them: 0.01 to 40.95.
 pub(crate) fn advert_int(text: &str) -> Result<f64> {
     let seconds: f64 = text.parse()?;

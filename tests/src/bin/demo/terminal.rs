@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::timeline::{TOLERANCE_MS, Timeline, Times};
+use rig::Times;
+
+use crate::timeline::{TOLERANCE_MS, Timeline};
 
 /// Columns between the last advert and the end of the picture.
 const WIDTH: usize = 40;
