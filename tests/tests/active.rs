@@ -47,11 +47,11 @@ impl Case {
     /// A case of version 3 in which the peer changes what it says by `change`.
     fn of(
         what: &'static str,
-        subject: Subject,
+        subject: &Subject,
         change: impl FnOnce(Advert) -> Advert,
         reaction: Reaction,
     ) -> Self {
-        let subject = Subject { interval: INTERVAL, ..subject };
+        let subject = Subject { interval: INTERVAL, ..subject.clone() };
         let advert = change(subject.peer());
         Self::new(what, subject, advert, reaction)
     }
@@ -134,16 +134,16 @@ fn version_3(numbered: fn(u8) -> Subject, low: [IpAddr; 2], high: [IpAddr; 2]) -
     };
     let quiet = Subject { extra: "lower_prio_no_advert true", ..numbered(6) };
     vec![
-        Case::of("R-6.4.3-11", numbered(1), zero, Reaction::AnswerAndRestart),
-        Case::of("R-6.4.3-14, R-6.4.3-17", numbered(2), lower, Reaction::Answer),
-        Case::of("R-6.4.3-12, R-6.4.3-19", numbered(3), higher, Reaction::Yield),
-        Case::of("X-06", numbered(4), own, Reaction::None),
-        Case::of("R-6.4.3-16", deaf, higher, Reaction::Yield),
-        Case::of("lower_prio_no_advert", quiet, lower, Reaction::None),
-        Case::of("R-6.4.3-13: lower address", numbered(7), tie(low[0]), Reaction::Answer),
-        Case::of("R-6.4.3-13: lower address", numbered(8), tie(low[1]), Reaction::Answer),
-        Case::of("R-6.4.3-13: higher address", numbered(9), tie(high[0]), Reaction::Yield),
-        Case::of("R-6.4.3-13: higher address", numbered(10), tie(high[1]), Reaction::Yield),
+        Case::of("R-6.4.3-11", &numbered(1), zero, Reaction::AnswerAndRestart),
+        Case::of("R-6.4.3-14, R-6.4.3-17", &numbered(2), lower, Reaction::Answer),
+        Case::of("R-6.4.3-12, R-6.4.3-19", &numbered(3), higher, Reaction::Yield),
+        Case::of("X-06", &numbered(4), own, Reaction::None),
+        Case::of("R-6.4.3-16", &deaf, higher, Reaction::Yield),
+        Case::of("lower_prio_no_advert", &quiet, lower, Reaction::None),
+        Case::of("R-6.4.3-13: lower address", &numbered(7), tie(low[0]), Reaction::Answer),
+        Case::of("R-6.4.3-13: lower address", &numbered(8), tie(low[1]), Reaction::Answer),
+        Case::of("R-6.4.3-13: higher address", &numbered(9), tie(high[0]), Reaction::Yield),
+        Case::of("R-6.4.3-13: higher address", &numbered(10), tie(high[1]), Reaction::Yield),
     ]
 }
 
