@@ -5,11 +5,12 @@ use std::{
     fs,
     path::Path,
     process::Command,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
 
-use crate::{Node, command::run, output_of};
+use crate::{Node, command::run, output_of, wait_until};
 
 /// Configuration of a node as seen from outside the daemon: each entry has the command or file it
 /// comes from and its contents. Two footprints are compared with [`Footprint::difference`].
@@ -29,15 +30,20 @@ const COMMANDS: [&[&str]; 9] = [
     &["bpftool", "-j", "net"],
     &["nft", "-s", "list", "ruleset"],
 ];
+/// How long the kernel may take to notice that a link is there; usually less than a second.
+const LINK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Every sysctl below these directories.
 const SYSCTLS: [&str; 2] = ["/proc/sys/net/ipv4/conf", "/proc/sys/net/ipv4/neigh"];
 
 impl Footprint {
-    /// Looks at everything in the node's namespace.
+    /// Looks at everything in the node's namespace, once the kernel says that the interface is up: it
+    /// does so some time after the link is there.
     ///
     /// # Errors
-    /// One of the commands failed.
+    /// One of the commands failed, or the interface does not come up.
     pub fn of(node: &Node) -> Result<Self> {
+        let is_up = || Ok(node.run(&["ip", "link", "show", Node::INTERFACE])?.contains("state UP"));
+        wait_until("the link", LINK_TIMEOUT, is_up)?;
         let mut entries = BTreeMap::new();
         for command in COMMANDS {
             entries.insert(command.join(" "), node.run(command)?);

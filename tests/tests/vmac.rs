@@ -424,8 +424,6 @@ fn two_families_have_two_macs() {
 fn leaves_nothing(config: &Config, trace: &str, end: impl FnOnce(&Node, Router)) {
     let lab = config.lab(1).unwrap();
     let node = lab.node(0);
-    let has_link = || Ok(node.run(&["ip", "link", "show", Node::INTERFACE])?.contains("state UP"));
-    wait_until("the link", SETTLING, has_link).unwrap();
     let before = Footprint::of(node).unwrap();
     let router = Router::start(node, Daemon::Xvrrp, &config.to_string()).unwrap();
     let started = router.started();

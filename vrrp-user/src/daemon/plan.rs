@@ -270,3 +270,45 @@ fn advertised(router: &Instance) -> Addresses {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn plan(routers: &[(&str, u8, &str)]) -> Plan {
+        let instance = |(number, (interface, vrid, address)): (usize, &(&str, u8, &str))| {
+            format!(
+                "vrrp_instance V{number} {{\ninterface {interface}\nvirtual_router_id {vrid}\n\
+                 use_vmac\nvirtual_ipaddress {{\n{address}\n192.0.2.9 dev eth9\n}}\n}}\n"
+            )
+        };
+        let text: String = routers.iter().enumerate().map(instance).collect();
+        Plan::new(config::parse("test.conf", text.as_bytes()).config.unwrap())
+    }
+
+    /// keyword `use_vmac`: macvlans have keepalived's names, and no two the same.
+    #[test]
+    fn names_of_macvlans() {
+        let plan = plan(&[
+            ("eth0", 51, "192.0.2.1"),
+            ("eth1", 51, "192.0.2.1"),
+            ("eth0", 52, "192.0.2.2"),
+            ("eth2", 51, "192.0.2.1"),
+        ]);
+        let names: Vec<_> = (0..4).map(|router| plan.macvlan_name(router)).collect();
+        assert_eq!(names, ["vrrp.51", "vrrp.51.2", "vrrp.52", "vrrp.51.3"]);
+    }
+
+    /// keyword `use_vmac`: the virtual MAC is that of the addresses on the router's own
+    /// interface.
+    #[test]
+    fn whose_virtual_mac_it_is() {
+        let plan = plan(&[("eth0", 51, "192.0.2.1")]);
+        let macs =
+            |interface| plan.addresses_on(interface).map(|(.., mac)| mac).collect::<Vec<_>>();
+        assert_eq!(macs("eth0"), [Some([0, 0, 0x5e, 0, 1, 51])]);
+        assert_eq!(macs("eth9"), [None]);
+        assert!(plan.has_virtual_mac_on("eth0") && !plan.has_virtual_mac_on("eth9"));
+    }
+}
