@@ -86,8 +86,7 @@ impl<'a> Segment<'a> {
             ensure!(status.success(), "the stopped daemon ended with {status}");
             let (last, first) = self.handover(stopped)?;
             ensure!(resigns(&last), "the last advert was not one of priority 0: {last:?}");
-            let limit = self.row.config_of(1).skew_time() + self.delay_of_heir();
-            self.expect_within(&last, &first, Duration::ZERO, limit)?;
+            self.expect_after(&last, &first, self.row.config_of(1).skew_time())?;
             self.expect_master(1, first.at)
         };
         check().map_err(|error| self.reason(&error))
@@ -100,10 +99,7 @@ impl<'a> Segment<'a> {
         let check = || {
             crash?;
             let (last, first) = self.handover(killed)?;
-            let backup = self.row.config_of(1);
-            let earliest = backup.advert_int * 3;
-            let limit = backup.active_down_interval() + self.delay_of_heir();
-            self.expect_within(&last, &first, earliest, limit)?;
+            self.expect_after(&last, &first, self.row.config_of(1).active_down_interval())?;
             self.expect_master(1, first.at)
         };
         check().map_err(|error| self.reason(&error))
@@ -216,19 +212,14 @@ impl<'a> Segment<'a> {
         if late { self.row.config.advert_int } else { Duration::ZERO }
     }
 
-    fn expect_within(
-        &self,
-        last: &Seen,
-        first: &Seen,
-        earliest: Duration,
-        limit: Duration,
-    ) -> Result<()> {
+    /// `first` came `limit` after `last`, not earlier and not much later.
+    fn expect_after(&self, last: &Seen, first: &Seen, limit: Duration) -> Result<()> {
         let elapsed = ms_between(last.at, first.at);
-        let [earliest, limit] = [earliest, limit].map(|it| it.as_secs_f64() * 1e3);
+        let [limit, delay] = [limit, self.delay_of_heir()].map(|it| it.as_secs_f64() * 1e3);
+        let expected = limit - ROUNDING_MS..=limit + delay + TOLERANCE_MS;
         ensure!(
-            (earliest - ROUNDING_MS..=limit + TOLERANCE_MS).contains(&elapsed),
-            "{} takes over {elapsed:.1} ms after the last advert: the limit is {limit:.1}, the \
-             earliest {earliest:.1}",
+            expected.contains(&elapsed),
+            "{} takes over {elapsed:.1} ms after the last advert; the limit is {limit:.1}",
             self.daemons[1]
         );
         Ok(())
