@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Row, script::Step};
+use super::{
+    Row,
+    script::{Failure, Step},
+};
 use crate::{
     Capture, Daemon, Lab, Mac, Router, Seen, add_frr_interface, ms_between, wait_until, wire::What,
 };
@@ -54,10 +57,11 @@ pub(super) struct Segment<'a> {
 
 impl<'a> Segment<'a> {
     /// Starts both daemons and waits until node 0 is MASTER in every respect.
-    pub(super) fn start(row: &'a Row, daemons: [Daemon; 2]) -> Result<Self, String> {
-        let segment = Self::set_up(row, daemons).map_err(|error| format!("{error:#}"))?;
-        let since = segment.routers[0].started();
-        segment.expect_master(0, since).map_err(|error| segment.reason(&error))?;
+    pub(super) fn start(row: &'a Row, daemons: [Daemon; 2]) -> Result<Self, Failure> {
+        let segment = Self::set_up(row, daemons);
+        let mut segment = segment.map_err(|error| Failure::Broken(format!("{error:#}")))?;
+        let settled = segment.expect_master(0, segment.routers[0].started());
+        settled.map_err(|error| segment.failure(&error, &[0, 1]))?;
         Ok(segment)
     }
 
@@ -89,7 +93,7 @@ impl<'a> Segment<'a> {
             self.expect_after(&last, &first, self.row.config_of(1).skew_time())?;
             self.expect_master(1, first.at)
         };
-        check().map_err(|error| self.reason(&error))
+        check().map_err(|error| self.failure(&error, &[1]))
     }
 
     /// The host of node 0 dies: node 1 follows after its Active_Down_Interval.
@@ -102,7 +106,7 @@ impl<'a> Segment<'a> {
             self.expect_after(&last, &first, self.row.config_of(1).active_down_interval())?;
             self.expect_master(1, first.at)
         };
-        check().map_err(|error| self.reason(&error))
+        check().map_err(|error| self.failure(&error, &[1]))
     }
 
     /// Node 0 is started again: it takes the addresses back, and node 1 yields without a word.
@@ -120,7 +124,7 @@ impl<'a> Segment<'a> {
             ensure!(resigned.is_none(), "a router that yields does not resign: {resigned:?}");
             Ok(())
         };
-        check().map_err(|error| self.reason(&error))
+        check().map_err(|error| self.failure(&error, &[0, 1]))
     }
 
     /// Everything that shows that `node`, and nobody else, is MASTER since `since`: its adverts, the
@@ -254,8 +258,8 @@ impl<'a> Segment<'a> {
         Ok(())
     }
 
-    /// The error and what the daemons said last.
-    fn reason(&self, error: &anyhow::Error) -> String {
+    /// The error and what the daemons said last; those of the nodes `running` should be there.
+    fn failure(&mut self, error: &anyhow::Error, running: &[usize]) -> Failure {
         let mut reason = format!("{error:#}");
         for (node, router) in self.routers.iter().enumerate() {
             let mut log = router.log();
@@ -265,7 +269,10 @@ impl<'a> Segment<'a> {
             let _ =
                 write!(reason, "\n{} on node {node}:\n  {}", router.daemon(), last.join("\n  "));
         }
-        reason
+        match running.iter().all(|node| self.routers[*node].process().exit_status().is_none()) {
+            true => Failure::Wrong(reason),
+            false => Failure::Broken(reason),
+        }
     }
 }
 
