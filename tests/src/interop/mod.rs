@@ -14,7 +14,7 @@ use std::thread;
 pub use rows::{Row, rows};
 
 use crate::Daemon;
-use script::{Played, Step};
+use script::{Failure, Played, Step};
 
 /// What xvrrp does beside the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,8 @@ impl Role {
 pub enum Verdict {
     /// It works.
     Green,
-    /// It does not, but between two of the peer's kind it does; the reason, with both logs.
+    /// It does not, but between two of the peer's kind it does, or it could not be tried; the
+    /// reason, with both logs.
     Red(String),
     /// It does not work between two of the peer's kind either.
     FailsForThemToo {
@@ -73,7 +74,8 @@ impl Row {
             let as_master = Played::new(self, [Daemon::Xvrrp, self.peer]);
             (as_master, as_backup.join())
         });
-        let as_backup = as_backup.unwrap_or_else(|_| Played::failed("panic, see above"));
+        let panicked = || Failure::Broken("panic, see above".into());
+        let as_backup = as_backup.unwrap_or_else(|_| Played::failed(&panicked()));
         let ours = cells(&as_master, &as_backup);
         if ours.iter().all(Result::is_ok) {
             return ours.map(|_| Verdict::Green);
@@ -82,8 +84,10 @@ impl Row {
         let mut theirs = cells(&without_us, &without_us).into_iter();
         ours.map(|ours| match (ours, theirs.next()) {
             (Ok(()), _) => Verdict::Green,
-            (Err(ours), Some(Err(theirs))) => Verdict::FailsForThemToo { ours, theirs },
-            (Err(ours), _) => Verdict::Red(ours),
+            (Err(Failure::Wrong(ours)), Some(Err(Failure::Wrong(theirs)))) => {
+                Verdict::FailsForThemToo { ours, theirs }
+            }
+            (Err(ours), _) => Verdict::Red(ours.into_reason()),
         })
     }
 }

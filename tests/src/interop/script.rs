@@ -3,8 +3,24 @@
 use super::{Row, segment::Segment};
 use crate::Daemon;
 
-/// How a step went, or why it failed.
-pub(super) type Step = Result<(), String>;
+/// How a step went.
+pub(super) type Step = Result<(), Failure>;
+
+/// Why a step failed; what is said includes both logs.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    /// It could not be tried: no lab, or a daemon that did not run.
+    Broken(String),
+    /// The daemons ran, and something was not right.
+    Wrong(String),
+}
+
+impl Failure {
+    pub(super) fn into_reason(self) -> String {
+        let (Self::Broken(reason) | Self::Wrong(reason)) = self;
+        reason
+    }
+}
 
 /// All steps with one cast.
 pub(super) struct Played {
@@ -20,7 +36,7 @@ impl Played {
         let start = || Segment::start(row, daemons);
         let mut segment = match start() {
             Ok(segment) => segment,
-            Err(reason) => return Self::failed(&reason),
+            Err(failure) => return Self::failed(&failure),
         };
         let taken_over = segment.crash_master();
         let returned = taken_over.clone().and_then(|()| segment.return_of_master());
@@ -28,7 +44,7 @@ impl Played {
             // What went wrong must not spoil the rest.
             segment = match start() {
                 Ok(segment) => segment,
-                Err(reason) => return Self { taken_over, returned, ..Self::failed(&reason) },
+                Err(failure) => return Self { taken_over, returned, ..Self::failed(&failure) },
             };
         }
         let stopped = segment.stop_master();
@@ -36,8 +52,8 @@ impl Played {
     }
 
     /// Nothing was reached.
-    pub(super) fn failed(reason: &str) -> Self {
-        let failed = || Err(reason.to_owned());
+    pub(super) fn failed(failure: &Failure) -> Self {
+        let failed = || Err(failure.clone());
         Self { settled: failed(), taken_over: failed(), returned: failed(), stopped: failed() }
     }
 }

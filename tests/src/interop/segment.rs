@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Row, script::Step};
+use super::{
+    Row,
+    script::{Failure, Step},
+};
 use crate::{
     Capture, Daemon, Lab, Mac, Router, Seen, add_frr_interface, ms_between, wait_until, wire::What,
 };
@@ -54,10 +57,11 @@ pub(super) struct Segment<'a> {
 
 impl<'a> Segment<'a> {
     /// Starts both daemons and waits until node 0 is MASTER in every respect.
-    pub(super) fn start(row: &'a Row, daemons: [Daemon; 2]) -> Result<Self, String> {
-        let segment = Self::set_up(row, daemons).map_err(|error| format!("{error:#}"))?;
-        let since = segment.routers[0].started();
-        segment.expect_master(0, since).map_err(|error| segment.reason(&error))?;
+    pub(super) fn start(row: &'a Row, daemons: [Daemon; 2]) -> Result<Self, Failure> {
+        let segment = Self::set_up(row, daemons);
+        let mut segment = segment.map_err(|error| Failure::Broken(format!("{error:#}")))?;
+        let settled = segment.expect_master(0, segment.routers[0].started());
+        settled.map_err(|error| segment.failure(&error, &[0, 1]))?;
         Ok(segment)
     }
 
@@ -86,11 +90,10 @@ impl<'a> Segment<'a> {
             ensure!(status.success(), "the stopped daemon ended with {status}");
             let (last, first) = self.handover(stopped)?;
             ensure!(resigns(&last), "the last advert was not one of priority 0: {last:?}");
-            let limit = self.row.config_of(1).skew_time() + self.delay_of_heir();
-            self.expect_within(&last, &first, Duration::ZERO, limit)?;
+            self.expect_after(&last, &first, self.row.config_of(1).skew_time())?;
             self.expect_master(1, first.at)
         };
-        check().map_err(|error| self.reason(&error))
+        check().map_err(|error| self.failure(&error, &[1]))
     }
 
     /// The host of node 0 dies: node 1 follows after its Active_Down_Interval.
@@ -100,13 +103,10 @@ impl<'a> Segment<'a> {
         let check = || {
             crash?;
             let (last, first) = self.handover(killed)?;
-            let backup = self.row.config_of(1);
-            let earliest = backup.advert_int * 3;
-            let limit = backup.active_down_interval() + self.delay_of_heir();
-            self.expect_within(&last, &first, earliest, limit)?;
+            self.expect_after(&last, &first, self.row.config_of(1).active_down_interval())?;
             self.expect_master(1, first.at)
         };
-        check().map_err(|error| self.reason(&error))
+        check().map_err(|error| self.failure(&error, &[1]))
     }
 
     /// Node 0 is started again: it takes the addresses back, and node 1 yields without a word.
@@ -124,7 +124,7 @@ impl<'a> Segment<'a> {
             ensure!(resigned.is_none(), "a router that yields does not resign: {resigned:?}");
             Ok(())
         };
-        check().map_err(|error| self.reason(&error))
+        check().map_err(|error| self.failure(&error, &[0, 1]))
     }
 
     /// Everything that shows that `node`, and nobody else, is MASTER since `since`: its adverts, the
@@ -216,19 +216,14 @@ impl<'a> Segment<'a> {
         if late { self.row.config.advert_int } else { Duration::ZERO }
     }
 
-    fn expect_within(
-        &self,
-        last: &Seen,
-        first: &Seen,
-        earliest: Duration,
-        limit: Duration,
-    ) -> Result<()> {
+    /// `first` came `limit` after `last`, not earlier and not much later.
+    fn expect_after(&self, last: &Seen, first: &Seen, limit: Duration) -> Result<()> {
         let elapsed = ms_between(last.at, first.at);
-        let [earliest, limit] = [earliest, limit].map(|it| it.as_secs_f64() * 1e3);
+        let [limit, delay] = [limit, self.delay_of_heir()].map(|it| it.as_secs_f64() * 1e3);
+        let expected = limit - ROUNDING_MS..=limit + delay + TOLERANCE_MS;
         ensure!(
-            (earliest - ROUNDING_MS..=limit + TOLERANCE_MS).contains(&elapsed),
-            "{} takes over {elapsed:.1} ms after the last advert: the limit is {limit:.1}, the \
-             earliest {earliest:.1}",
+            expected.contains(&elapsed),
+            "{} takes over {elapsed:.1} ms after the last advert; the limit is {limit:.1}",
             self.daemons[1]
         );
         Ok(())
@@ -263,8 +258,8 @@ impl<'a> Segment<'a> {
         Ok(())
     }
 
-    /// The error and what the daemons said last.
-    fn reason(&self, error: &anyhow::Error) -> String {
+    /// The error and what the daemons said last; those of the nodes `running` should be there.
+    fn failure(&mut self, error: &anyhow::Error, running: &[usize]) -> Failure {
         let mut reason = format!("{error:#}");
         for (node, router) in self.routers.iter().enumerate() {
             let mut log = router.log();
@@ -274,7 +269,10 @@ impl<'a> Segment<'a> {
             let _ =
                 write!(reason, "\n{} on node {node}:\n  {}", router.daemon(), last.join("\n  "));
         }
-        reason
+        match running.iter().all(|node| self.routers[*node].process().exit_status().is_none()) {
+            true => Failure::Wrong(reason),
+            false => Failure::Broken(reason),
+        }
     }
 }
 
