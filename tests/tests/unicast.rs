@@ -69,6 +69,10 @@ impl Pair {
         };
         let routers = [start(0), start(1)];
         let pair = Self { daemons, configs, routers, heard, client, lab };
+        for router in &pair.routers {
+            let begun = router.started();
+            router.wait_for_state(begun, pair.instance(), "BACKUP", SETTLING).unwrap();
+        }
         pair.expect_owner(0);
         pair
     }
