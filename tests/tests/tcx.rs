@@ -331,14 +331,15 @@ fn serves_and_leaves_nothing(mode: &'static str, extra: &'static str) {
     let start = |node, priority| {
         Router::start(lab.node(node), Daemon::Xvrrp, &config(priority).to_string()).unwrap()
     };
-    let mut backup = start(1, 100);
     let mut master = start(0, 200);
     lab.wait_for_answerer(&capture, VIP, 0, SETTLING).unwrap();
+    let mut backup = start(1, 100);
+    // At first nobody answers for its status.
+    let absorbed = || Ok(backup.status().is_ok_and(|rows| rows[0].counter("adverts_absorbed") > 0));
+    wait_until("adverts without news", SETTLING, absorbed).unwrap();
     for router in [&master, &backup] {
         assert_eq!(router.status().unwrap()[0].xdp_mode, mode);
     }
-    let absorbed = || Ok(backup.status()?[0].counter("adverts_absorbed") > 0);
-    wait_until("adverts without news", SETTLING, absorbed).unwrap();
     assert_eq!(backup.status().unwrap()[0].counter("arp_answered"), 0);
 
     master.crash().unwrap();
