@@ -285,7 +285,7 @@ mod tests {
         assert_eq!((frame.len(), decode(&frame)), (46, None));
     }
 
-    /// An advert is read behind an authentication header as well (V-5.3.6-02).
+    /// Issue 3: an advert is read behind an authentication header, too.
     #[test]
     fn an_authenticated_advert_is_an_advert() {
         let address = |host| [192, 0, 2, host];
