@@ -193,7 +193,7 @@ fn ipv4_moves_with_its_mac() {
     carried_and_moved(ipv4("use_vmac"));
 }
 
-/// Issue 3, R-7.2-03, R-7.3-02, R-8.2.2-01, R-8.2.2-02, R-8.2.2-06: the same with IPv6.
+/// Issue 3, R-7.2-03, R-7.3-02, R-8.2.2-01, R-8.2.2-02: the same with IPv6.
 #[test]
 fn ipv6_moves_with_its_mac() {
     carried_and_moved(ipv6("use_vmac"));
