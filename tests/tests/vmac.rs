@@ -301,6 +301,13 @@ fn routed_traffic_flows_on() {
     traffic_flows(ipv4("use_vmac"));
 }
 
+/// Issue 3, V-6.4.3-01: the same in version 2.
+#[test]
+fn routed_traffic_flows_on_in_version_2() {
+    let advert_int = Duration::from_secs(1);
+    traffic_flows(Config { version: 2, advert_int, ..ipv4("use_vmac") });
+}
+
 /// Issue 3, R-6.4.3-07, R-6.4.3-05: the same with XDP instead of tcx.
 #[test]
 fn routed_traffic_flows_on_with_generic_xdp() {

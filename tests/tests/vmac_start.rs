@@ -20,8 +20,11 @@ const HOST: Mac = Mac::local(99);
 
 /// The virtual MAC of RFC 9568 7.3.
 fn virtual_mac(subject: &Subject) -> Mac {
-    let family = if subject.is_ipv6 { 2 } else { 1 };
-    Mac([0x00, 0x00, 0x5e, 0x00, family, subject.vrid])
+    if subject.is_ipv6 {
+        Mac::of_virtual_router_v6(subject.vrid)
+    } else {
+        Mac::of_virtual_router(subject.vrid)
+    }
 }
 
 /// The hardware address that a frame gives for `vip`, be it ARP or Neighbor Discovery, a question or
@@ -143,7 +146,7 @@ fn a_bridge_learns_where_the_virtual_mac_is() {
     };
     let mut routers = [start(0, 200), start(1, 100)];
     let IpAddr::V4(vip) = config.vip else { panic!("{} is not of IPv4", config.vip) };
-    let mac = Mac([0x00, 0x00, 0x5e, 0x00, 0x01, Config::VRID]);
+    let mac = Mac::of_virtual_router(Config::VRID);
     let cable = rig::PacketSocket::open(lab.client()).unwrap();
     let asker = (lab.client().mac(), lab.client().address());
     for active in 0..2 {
