@@ -1,5 +1,4 @@
 //! Virtual routers with a virtual MAC, from their first frame on.
-#![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 use std::{
     net::IpAddr,
