@@ -158,11 +158,7 @@ fn a_mismatch_fails_everywhere() {
     }
 }
 
-<<<<<<< HEAD
-/// Issue 2, R-5.2.8-02: the checksum over the message alone is accepted, too, without being configured.
-=======
 /// Issue 2, R-5.2.8-02: the checksum over the message alone is accepted, too, unasked.
->>>>>>> 66f0e34c140c2e549a882aaf87855317d5d94254
 /// keepalived 2.2.7 cannot send it; that ours is right is what tshark says, see dissect.rs.
 #[test]
 fn the_checksum_without_pseudo_header_is_accepted() {
