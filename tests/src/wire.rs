@@ -235,13 +235,7 @@ pub fn echo_request(identifier: u16, sequence: u16) -> Vec<u8> {
 pub fn ping(to: Mac, sender: ArpParty, target: Ipv4Addr) -> Vec<u8> {
     const IDENTIFIER: u16 = 0x766d;
     let message = echo_request(IDENTIFIER, 1);
-    let [l0, l1] = ((IPV4_HEADER + message.len()) as u16).to_be_bytes();
-    let parties = [sender.1.octets(), target.octets()].concat();
-    let mut header =
-        [&[0x45, 0, l0, l1, 0, 0, 0, 0, 64, PROTOCOL_ICMP, 0, 0][..], &parties].concat();
-    let checksum = internet_checksum(&header);
-    header[10..12].copy_from_slice(&checksum.to_be_bytes());
-    [ethernet(to, sender.0, ETHERTYPE_IPV4), header, message].concat()
+    ipv4((to, sender.0), (sender.1, target), 64, PROTOCOL_ICMP, &message)
 }
 
 /// The Internet checksum of an even number of bytes (RFC 1071).

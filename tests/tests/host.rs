@@ -121,9 +121,7 @@ fn nothing_to_the_addresses_is_forwarded() {
     let to = gateway.bench.node().mac();
     for vip in gateway.subjects.iter().flat_map(Subject::vips) {
         let packet = match vip {
-            IpAddr::V4(vip) => {
-                wire::ipv4((to, HOST), (HOST_V4, vip), 64, ICMP, &wire::echo_request(1, 1))
-            }
+            IpAddr::V4(vip) => wire::ping(to, (HOST, HOST_V4), vip),
             IpAddr::V6(vip) => {
                 let message = [128, 0, 0, 0, 0, 1, 0, 1];
                 wire::icmpv6((HOST, HOST_V6), (Some(to), vip), 64, &message)
@@ -156,7 +154,7 @@ fn a_backup_accepts_nothing() {
         let packets = match vip {
             IpAddr::V4(vip) => {
                 let ends = (HOST_V4, vip);
-                let ping = wire::ipv4((node, HOST), ends, 64, ICMP, &wire::echo_request(1, 1));
+                let ping = wire::ping(node, (HOST, HOST_V4), vip);
                 vec![ping, wire::ipv4((node, HOST), ends, 64, TCP, &syn)]
             }
             IpAddr::V6(vip) => {
@@ -170,8 +168,7 @@ fn a_backup_accepts_nothing() {
     }
     // A ping to its own address shows that an answer would have come.
     let own = bench.node().address();
-    let ping = wire::ipv4((node, HOST), (HOST_V4, own), 64, ICMP, &wire::echo_request(1, 1));
-    bench.send(&ping).unwrap();
+    bench.send(&wire::ping(node, (HOST, HOST_V4), own)).unwrap();
     let asked = |seen: &Seen| matches!(seen.what, wire::What::ArpRequest { target, .. } if target == HOST_V4);
     bench.capture.expect("a question for the host", start, SETTLING, asked).unwrap();
     let said = bench.capture.frames_since(start).into_iter().filter(|(_, frame)| {

@@ -193,7 +193,7 @@ fn ipv4_moves_with_its_mac() {
     carried_and_moved(ipv4("use_vmac"));
 }
 
-/// Issue 3, R-7.2-03, R-7.3-02, R-8.2.2-01, R-8.2.2-02, R-8.2.2-06: the same with IPv6.
+/// Issue 3, R-7.2-03, R-7.3-02, R-8.2.2-01, R-8.2.2-02: the same with IPv6.
 #[test]
 fn ipv6_moves_with_its_mac() {
     carried_and_moved(ipv6("use_vmac"));
@@ -299,6 +299,13 @@ fn traffic_flows(config: Config) {
 #[test]
 fn routed_traffic_flows_on() {
     traffic_flows(ipv4("use_vmac"));
+}
+
+/// Issue 3, V-6.4.3-01: the same in version 2.
+#[test]
+fn routed_traffic_flows_on_in_version_2() {
+    let advert_int = Duration::from_secs(1);
+    traffic_flows(Config { version: 2, advert_int, ..ipv4("use_vmac") });
 }
 
 /// Issue 3, R-6.4.3-07, R-6.4.3-05: the same with XDP instead of tcx.

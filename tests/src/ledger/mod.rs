@@ -2,8 +2,8 @@
 //! of all tests. `cargo xtask ledger` writes the result to docs/conformance.md.
 //!
 //! A test proves the rows that its doc comment names (`R-6.4.2-01`, `R-7.1-01 to R-7.1-05`,
-//! `R-6.4.1-01, -04`). A test that runs the vectors names the keys of the vectors' `ref` instead,
-//! see [`vectors::verdict_rows`].
+//! `R-6.4.1-01, -04`); the test that runs the vectors also those that the vectors name, as far as
+//! they are about a verdict, see [`vectors::Vector::verdict_rows`].
 
 mod claims;
 mod table;
