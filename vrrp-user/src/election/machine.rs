@@ -163,15 +163,13 @@ impl Election {
     }
 
     /// RFC 9568 6.4.3: "if the Adver_Timer fires". Adverts are phase-locked: a late one does not
-    /// shift the next, unless the next would be late as well.
+    /// shift the next, and those that were missed are left out.
     fn adver_timer(&mut self, now: Instant, actions: &mut Actions) {
         let Some(deadline) = self.timers.expired(Timer::Adver, now) else {
             return;
         };
         self.advertise(actions);
-        let interval = self.parameters.interval.duration();
-        let next = deadline + interval;
-        self.timers.set(Timer::Adver, if next > now { next } else { now + interval });
+        self.timers.set(Timer::Adver, deadline.next_beat(self.parameters.interval.duration(), now));
     }
 
     /// RFC 9568 6.4.3: "if an ADVERTISEMENT is received". Preempt_Mode plays no part here. The owner

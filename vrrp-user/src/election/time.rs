@@ -23,6 +23,13 @@ impl Instant {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+
+    /// The first instant after `now`, and after this one, that is whole intervals from this one.
+    pub(super) fn next_beat(self, interval: Duration, now: Self) -> Self {
+        let missed = now.since(self).as_nanos().checked_div(interval.as_nanos()).unwrap_or(0);
+        let beats = u32::try_from(missed + 1).unwrap_or(u32::MAX);
+        self + interval.saturating_mul(beats)
+    }
 }
 
 impl Add<Duration> for Instant {
