@@ -16,6 +16,7 @@ mod config;
 mod failover;
 mod footprint;
 mod frr;
+pub mod fuzz;
 pub mod interop;
 mod journal;
 mod lab;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::ebpf;
-use crate::run::{cargo, cargo_program, command, root, run};
+use crate::run::{ALL_BUT_SPECIAL, cargo, cargo_program, command, root, run};
 use crate::toolchain;
 
 /// All of it.
@@ -22,9 +22,7 @@ pub(crate) fn format() -> Result<()> {
 
 /// clippy for everything that runs in userspace.
 pub(crate) fn host() -> Result<()> {
-    run(cargo("clippy")?
-        .args(["--workspace", "--exclude", "vrrp-ebpf", "--all-targets"])
-        .args(["--", "-D", "warnings"]))
+    run(cargo("clippy")?.args(ALL_BUT_SPECIAL).args(["--all-targets", "--", "-D", "warnings"]))
 }
 
 /// clippy for the kernel program, as if it were made for the host: so it is the same clippy on

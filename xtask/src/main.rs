@@ -9,11 +9,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::fuzz::Limit;
 use crate::toolchain::Choice;
 
 mod demo;
 mod ebpf;
 mod fingerprint;
+mod fuzz;
 mod lint;
 mod run;
 mod setup;
@@ -66,6 +68,21 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Run the fuzz targets, each parser of outside input, until a limit or a finding
+    Fuzz {
+        /// Only this one
+        #[arg(long)]
+        target: Option<String>,
+        /// So many executions of each
+        #[arg(long, default_value_t = 10_000_000)]
+        executions: u64,
+        /// At most so many seconds for each
+        #[arg(long, default_value_t = 0)]
+        seconds: u64,
+        /// Do not look for inputs, run these
+        #[arg(requires = "target")]
+        inputs: Vec<PathBuf>,
+    },
     /// Run a file of test vectors against the codec and the kernel program (needs root)
     Vectors {
         /// The vectors, in the format of tests/data/vectors.json
@@ -82,6 +99,9 @@ fn main() -> ExitCode {
         Task::Ledger => demo::ledger(),
         Task::Failover { arguments } => demo::failover(&arguments),
         Task::Interop { arguments } => demo::interop(&arguments),
+        Task::Fuzz { target, executions, seconds, inputs } => {
+            fuzz::fuzz(target.as_deref(), Limit { executions, seconds }, &inputs)
+        }
         Task::Vectors { file } => demo::vectors(&file),
     };
     match outcome {

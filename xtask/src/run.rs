@@ -49,6 +49,11 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// The crates that a plain build leaves out: one is made for the kernel, the other needs a C++
+/// compiler.
+pub(crate) const ALL_BUT_SPECIAL: [&str; 5] =
+    ["--workspace", "--exclude", "vrrp-ebpf", "--exclude", "xvrrp-fuzz"];
+
 /// Says the command and becomes it; returns only the reason why that failed.
 pub(crate) fn exec(command: &mut Command) -> Result<()> {
     say(command);
@@ -84,7 +89,8 @@ pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
-fn say(command: &Command) {
+/// Says the command.
+pub(crate) fn say(command: &Command) {
     eprintln!("$ {}", line(command));
 }
 

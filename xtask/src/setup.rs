@@ -15,6 +15,8 @@ use crate::run::{command, find, is_root, run};
 pub(crate) enum User {
     /// The demo, and the tests too
     Demo,
+    /// The fuzzer, and the tests too
+    Fuzz,
     /// The tests only
     Tests,
 }
@@ -44,6 +46,8 @@ const PROGRAMS: &[Program] = &[
     Program { name: "tshark", package: "tshark", user: User::Tests },
     // Sees whether a stopped daemon left programs, maps or links behind.
     Program { name: "bpftool", package: "bpftool", user: User::Tests },
+    // Compiles libFuzzer.
+    Program { name: "c++", package: "g++", user: User::Fuzz },
 ];
 
 /// The package that starts its daemons when it is installed.
@@ -51,7 +55,7 @@ const FRR: &str = "frr";
 
 /// Installs the packages of the programs that are missing; no service runs because of it.
 pub(crate) fn install_programs(user: User) -> Result<()> {
-    let needed = || PROGRAMS.iter().filter(|it| user == User::Tests || it.user == User::Demo);
+    let needed = || PROGRAMS.iter().filter(|it| user == User::Tests || it.user == user);
     let missing = || needed().filter(|it| find(it.name).is_none());
     let packages: Vec<_> = missing().flat_map(|it| packages(it.package)).collect();
     if packages.is_empty() {

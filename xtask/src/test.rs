@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-use crate::run::{cargo, require_root, run, target_dir};
+use crate::fuzz::{self, Limit};
+use crate::run::{ALL_BUT_SPECIAL, cargo, require_root, run, target_dir};
 use crate::setup::{self, User};
 use crate::{ebpf, lint, toolchain};
 
@@ -16,6 +17,9 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 /// The namespace tests spend most of their time waiting for timers, but measure milliseconds: a
 /// few at a time.
 const NAMESPACE_THREADS: &str = "--test-threads=2";
+
+/// Enough to see that each fuzz target works; finding something takes `cargo xtask fuzz`.
+const FUZZ_LIMIT: Limit = Limit { executions: 200_000, seconds: 30 };
 
 /// What there is to do, under the name that the summary shows.
 struct Step<'a> {
@@ -35,6 +39,7 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
         Step { name: "build", work: &build },
         Step { name: "unit tests", work: &|| unit_tests(filter) },
         Step { name: "namespace tests", work: &|| namespace_tests(filter) },
+        Step { name: "fuzz targets", work: &|| fuzz::fuzz(None, FUZZ_LIMIT, &[]) },
     ])
 }
 
@@ -44,12 +49,12 @@ fn set_up() -> Result<()> {
 }
 
 fn build() -> Result<()> {
-    run(cargo("build")?.args(["--workspace", "--exclude", "vrrp-ebpf"]))
+    run(cargo("build")?.args(ALL_BUT_SPECIAL))
 }
 
 fn unit_tests(filter: Option<&str>) -> Result<()> {
     let mut tests = cargo("test")?;
-    tests.args(["--workspace", "--exclude", "vrrp-ebpf", "--exclude", "xvrrp-tests"]);
+    tests.args(ALL_BUT_SPECIAL).args(["--exclude", "xvrrp-tests"]);
     run(tests.args(["--no-fail-fast", "--"]).args(filter))
 }
 

@@ -74,17 +74,17 @@ fn demanded(vector: &Vector) -> Result<Option<Verdict>> {
 }
 
 /// The virtual router of a vector's context.
-struct Setting {
-    family: Family,
+pub(super) struct Setting {
+    pub(super) family: Family,
     vrid: Vrid,
-    vlan: Vlan,
-    rules: Rules,
+    pub(super) vlan: Vlan,
+    pub(super) rules: Rules,
     ah_key: Vec<u8>,
     ah_dialect: Dialect,
 }
 
 impl Setting {
-    fn of(vector: &Vector) -> Result<Self> {
+    pub(super) fn of(vector: &Vector) -> Result<Self> {
         let vrids =
             vector.context.get("vrids").and_then(|vrids| vrids.as_array()).context("no vrids")?;
         let vrid =
@@ -148,13 +148,11 @@ impl Setting {
     fn judge(&self, frame: &[u8]) -> Verdict {
         let Some(link) = Link::parse(frame) else { return Verdict::Foreign };
         let packet = &frame[link.payload..];
-        let outcome = match (self.family, link.ethertype) {
-            (Family::V4, ethernet::IPV4) => self.open_ipv4(packet),
-            (Family::V6, ethernet::IPV6) => ipv6::Payload::find(packet, 0)
-                .filter(|payload| payload.protocol == ipv6::VRRP)
-                .map(|payload| Envelope::open_ipv6(packet, &payload)),
-            _ => None,
+        let of_family = match self.family {
+            Family::V4 => link.ethertype == ethernet::IPV4,
+            Family::V6 => link.ethertype == ethernet::IPV6,
         };
+        let outcome = self.open(packet).filter(|_| of_family);
         let Some(outcome) = outcome else { return Verdict::Foreign };
         match outcome {
             Ok(envelope) if envelope.vrid != self.vrid.get() || link.vlan != self.vlan => {
@@ -165,6 +163,16 @@ impl Setting {
                 Err(reject) => Verdict::Rejected(reject),
             },
             Err(reject) => Verdict::Rejected(reject),
+        }
+    }
+
+    /// Opens an IP packet of our family; `None` when it carries no advert.
+    pub(super) fn open(&self, packet: &[u8]) -> Option<Result<Envelope, Reject>> {
+        match self.family {
+            Family::V4 => self.open_ipv4(packet),
+            Family::V6 => ipv6::Payload::find(packet, 0)
+                .filter(|payload| payload.protocol == ipv6::VRRP)
+                .map(|payload| Envelope::open_ipv6(packet, &payload)),
         }
     }
 
@@ -185,13 +193,9 @@ impl Setting {
 
         let effect = bench.run(frame)?;
         ensure!(effect.frame == frame, "the frame was changed");
-        let is_authenticated = Link::parse(frame)
-            .filter(|link| link.ethertype == ethernet::IPV4)
-            .and_then(|link| frame.get(link.payload..)?.first_chunk())
-            .is_some_and(|header| ipv4::Header(header).protocol() == ipv4::AH);
         match judged {
             // Only user space can check an authentication header.
-            _ if is_authenticated => {
+            _ if is_authenticated(frame) => {
                 ensure!(effect.action == PASS, "action {}", effect.action);
                 ensure!(effect.moved.is_empty(), "counters moved: {:?}", effect.moved);
             }
@@ -218,6 +222,14 @@ impl Setting {
         ensure!(bench.slot(SLOT).last_seen() == Default::default(), "last_seen was stamped");
         Ok(())
     }
+}
+
+/// True for an IPv4 packet behind an authentication header.
+pub(super) fn is_authenticated(frame: &[u8]) -> bool {
+    Link::parse(frame)
+        .filter(|link| link.ethertype == ethernet::IPV4)
+        .and_then(|link| frame.get(link.payload..)?.first_chunk())
+        .is_some_and(|header| ipv4::Header(header).protocol() == ipv4::AH)
 }
 
 /// [`address_set`] of addresses whose family is only known here: sets add up.

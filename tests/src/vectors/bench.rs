@@ -20,7 +20,8 @@ pub(super) const SLOT: u32 = 1;
 pub(super) struct Bench {
     pub(super) datapath: Datapath,
     slots: std::sync::Arc<xvrrp::datapath::Slots>,
-    routers: u32,
+    /// The last slot whose counters are looked at.
+    last: u32,
 }
 
 /// What one frame did.
@@ -34,7 +35,12 @@ pub(super) struct Effect {
 impl Bench {
     pub(super) fn new(routers: u32, addresses: u32) -> Result<Self> {
         let datapath = Datapath::load(Sizes { routers, addresses }, false, false)?;
-        Ok(Self { slots: datapath.slots(), datapath, routers })
+        Ok(Self { slots: datapath.slots(), datapath, last: routers })
+    }
+
+    /// With [`SLOT`] alone, for as many virtual routers as one likes.
+    pub(super) fn of_one_slot() -> Result<Self> {
+        Ok(Self { last: SLOT, ..Self::new(u8::MAX.into(), 1)? })
     }
 
     pub(super) fn slot(&self, index: u32) -> Slot<'_> {
@@ -60,7 +66,7 @@ impl Bench {
 
     fn counters(&self) -> Result<BTreeMap<String, u64>> {
         let mut sum = BTreeMap::new();
-        for slot in NO_SLOT..=self.routers {
+        for slot in NO_SLOT..=self.last {
             for (name, value) in self.datapath.counters(slot)? {
                 *sum.entry(name).or_default() += value;
             }

@@ -11,6 +11,7 @@ mod accept;
 mod advert;
 mod arp;
 mod bench;
+mod flips;
 mod ndp;
 
 use std::{fs, net::IpAddr, path::Path};
@@ -19,6 +20,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use vrrp_common::wire::{arp::gratuitous, ethernet};
+
+pub use flips::Fate;
 
 /// One vector, as it stands in the file.
 #[derive(Clone, Debug, Deserialize)]

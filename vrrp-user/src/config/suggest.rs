@@ -59,13 +59,16 @@ pub(super) fn nearest<'a>(name: &str, words: impl Iterator<Item = &'a str>) -> O
     if name.len() > LONGEST {
         return None;
     }
-    let limit = match name.chars().count() {
+    let length = name.chars().count();
+    let limit = match length {
         0..3 => 0,
         length => (length / 4).clamp(1, 3),
     };
+    // Their lengths differ by no more than the words do; most words need no closer look.
+    let may_be_near = |word: &&str| word.chars().count().abs_diff(length) <= limit;
     let distance = |word: &str| {
         if word.eq_ignore_ascii_case(name) { 0 } else { strsim::damerau_levenshtein(name, word) }
     };
-    let near = words.map(|word| (distance(word), word)).filter(|&(distance, _)| distance <= limit);
-    near.min().map(|(_, word)| word)
+    let near = words.filter(may_be_near).map(|word| (distance(word), word));
+    near.filter(|&(distance, _)| distance <= limit).min().map(|(_, word)| word)
 }
