@@ -4,14 +4,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use rig::fuzz::{Seeds, TARGETS};
 
-fn seeds() -> Seeds {
-    Seeds::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data")).unwrap()
-}
-
 /// Issue 3, fuzz targets: there are seeds for each, and none is a finding.
 #[test]
 fn seeds_hold() {
-    let seeds = seeds();
+    let seeds = Seeds::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data")).unwrap();
     let mut counts = BTreeMap::new();
     for target in TARGETS {
         let inputs = (target.seeds)(&seeds);

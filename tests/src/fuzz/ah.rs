@@ -49,7 +49,7 @@ fn read(packet: &[u8], dialect: Dialect) -> Option<(u8, u32)> {
     let header = &packet[start..start + AH];
     let message = &packet[start + AH..word(&packet[2..]) as usize];
     let holds = packet[0] / 16 == 4
-        && word(&packet[6..]) % 0x2000 == 0
+        && word(&packet[6..]).is_multiple_of(0x2000)
         && header[0] == ipv4::VRRP
         && header[1] == 4
         && header[FIXED..] == digest

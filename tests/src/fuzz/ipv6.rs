@@ -40,7 +40,7 @@ pub(super) fn check(packet: &[u8]) {
     let (protocol, hop_limit) = (header.next_header(), header.hop_limit());
     let written = ipv6::header(class, protocol, hop_limit, payload_length, source, destination);
     let mut expected = *octets;
-    expected[0] = 0x60 | octets[0] % 16;
+    expected[0] = 0x60 | (octets[0] % 16);
     expected[1] &= 0xf0;
     expected[2..4].fill(0);
     assert_eq!(written, expected);
