@@ -101,10 +101,9 @@ impl Roster {
         [self.adverts.first(), self.vigils.first()].into_iter().flatten().min()
     }
 
-    /// Does what is due: takes over first, since regular adverts may be many.
-    pub(super) fn expire(&mut self, outlet: &Outlet<'_>) {
+    /// Does what is due at `now`: takes over first, since regular adverts may be many.
+    pub(super) fn expire(&mut self, now: Instant, outlet: &Outlet<'_>) {
         let mut due = std::mem::take(&mut self.due);
-        let now = now();
         if self.vigils.first().is_some_and(|first| first <= now) {
             self.vigils.until(now + LOOK_AHEAD, &mut due);
             for &router in &due {
@@ -159,3 +158,7 @@ const fn place(family: Family, vrid: u8) -> usize {
     };
     family + vrid as usize
 }
+
+#[cfg(test)]
+#[path = "roster_tests.rs"]
+mod tests;

@@ -568,4 +568,4 @@ fn lease(interval: Duration, down_timer_adverts: u8) -> Duration {
 
 #[cfg(test)]
 #[path = "router_tests.rs"]
-mod tests;
+pub(super) mod tests;

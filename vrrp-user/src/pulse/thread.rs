@@ -21,7 +21,9 @@ use rustix::{
 use vrrp_common::abi::Kind;
 
 use super::{
-    Board, Command, Port, Report, Spec, receive,
+    Board, Command, Port, Report, Spec,
+    clock::now,
+    receive,
     roster::Roster,
     router::Outlet,
     scheduling::{Scheduling, apply, budget},
@@ -284,7 +286,7 @@ impl Pulse {
 
     fn expire(&mut self) {
         let outlet = Outlet { board: &self.board, reports: &self.reports };
-        self.roster.expire(&outlet);
+        self.roster.expire(now(), &outlet);
     }
 
     fn arm(&mut self) {
