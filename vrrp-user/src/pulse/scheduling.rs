@@ -38,13 +38,13 @@ pub struct Scheduling {
     pub warnings: Vec<String>,
 }
 
-/// As in `sched_deadline 0.5 of 10 ms`, `sched_fifo 50`, `nice -20`.
+/// As in `sched_deadline, 0.35 of 10 ms`, `sched_fifo, priority 50`, `normal, nice -20`.
 impl fmt::Display for Scheduling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |span: Duration| span.as_secs_f64() * 1e3;
         match self.class {
             Class::Deadline { runtime, period } => {
-                write!(f, "sched_deadline, {} of {} ms", ms(runtime), ms(period))
+                write!(f, "sched_deadline, {:.2} of {:.0} ms", ms(runtime), ms(period))
             }
             Class::Fifo { priority } => write!(f, "sched_fifo, priority {priority}"),
             Class::Normal { nice } => write!(f, "normal, nice {nice}"),
