@@ -50,7 +50,7 @@ pub use netns::Namespace;
 pub use node::Node;
 pub use probe::Prober;
 pub use process::{Line, Process, Signal};
-pub use router::{Daemon, Router, VirtualRouter};
+pub use router::{Daemon, Lateness, Pulse, Router, VirtualRouter};
 pub use sys::PacketSocket;
 pub use times::Times;
 pub use wire::Mac;

@@ -262,8 +262,30 @@ pub struct VirtualRouter {
     pub acceptance: String,
     /// Why so.
     pub xdp_reason: String,
+    /// How the thread runs that keeps its deadlines, and how well.
+    pub pulse: Pulse,
     /// Number of events by name.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// Scheduling of the thread that sends adverts, and how late it was for one virtual router.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Pulse {
+    /// Its class with its parameters.
+    pub scheduling: String,
+    /// The latest of all.
+    pub latest_us: u64,
+    /// How many were how late.
+    pub lateness: Vec<Lateness>,
+}
+
+/// A class of the histogram.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Lateness {
+    /// Its upper end, which the last one does not have.
+    pub up_to_us: Option<u64>,
+    /// How many were in it.
+    pub count: u64,
 }
 
 impl VirtualRouter {

@@ -25,7 +25,7 @@ use vrrp_common::{
     },
 };
 use xvrrp::{
-    config::{Unicast, UnicastPeer},
+    config::{Scheduling, Unicast, UnicastPeer},
     datapath::Slots,
     election::{Parameters, State},
     pulse::{self, Addresses, Command, Port, Report, Spec},
@@ -136,7 +136,7 @@ impl Bench {
         let port = Arc::new(Port::unicast(device.index, mac, places.own).unwrap());
         let routers = specs.len();
         let slots = Arc::new(Slots::own(1 + u32::try_from(routers).unwrap()));
-        let (handle, reports) = pulse::spawn(specs, &slots, None).unwrap();
+        let (handle, reports) = pulse::spawn(specs, &slots, None, &Scheduling::default()).unwrap();
         for router in 0..routers {
             let port = Arc::clone(&port);
             assert!(handle.send(Command::Start { router, port, source: places.own }));

@@ -44,6 +44,8 @@ const PROGRAMS: &[Program] = &[
     Program { name: "vtysh", package: FRR, user: User::Tests },
     // An independent opinion on the frames we send.
     Program { name: "tshark", package: "tshark", user: User::Tests },
+    // Makes busy tasks of a real-time class.
+    Program { name: "chrt", package: "util-linux", user: User::Tests },
     // Sees whether a stopped daemon left programs, maps or links behind.
     Program { name: "bpftool", package: "bpftool", user: User::Tests },
     // Compiles libFuzzer.

@@ -11,5 +11,5 @@ mod wire;
 
 pub use client::{ClientError, status, stop};
 pub use server::{Daemon, Server};
-pub use status::{Family, RouterStatus, State, timestamp};
+pub use status::{Class, Family, Pulse, RouterStatus, State, timestamp};
 pub use table::table;

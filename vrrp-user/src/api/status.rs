@@ -38,8 +38,32 @@ pub struct RouterStatus {
     /// Time until the kernel stops answering for the addresses unless it is renewed, in
     /// milliseconds; negative when that moment has passed, `null` without a lease.
     pub lease_ms: Option<i64>,
+    /// How the thread runs that keeps the router's deadlines, and how well.
+    pub pulse: Pulse,
     /// Counters by name.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// Scheduling of the thread that all virtual routers share, and how late it did what one of them had
+/// to do at a certain time: send a regular advert, take over from a dead master.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pulse {
+    /// Its scheduling class: `sched_deadline, 0.35 of 10 ms`, `sched_fifo, priority 50` or
+    /// `normal, nice -20`.
+    pub scheduling: String,
+    /// The latest of all, in microseconds.
+    pub latest_us: u64,
+    /// How many were how late.
+    pub lateness: Vec<Class>,
+}
+
+/// One class of a histogram.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Class {
+    /// Its upper end in microseconds, inclusive; `null` for the last one.
+    pub up_to_us: Option<u64>,
+    /// How many were in it and in none before.
+    pub count: u64,
 }
 
 /// Address family of a virtual router.
@@ -111,6 +135,14 @@ pub(super) mod tests {
             xdp_reason: "veth".to_owned(),
             acceptance: "accept".to_owned(),
             lease_ms: Some(2993),
+            pulse: Pulse {
+                scheduling: "sched_fifo, priority 50".to_owned(),
+                latest_us: 61,
+                lateness: vec![
+                    Class { up_to_us: Some(50), count: 16 },
+                    Class { up_to_us: None, count: 1 },
+                ],
+            },
             counters: BTreeMap::from([("adverts_sent".to_owned(), 17)]),
         }
     }
@@ -135,6 +167,14 @@ pub(super) mod tests {
                 "xdp_reason": "veth",
                 "acceptance": "accept",
                 "lease_ms": 2993,
+                "pulse": {
+                    "scheduling": "sched_fifo, priority 50",
+                    "latest_us": 61,
+                    "lateness": [
+                        {"up_to_us": 50, "count": 16},
+                        {"up_to_us": null, "count": 1}
+                    ]
+                },
                 "counters": {"adverts_sent": 17}
             })
         );

@@ -7,7 +7,9 @@ use std::{
 
 use vrrp_common::{Version, ladder::Believe};
 
-use super::{Garp, Global, XdpMode, code, diagnostic::Findings, parser::Statement, values};
+use super::{
+    Garp, Global, XdpMode, code, diagnostic::Findings, parser::Statement, scheduling, values,
+};
 
 /// The choices of `xdp_mode`.
 pub(super) const XDP_MODES: [(&str, XdpMode); 5] = [
@@ -158,7 +160,10 @@ fn apply(
         "vrrp_garp_interval" => {
             defaults.garp.interval = spacing(statement, findings).unwrap_or(defaults.garp.interval);
         }
-        _ => apply_garp(statement, defaults, findings),
+        _ => {
+            scheduling::apply(statement, &mut global.scheduling, findings);
+            apply_garp(statement, defaults, findings);
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod model;
 mod oddities;
 mod parser;
 mod references;
+mod scheduling;
 mod scripts;
 mod source;
 mod suggest;
@@ -33,7 +34,8 @@ use std::{collections::HashMap, path::Path};
 pub use diagnostic::{Diagnostic, Loaded, Severity, Verdict};
 pub use model::{
     AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm, Config, Garp, Global, HmacMode,
-    InitialState, Instance, Unicast, UnicastPeer, VirtualAddress, VirtualMac, XdpMode,
+    InitialState, Instance, Policy, Scheduling, Unicast, UnicastPeer, VirtualAddress, VirtualMac,
+    XdpMode,
 };
 pub use source::{FileId, Position, Sources, Span};
 

@@ -35,6 +35,42 @@ pub struct Global {
     pub drop_foreign: bool,
     /// `vrrp_startup_delay`: for this long after the start no virtual router takes part.
     pub startup_delay: Duration,
+    /// How the thread that sends adverts and notices a dead master is scheduled.
+    pub scheduling: Scheduling,
+}
+
+/// Scheduling and memory of the pulse. What cannot be had is replaced by the next best.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scheduling {
+    /// `xdp_pulse_policy`, an extension of ours.
+    pub policy: Policy,
+    /// `xdp_pulse_budget`, an extension of ours: the share of a processor that SCHED_DEADLINE
+    /// reserves, 1-95 percent; `None` for one that fits the virtual routers.
+    pub budget: Option<u8>,
+    /// `vrrp_rt_priority`, 1-99, which with keepalived is one of SCHED_RR: the priority of SCHED_FIFO.
+    pub priority: Option<u8>,
+    /// `vrrp_priority`: nice, -20 to 19, where there is no better class.
+    pub nice: Option<i8>,
+    /// `vrrp_rlimit_rttime`: how long SCHED_FIFO may compute without waiting for anything; whoever
+    /// does is killed. keepalived's default of 10 ms is not ours.
+    pub rttime: Option<Duration>,
+    /// `vrrp_cpu_affinity`: the processors that it may run on, empty for all. Unless it is all,
+    /// the kernel grants no SCHED_DEADLINE.
+    pub cpus: Vec<u16>,
+    /// `vrrp_no_swap`: all memory is made resident at once. What is in use is locked without it.
+    pub no_swap: bool,
+}
+
+/// The best scheduling class that is tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// SCHED_DEADLINE, else as [`Policy::Fifo`].
+    #[default]
+    Deadline,
+    /// SCHED_FIFO, else as [`Policy::Nice`].
+    Fifo,
+    /// Normal, with a nice value.
+    Nice,
 }
 
 /// One `vrrp_instance`: a virtual router on an interface.

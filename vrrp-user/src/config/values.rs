@@ -19,8 +19,19 @@ pub(super) fn number(
     otherwise: &str,
     findings: &mut Findings,
 ) -> Option<u32> {
-    let word = argument(statement)?;
-    let name = statement.keyword();
+    let range = i64::from(*range.start())..=i64::from(*range.end());
+    let value = integer(argument(statement)?, statement.keyword(), range, otherwise, findings)?;
+    u32::try_from(value).ok()
+}
+
+/// The same of any `word` behind `keyword`, also below zero.
+pub(super) fn integer(
+    word: &Word,
+    keyword: &str,
+    range: RangeInclusive<i64>,
+    otherwise: &str,
+    findings: &mut Findings,
+) -> Option<i64> {
     let digits = word.text.strip_prefix('+').unwrap_or(&word.text);
     if !is_digits(digits.strip_prefix('-').unwrap_or(digits)) {
         let message = format!("`{}` is not a whole number", word.text);
@@ -30,7 +41,11 @@ pub(super) fn number(
     let value = digits.parse().ok().filter(|value| range.contains(value));
     if value.is_none() {
         let (least, most) = (range.start(), range.end());
-        let message = format!("`{name} {}` is outside {least}-{most}", word.text);
+        let message = if *least < 0 {
+            format!("`{keyword} {}` is outside {least} to {most}", word.text)
+        } else {
+            format!("`{keyword} {}` is outside {least}-{most}", word.text)
+        };
         findings.report(code::OUT_OF_RANGE, word.span, message).help(otherwise);
     }
     value

@@ -6,6 +6,7 @@ mod addresses;
 mod devices;
 mod journal;
 mod log;
+mod memory;
 mod plan;
 mod service;
 mod virtual_macs;
@@ -159,8 +160,16 @@ impl Daemon {
             Some(datapath) => rings(datapath),
             None => (None, None),
         };
-        let (pulse, reports) = pulse::spawn(plan.specs(), &slots, doorbells)
+        // Loading needs much memory for a short time. From here on what is in use stays in use.
+        if let Some(reason) = memory::lock(plan.scheduling().no_swap) {
+            warn!("memory is not locked, adverts may wait for swapped pages: {reason}");
+        }
+        let (pulse, reports) = pulse::spawn(plan.specs(), &slots, doorbells, plan.scheduling())
             .map_err(Error::setup("the pulse thread"))?;
+        for warning in &pulse.scheduling().warnings {
+            warn!("{warning}");
+        }
+        info!("the pulse runs as {}", pulse.scheduling());
         let announcer = Announcer::spawn();
         let delay = plan.startup_delay();
         let held_until = (!delay.is_zero()).then(|| Instant::now() + delay);
@@ -334,7 +343,7 @@ impl Daemon {
     fn status(&self) -> Vec<api::RouterStatus> {
         service::status(
             &self.plan,
-            self.pulse.board(),
+            &self.pulse,
             &self.slots,
             &self.devices,
             &self.addresses,

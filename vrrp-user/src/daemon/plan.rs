@@ -13,7 +13,7 @@ use vrrp_common::{
 };
 
 use crate::{
-    config::{Authentication, ChecksumForm, Config, Instance, VirtualAddress, XdpMode},
+    config::{Authentication, ChecksumForm, Config, Instance, Scheduling, VirtualAddress, XdpMode},
     datapath::Sizes,
     election::Parameters,
     pulse::{Addresses, RouterId, Spec},
@@ -24,6 +24,7 @@ pub(super) struct Plan {
     pub(super) routers: Vec<Instance>,
     drop_foreign: bool,
     startup_delay: Duration,
+    scheduling: Scheduling,
 }
 
 impl Plan {
@@ -32,6 +33,7 @@ impl Plan {
             routers: config.instances,
             drop_foreign: config.global.drop_foreign,
             startup_delay: config.global.startup_delay,
+            scheduling: config.global.scheduling,
         }
     }
 
@@ -55,6 +57,11 @@ impl Plan {
     /// For how long after the start no virtual router takes part.
     pub(super) const fn startup_delay(&self) -> Duration {
         self.startup_delay
+    }
+
+    /// How the pulse is to be scheduled.
+    pub(super) const fn scheduling(&self) -> &Scheduling {
+        &self.scheduling
     }
 
     /// True unless every virtual router does without the kernel program.

@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{
     announce::{self, Announcer},
-    api::{self, Family, RouterStatus, timestamp},
+    api::{self, Class, Family, Pulse, RouterStatus, timestamp},
     datapath::Slots,
     election::State,
-    pulse::{self, Board},
+    pulse::{self, Lateness},
 };
 
 /// A client's request on its way to the daemon's loop.
@@ -55,16 +55,17 @@ impl api::Daemon for Handle {
 /// All virtual routers, in the order of the configuration.
 pub(super) fn status(
     plan: &Plan,
-    board: &Board,
+    pulse: &pulse::Handle,
     slots: &Slots,
     devices: &Devices,
     addresses: &Addresses,
     announcer: &Announcer,
 ) -> Vec<RouterStatus> {
     let (now, now_by_calendar) = (pulse::now(), SystemTime::now());
+    let scheduling = pulse.scheduling().to_string();
     let row = |(router, instance): (usize, &crate::config::Instance)| {
         let family = instance.family();
-        let shown = board.snapshot(router);
+        let shown = pulse.board().snapshot(router);
         let attachment = devices.attachment(&instance.interface);
         let lease = slots.get(slot_of(router)).lease();
 
@@ -102,6 +103,7 @@ pub(super) fn status(
             acceptance: addresses.means(router).to_string(),
             lease_ms: lease
                 .map(|until| milliseconds(until.since(now)) - milliseconds(now.since(until))),
+            pulse: describe(&scheduling, &shown.lateness),
             counters,
         }
     };
@@ -110,4 +112,15 @@ pub(super) fn status(
 
 fn milliseconds(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn describe(scheduling: &str, lateness: &Lateness) -> Pulse {
+    let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+    let class =
+        |(end, count): &(Option<Duration>, u64)| Class { up_to_us: end.map(micros), count: *count };
+    Pulse {
+        scheduling: scheduling.to_owned(),
+        latest_us: micros(lateness.most),
+        lateness: lateness.counts.iter().map(class).collect(),
+    }
 }

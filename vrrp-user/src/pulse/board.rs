@@ -1,6 +1,9 @@
 //! What the pulse shows of itself, readable at any time without disturbing it.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
 use vrrp_common::{
     Addr, Priority,
@@ -8,7 +11,11 @@ use vrrp_common::{
     ladder::{Heard, Reject},
 };
 
-use super::{RouterId, clock::now};
+use super::{
+    RouterId,
+    clock::now,
+    lateness::{Histogram, Lateness},
+};
 use crate::election::{Election, Instant, State};
 
 /// One row for each virtual router, and the thread's own counters.
@@ -47,6 +54,7 @@ struct Row {
     active_router: [AtomicU64; 2],
     since: AtomicU64,
     own: [AtomicU64; Own::COUNT],
+    lateness: Histogram,
     /// What the raw socket's ladder counted, as the kernel program counts.
     ladder: [AtomicU64; Counter::COUNT],
     rejects: [AtomicU64; Reject::COUNT],
@@ -72,6 +80,8 @@ pub struct Snapshot {
     /// Names and values of the counters that user space has. Those of the kernel program have the
     /// same names where they count the same, and are to be added.
     pub counters: Vec<(String, u64)>,
+    /// How late its deadlines were kept.
+    pub lateness: Lateness,
 }
 
 impl Board {
@@ -108,6 +118,7 @@ impl Board {
             .filter(|address| *address != Addr::UNSPECIFIED),
             since: Instant::from_nanos(value(&row.since)),
             counters: own.chain(ladder).chain(rejects).collect(),
+            lateness: row.lateness.read(),
         }
     }
 
@@ -142,6 +153,10 @@ impl Board {
 
     pub(super) fn add(&self, router: RouterId, counter: Own, by: u64) {
         self.rows[router].own[counter as usize].fetch_add(by, Relaxed);
+    }
+
+    pub(super) fn count_lateness(&self, router: RouterId, lateness: Duration) {
+        self.rows[router].lateness.count(lateness);
     }
 
     pub(super) fn count_heard(&self, router: RouterId, heard: &Heard, outcome: Counter) {

@@ -60,6 +60,8 @@ impl Content<'_> {
 /// A buffer for one advert. Nothing is allocated after it was made.
 pub(super) struct AdvertFrame {
     octets: Box<[u8; ROOM]>,
+    /// Where the advert in it ends; 0 where there is none.
+    end: usize,
     /// Counts up by one with each advert, from 1, as keepalived does, and leaves out 0, in whose
     /// place the kernel would put a number of its own. IPv6 has no such field.
     identification: u16,
@@ -67,7 +69,7 @@ pub(super) struct AdvertFrame {
 
 impl AdvertFrame {
     pub(super) fn new() -> Self {
-        Self { octets: Box::new([0; ROOM]), identification: 0 }
+        Self { octets: Box::new([0; ROOM]), end: 0, identification: 0 }
     }
 
     /// Writes the next advert to a group and returns it as an Ethernet frame. `None` for more
@@ -81,7 +83,13 @@ impl AdvertFrame {
         };
         let link = ethernet::header(group_mac, content.mac, ethertype);
         self.octets[..ethernet::HEADER].copy_from_slice(&link);
-        Some(&self.octets[..end])
+        self.end = end;
+        Some(self.written())
+    }
+
+    /// What [`Self::frame`] has returned last.
+    pub(super) fn written(&self) -> &[u8] {
+        &self.octets[..self.end]
     }
 
     /// The same to any address, as an IP packet.

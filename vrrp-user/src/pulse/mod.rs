@@ -4,9 +4,13 @@
 
 mod board;
 mod clock;
+mod deadlines;
 mod frame;
+mod lateness;
 mod receive;
+mod roster;
 mod router;
+mod scheduling;
 mod send;
 mod thread;
 
@@ -28,6 +32,8 @@ use vrrp_common::{
 
 pub use board::{Board, Snapshot};
 pub use clock::now;
+pub use lateness::Lateness;
+pub use scheduling::Scheduling;
 pub use thread::{Handle, spawn};
 
 use crate::{

@@ -18,6 +18,7 @@ use vrrp_common::{
 use super::{
     Port,
     clock::now,
+    roster::Roster,
     router::{Heeded, Outlet, Router},
 };
 use crate::{
@@ -45,14 +46,14 @@ pub(super) struct Sender {
 pub(super) fn drain(
     (family, socket): (Family, &Socket),
     port: &Arc<Port>,
-    routers: &mut [Router],
+    roster: &mut Roster,
     outlet: &Outlet<'_>,
 ) {
     let mut buffer = [0; BUFFER];
     for _ in 0..BATCH {
         // An error other than "nothing there" is the device's; its link event tells the daemon.
         let Ok(length) = read(family, socket, &mut buffer) else { return };
-        hear(family, &buffer[..length], port, routers, outlet);
+        hear(family, &buffer[..length], port, roster, outlet);
     }
 }
 
@@ -98,26 +99,25 @@ fn open(family: Family, packet: &[u8]) -> Option<(Sender, IpAddr, u8)> {
     }
 }
 
-fn hear(
-    family: Family,
-    packet: &[u8],
-    port: &Arc<Port>,
-    routers: &mut [Router],
-    outlet: &Outlet<'_>,
-) {
+fn hear(family: Family, packet: &[u8], port: &Arc<Port>, roster: &mut Roster, outlet: &Outlet<'_>) {
     // What names no virtual router is nobody's to count here; with a kernel program it has been.
     let Some((sender, destination, vrid)) = open(family, packet) else { return };
-    let ours = |router: &&mut Router| {
+    let ours = |router: &&Router| {
         // A unicast router must know, too, that somebody speaks to the group.
-        let reaches = router.is_on(port)
+        router.is_on(port)
             || destination.is_multicast()
                 && router.is_unicast()
-                && router.ifindex() == Some(port.ifindex);
-        reaches && router.vrid() == vrid && router.family() == family
+                && router.ifindex() == Some(port.ifindex)
     };
     // keepalived lets unicast routers share a VRID if they share no peer.
-    let of_another = |router: &&mut Router| !router.has_peer(sender.address);
-    let Some(router) = routers.iter_mut().filter(ours).min_by_key(of_another) else { return };
+    let of_another = |router: &&Router| !router.has_peer(sender.address);
+    let candidates = roster.with_vrid(family, vrid).filter(ours);
+    let Some(router) = candidates.min_by_key(of_another).map(Router::id) else { return };
+    roster.visit(router, |router| take(router, packet, sender, outlet));
+}
+
+/// Lets a router have a packet that is for it.
+fn take(router: &mut Router, packet: &[u8], sender: Sender, outlet: &Outlet<'_>) {
     match router.judge(packet, sender) {
         Ok(Judged { heard, tolerated }) => {
             if let Some(reject) = tolerated {

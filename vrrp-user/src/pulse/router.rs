@@ -19,7 +19,7 @@ use super::{
     clock::{now, since_1970},
     frame::{AdvertFrame, Content},
     receive::Sender,
-    send::send,
+    send::{Sent, send},
     thread::Reports,
 };
 use crate::{
@@ -41,6 +41,8 @@ pub(super) struct Router {
     port: Option<Arc<Port>>,
     frame: AdvertFrame,
     authenticator: Authenticator,
+    /// When the advert that [`Self::prepare`] has written is due.
+    prepared_for: Instant,
     /// Until when the last advert that left pays for answers.
     paid_until: Option<Instant>,
     /// Stamps of the news that were handled, by kind, and of the last repetition.
@@ -53,6 +55,13 @@ pub(super) struct Router {
     /// The last advert that the election saw, and those that it calls accepted and discarded, each
     /// with its digest.
     heard: [Option<(Advert, u64)>; 3],
+}
+
+/// The buffer for an advert, what is to be in it, and who gets it instead of the group.
+struct Draft<'a> {
+    frame: &'a mut AdvertFrame,
+    content: Content<'a>,
+    unicast: Option<&'a Unicast>,
 }
 
 /// Where a router's actions go.
@@ -73,6 +82,7 @@ impl Router {
             port: None,
             frame: AdvertFrame::new(),
             authenticator,
+            prepared_for: Instant::default(),
             paid_until: None,
             handled: [Instant::default(); Kind::COUNT],
             repeated: Instant::default(),
@@ -89,6 +99,16 @@ impl Router {
         self.election.next_deadline()
     }
 
+    /// State of its election.
+    pub(super) fn state(&self) -> State {
+        self.election.state()
+    }
+
+    /// The port that it takes part on.
+    pub(super) fn port(&self) -> Option<&Port> {
+        self.port.as_deref()
+    }
+
     /// Index of the device that it takes part on.
     pub(super) fn ifindex(&self) -> Option<u32> {
         self.port.as_ref().map(|port| port.ifindex)
@@ -97,6 +117,11 @@ impl Router {
     /// True while it takes part on this port.
     pub(super) fn is_on(&self, port: &Arc<Port>) -> bool {
         self.port.as_ref().is_some_and(|own| Arc::ptr_eq(own, port))
+    }
+
+    /// True while both take part on the same port.
+    pub(super) fn shares_port(&self, other: &Self) -> bool {
+        other.port.as_ref().is_some_and(|port| self.is_on(port))
     }
 
     /// Which it is.
@@ -232,6 +257,46 @@ impl Router {
         }
     }
 
+    /// Sees whether absorbed adverts have moved the deadline, and if it has passed all the same, does
+    /// what is due.
+    pub(super) fn watch(&mut self, now: Instant, outlet: &Outlet<'_>) {
+        self.see_repetition(outlet);
+        if self.is_due(now) {
+            self.expire(now, outlet);
+        }
+    }
+
+    /// Writes the regular advert if it is due at `now`. True if [`Self::prepared`] is to be sent and
+    /// [`Self::settle_prepared`] told of it: what goes to single peers is sent already.
+    pub(super) fn prepare(&mut self, now: Instant, outlet: &Outlet<'_>) -> bool {
+        if self.is_unicast() {
+            self.expire(now, outlet);
+            return false;
+        }
+        self.catch_up(outlet);
+        let due = self.next_deadline().filter(|due| *due <= now);
+        let (Some(due), State::Active) = (due, self.state()) else { return false };
+        self.prepared_for = due;
+        let mut actions = Actions::new();
+        self.election.handle(Event::Timer, now, &mut actions);
+        // Adver_Timer leads to nothing but an advert (RFC 9568 6.4.3).
+        actions.into_iter().any(|action| match action {
+            Action::Advertise { priority } => self.write(priority),
+            _ => false,
+        })
+    }
+
+    /// What [`Self::prepare`] has written.
+    pub(super) fn prepared(&self) -> &[u8] {
+        self.frame.written()
+    }
+
+    /// The prepared advert was handed over at `before`; `left` says whether the kernel took it.
+    pub(super) fn settle_prepared(&mut self, left: bool, before: Instant, outlet: &Outlet<'_>) {
+        outlet.board.count_lateness(self.id, before.since(self.prepared_for));
+        self.settle(self.election.effective_priority(), before, Sent::one(left), outlet);
+    }
+
     /// The deadline has passed. What the kernel saw counts first: a thread that was late is not an
     /// Active router that was dead.
     pub(super) fn expire(&mut self, now: Instant, outlet: &Outlet<'_>) {
@@ -243,7 +308,8 @@ impl Router {
         // second look or rings.
         self.slot().expect(0, 0);
         self.see_repetition(outlet);
-        if self.is_due(now) {
+        if let Some(deadline) = self.next_deadline().filter(|deadline| *deadline <= now) {
+            outlet.board.count_lateness(self.id, now.since(deadline));
             self.handle(Event::Timer, now, outlet);
         }
     }
@@ -348,14 +414,24 @@ impl Router {
         }
     }
 
-    /// Sends one advert. The clock is read before: when it left, answers are paid for until then
-    /// plus as many intervals as a Backup waits, without its skew. A unicast advert has left when
-    /// one copy has, to whichever peer: a peer that no route leads to must not silence the Active
-    /// router of all others. Whoever has no peers never answers.
+    /// Sends one advert.
     fn advertise(&mut self, priority: Priority, outlet: &Outlet<'_>) {
-        let Some(port) = &self.port else { return };
-        let parameters = self.election.parameters();
+        let Some(port) = self.port.clone() else { return };
         let before = now();
+        let Draft { frame, content, unicast } = self.draft(priority, &port);
+        let sent = send(frame, &content, &port, unicast);
+        self.settle(priority, before, sent, outlet);
+    }
+
+    /// Writes one advert to the group. False if there is none to send.
+    fn write(&mut self, priority: Priority) -> bool {
+        let Some(port) = self.port.clone() else { return false };
+        let Draft { frame, content, .. } = self.draft(priority, &port);
+        frame.frame(&content).is_some()
+    }
+
+    fn draft(&mut self, priority: Priority, port: &Port) -> Draft<'_> {
+        let parameters = self.election.parameters();
         let content = Content {
             mac: self.spec.mac.unwrap_or(port.mac),
             source: parameters.source,
@@ -370,15 +446,24 @@ impl Router {
             coverage: self.spec.coverage,
             seal: self.authenticator.seal(since_1970()),
         };
-        let sent = send(&mut self.frame, &content, port, self.spec.unicast.as_ref());
+        Draft { frame: &mut self.frame, content, unicast: self.spec.unicast.as_ref() }
+    }
+
+    /// Accounts for an advert. The clock was read before it was sent: when it left, answers are paid
+    /// for until then plus as many intervals as a Backup waits, without its skew. A unicast advert has
+    /// left when one copy has, to whichever peer: a peer that no route leads to must not silence the
+    /// Active router of all others. Whoever has no peers never answers.
+    fn settle(&mut self, priority: Priority, before: Instant, sent: Sent, outlet: &Outlet<'_>) {
         outlet.board.add(self.id, Own::SendErrors, sent.lost);
         if sent.left == 0 {
             return;
         }
         outlet.board.count(self.id, Own::AdvertsSent);
+        let has_carrier = self.port().is_some_and(|port| port.carrier.load(Relaxed));
+        let parameters = self.election.parameters();
         if priority.is_resign() {
             outlet.board.count(self.id, Own::PriorityZeroSent);
-        } else if self.election.state() == State::Active && port.carrier.load(Relaxed) {
+        } else if self.election.state() == State::Active && has_carrier {
             let until =
                 before + lease(parameters.interval.duration(), parameters.down_timer_adverts);
             match self.paid_until.replace(until) {
@@ -483,4 +568,4 @@ fn lease(interval: Duration, down_timer_adverts: u8) -> Duration {
 
 #[cfg(test)]
 #[path = "router_tests.rs"]
-mod tests;
+pub(super) mod tests;

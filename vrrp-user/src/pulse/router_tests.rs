@@ -22,7 +22,51 @@ const PRIMARY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 254);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A router of priority 100, version 3, one second.
+/// A router of priority 100, version 3, one second, in slot 1.
+pub(in crate::pulse) fn spec() -> Spec {
+    let parameters = Parameters {
+        version: Version::V3,
+        priority: Priority::DEFAULT,
+        interval: AdverInterval::DEFAULT,
+        preempt: true,
+        preempt_delay: Duration::ZERO,
+        down_timer_adverts: 3,
+        source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        lower_prio_no_advert: false,
+        higher_prio_send_advert: false,
+    };
+    Spec {
+        slot: 1,
+        parameters,
+        vrid: Vrid::new(51).unwrap(),
+        mac: None,
+        addresses: Addresses::V4(vec![ADDRESS.octets()]),
+        group: [224, 0, 0, 18].into(),
+        unicast: None,
+        auth: Auth::None,
+        authentication: None,
+        coverage: Coverage::default(),
+        believe: Believe::Either,
+        owner_ignores: false,
+        skip_check_addresses: false,
+    }
+}
+
+/// A port, and the other end of its sockets.
+pub(in crate::pulse) fn port() -> (Arc<Port>, Socket) {
+    let (sender, network) = Socket::pair(Domain::UNIX, Type::DGRAM.nonblocking(), None).unwrap();
+    let port = Port {
+        ifindex: 2,
+        mac: [2, 0, 0, 0, 0, 2],
+        hop_limit: 255,
+        carrier: AtomicBool::new(true),
+        receivers: vec![(Family::V4, sender.try_clone().unwrap())],
+        sender,
+    };
+    (Arc::new(port), network)
+}
+
+/// The router of [`spec`].
 struct Bench {
     router: Router,
     slots: Arc<Slots>,
@@ -40,49 +84,15 @@ impl Bench {
     }
 
     fn with(change: impl FnOnce(&mut Spec)) -> Self {
-        let parameters = Parameters {
-            version: Version::V3,
-            priority: Priority::DEFAULT,
-            interval: AdverInterval::DEFAULT,
-            preempt: true,
-            preempt_delay: Duration::ZERO,
-            down_timer_adverts: 3,
-            source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            lower_prio_no_advert: false,
-            higher_prio_send_advert: false,
-        };
-        let mut spec = Spec {
-            slot: 1,
-            parameters,
-            vrid: Vrid::new(51).unwrap(),
-            mac: None,
-            addresses: Addresses::V4(vec![ADDRESS.octets()]),
-            group: [224, 0, 0, 18].into(),
-            unicast: None,
-            auth: Auth::None,
-            authentication: None,
-            coverage: Coverage::default(),
-            believe: Believe::Either,
-            owner_ignores: false,
-            skip_check_addresses: false,
-        };
+        let mut spec = spec();
         change(&mut spec);
         let slots = Arc::new(Slots::own(2));
-        let (sender, network) =
-            Socket::pair(Domain::UNIX, Type::DGRAM.nonblocking(), None).unwrap();
-        let port = Port {
-            ifindex: 2,
-            mac: [2, 0, 0, 0, 0, 2],
-            hop_limit: 255,
-            carrier: AtomicBool::new(true),
-            receivers: vec![(Family::V4, sender.try_clone().unwrap())],
-            sender,
-        };
+        let (port, network) = port();
         let (reports, reported) = tokio::sync::mpsc::channel(64);
         Self {
             router: Router::new(0, spec, Arc::clone(&slots)),
             slots,
-            port: Arc::new(port),
+            port,
             board: Board::new(1),
             reports,
             reported,

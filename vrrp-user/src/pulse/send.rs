@@ -1,7 +1,13 @@
-//! One advert on its way: to the group, or to each peer by itself.
+//! Adverts on their way: to the group, many at a time, or to each peer by itself.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::{
+    io::IoSlice,
+    iter,
+    net::{IpAddr, SocketAddr, SocketAddrV6},
+};
 
+use arrayvec::ArrayVec;
+use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 use socket2::{SockAddr, Socket};
 
 use super::{
@@ -20,6 +26,13 @@ pub(super) struct Sent {
 }
 
 impl Sent {
+    /// Of an advert to the group.
+    pub(super) fn one(left: bool) -> Self {
+        let mut sent = Self::default();
+        sent.count(left);
+        sent
+    }
+
     fn count(&mut self, left: bool) {
         if left {
             self.left += 1;
@@ -37,11 +50,10 @@ pub(super) fn send(
     port: &Port,
     unicast: Option<&Unicast>,
 ) -> Sent {
-    let mut sent = Sent::default();
     let Some(Unicast { peers, ttl, .. }) = unicast else {
-        sent.count(frame.frame(content).is_some_and(|frame| leaves(&port.sender, frame)));
-        return sent;
+        return Sent::one(frame.frame(content).is_some_and(|frame| leaves(&port.sender, frame)));
     };
+    let mut sent = Sent::default();
     for peer in peers {
         let copy = Content {
             destination: peer.address,
@@ -52,6 +64,32 @@ pub(super) fn send(
         sent.count(frame.packet(&copy).is_some_and(|packet| leaves_for(&to, &port.sender, packet)));
     }
     sent
+}
+
+/// Frames that one call of [`send_frames`] takes.
+pub(super) const BATCH: usize = 64;
+
+/// Sends whole frames, no more than [`BATCH`], without waiting. Says of each whether the kernel took
+/// it; one that it refuses does not keep those behind it from leaving.
+pub(super) fn send_frames<'a>(
+    port: &Port,
+    frames: impl Iterator<Item = &'a [u8]>,
+) -> ArrayVec<bool, BATCH> {
+    let frames: ArrayVec<_, BATCH> = frames.map(|frame| [IoSlice::new(frame)]).collect();
+    let nothing = iter::repeat_with(SendAncillaryBuffer::default);
+    let mut ancillary: ArrayVec<_, BATCH> = nothing.take(frames.len()).collect();
+    let mut messages: ArrayVec<_, BATCH> = iter::zip(&frames, &mut ancillary)
+        .map(|(frame, ancillary)| MMsgHdr::new(frame, ancillary))
+        .collect();
+    let mut left = ArrayVec::new();
+    while left.len() < messages.len() {
+        // An error speaks of the first one only: more is known when the rest is tried.
+        match sendmmsg(&port.sender, &mut messages[left.len()..], SendFlags::empty()) {
+            Ok(count) if count > 0 => left.extend(iter::repeat_n(true, count)),
+            Ok(_) | Err(_) => left.push(false),
+        }
+    }
+    left
 }
 
 /// A queue that is full counts as an error, like a device that is down.

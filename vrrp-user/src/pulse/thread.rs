@@ -24,9 +24,12 @@ use super::{
     Board, Command, Port, Report, Spec,
     clock::now,
     receive,
-    router::{Outlet, Router},
+    roster::Roster,
+    router::Outlet,
+    scheduling::{Scheduling, apply, budget},
 };
 use crate::{
+    config,
     datapath::{Doorbells, Slots},
     election::Instant,
 };
@@ -46,21 +49,24 @@ pub struct Handle {
     commands: SyncSender<Command>,
     bell: Arc<OwnedFd>,
     board: Arc<Board>,
+    scheduling: Scheduling,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts the thread. `doorbells` is `None` where there is no kernel program. Reports come out of
+/// Starts the thread, in the scheduling class that is wished for or the next best. `doorbells` is `None` where there is no kernel program. Reports come out of
 /// the receiver; it closes when the thread has ended.
 pub fn spawn(
     specs: Vec<Spec>,
     slots: &Arc<Slots>,
     doorbells: Option<Doorbells>,
+    wish: &config::Scheduling,
 ) -> io::Result<(Handle, tokio::sync::mpsc::Receiver<Report>)> {
     let (commands, incoming) = sync_channel(COMMANDS);
     let (outgoing, reports) =
         tokio::sync::mpsc::channel(REPORTS + REPORTS_PER_ROUTER * specs.len());
     let board = Arc::new(Board::new(specs.len()));
     let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+    let budget = budget(specs.iter().map(|spec| spec.parameters.interval.duration()));
     let mut pulse = Pulse::new(
         specs,
         slots,
@@ -70,8 +76,15 @@ pub fn spawn(
         Arc::clone(&board),
         Arc::clone(&bell),
     )?;
-    let thread = thread::Builder::new().name("pulse".to_owned()).spawn(move || pulse.run())?;
-    Ok((Handle { commands, bell, board, thread: Some(thread) }, reports))
+    let (say, hear) = sync_channel(1);
+    let wish = wish.clone();
+    let thread = thread::Builder::new().name("pulse".to_owned()).spawn(move || {
+        // Nobody to hear it means that this function has failed, and it does not.
+        let _ = say.send(apply(&wish, budget));
+        pulse.run();
+    })?;
+    let scheduling = hear.recv().map_err(io::Error::other)?;
+    Ok((Handle { commands, bell, board, scheduling, thread: Some(thread) }, reports))
 }
 
 impl Handle {
@@ -92,6 +105,11 @@ impl Handle {
         &self.board
     }
 
+    /// The scheduling class that it got.
+    pub fn scheduling(&self) -> &Scheduling {
+        &self.scheduling
+    }
+
     /// Waits until the thread has ended, after [`Command::Stop`]. `false` if it panicked.
     pub fn join(mut self) -> bool {
         self.thread.take().is_none_or(|thread| thread.join().is_ok())
@@ -105,7 +123,7 @@ const DOORBELLS: u64 = 2;
 const PORTS: u64 = 3;
 
 struct Pulse {
-    routers: Vec<Router>,
+    roster: Roster,
     /// The ports that routers take part on, each at the place that its token says.
     ports: Vec<Option<Arc<Port>>>,
     doorbells: Option<Doorbells>,
@@ -138,13 +156,8 @@ impl Pulse {
         if let Some(doorbells) = &doorbells {
             watch(&epoll, doorbells, DOORBELLS)?;
         }
-        let routers = specs
-            .into_iter()
-            .enumerate()
-            .map(|(id, spec)| Router::new(id, spec, Arc::clone(slots)))
-            .collect();
         Ok(Self {
-            routers,
+            roster: Roster::new(specs, slots),
             ports: Vec::new(),
             doorbells,
             commands,
@@ -182,10 +195,9 @@ impl Pulse {
         let outlet = Outlet { board: &self.board, reports: &self.reports };
         for bell in doorbells {
             // Slot 0 is nobody's; slots follow the order of the routers.
-            let router =
-                (bell.slot as usize).checked_sub(1).and_then(|id| self.routers.get_mut(id));
+            let router = (bell.slot as usize).checked_sub(1);
             if let (Some(router), Some(kind)) = (router, Kind::ALL.get(bell.kind as usize)) {
-                router.answer_doorbell(*kind, &outlet);
+                self.roster.visit(router, |router| router.answer_doorbell(*kind, &outlet));
             }
         }
     }
@@ -203,17 +215,20 @@ impl Pulse {
                 let Some(Some(port)) = self.ports.get(place) else { return };
                 let Some((family, socket)) = port.receivers.get(index) else { return };
                 let outlet = Outlet { board: &self.board, reports: &self.reports };
-                receive::drain((*family, socket), port, &mut self.routers, &outlet);
+                receive::drain((*family, socket), port, &mut self.roster, &outlet);
             }
         }
     }
 
     fn take_commands(&mut self) -> Flow {
-        let mut flow = Flow::Continue;
+        let (mut flow, mut any) = (Flow::Continue, false);
         while flow == Flow::Continue
             && let Ok(command) = self.commands.try_recv()
         {
-            flow = self.obey(command);
+            (flow, any) = (self.obey(command), true);
+        }
+        if any {
+            self.abandon_unused();
         }
         flow
     }
@@ -225,23 +240,16 @@ impl Pulse {
         let outlet = Outlet { board: &self.board, reports: &self.reports };
         match command {
             Command::Start { router, port, source } => {
-                if let Some(router) = self.routers.get_mut(router) {
-                    router.start(port, source, &outlet);
-                }
+                self.roster.visit(router, |router| router.start(port, source, &outlet));
             }
             Command::Fault { router } => {
-                if let Some(router) = self.routers.get_mut(router) {
-                    router.shut_down(&outlet);
-                }
+                self.roster.visit(router, |router| router.shut_down(&outlet));
             }
             Command::Stop => {
-                for router in &mut self.routers {
-                    router.shut_down(&outlet);
-                }
+                self.roster.visit_all(|router| router.shut_down(&outlet));
                 return Flow::Stop;
             }
         }
-        self.abandon_unused();
         Flow::Continue
     }
 
@@ -266,7 +274,7 @@ impl Pulse {
     fn abandon_unused(&mut self) {
         for place in &mut self.ports {
             if let Some(port) = place
-                && !self.routers.iter().any(|router| router.is_on(port))
+                && !self.roster.iter().any(|router| router.is_on(port))
             {
                 for (_, socket) in &port.receivers {
                     let _ = epoll::delete(&self.epoll, socket);
@@ -277,17 +285,12 @@ impl Pulse {
     }
 
     fn expire(&mut self) {
-        let now = now();
         let outlet = Outlet { board: &self.board, reports: &self.reports };
-        for router in &mut self.routers {
-            if router.next_deadline().is_some_and(|deadline| deadline <= now) {
-                router.expire(now, &outlet);
-            }
-        }
+        self.roster.expire(now(), &outlet);
     }
 
     fn arm(&mut self) {
-        let next = self.routers.iter().filter_map(Router::next_deadline).min();
+        let next = self.roster.next_deadline();
         if next == self.armed {
             return;
         }

@@ -6,3 +6,4 @@ pub mod memory;
 pub mod packet;
 pub mod raw;
 pub mod readiness;
+pub mod sched;

@@ -1,0 +1,164 @@
+//! All virtual routers, and which of them is to be looked at when.
+//!
+//! A node may have hundreds of routers that send or expect a hundred adverts a second each. So
+//! nothing here looks at all of them, wake-ups are shared, and nothing is allocated once the
+//! daemon runs.
+
+use std::{sync::Arc, time::Duration};
+
+use arrayvec::ArrayVec;
+use vrrp_common::Family;
+
+use super::{
+    RouterId, Spec,
+    clock::now,
+    deadlines::Deadlines,
+    router::{Outlet, Router},
+    send::{BATCH, send_frames},
+};
+use crate::{
+    datapath::Slots,
+    election::{Instant, State},
+};
+
+/// How early an advert may leave to share a wake-up and a system call with others. The next one is
+/// due when it would have been due anyway.
+const EARLY: Duration = Duration::from_micros(200);
+
+/// A wake-up for one Backup's deadline looks at all whose deadlines come within this time: adverts
+/// that were absorbed in the meantime have moved most of them, so that the next wake-up is that
+/// much later, however many routers there are. A deadline that nothing has moved stays as it is.
+const LOOK_AHEAD: Duration = Duration::from_millis(20);
+
+/// The virtual routers of the daemon.
+pub(super) struct Roster {
+    routers: Vec<Router>,
+    /// The routers of a family with a VRID, on whatever port: see [`place`].
+    by_vrid: Vec<Vec<RouterId>>,
+    /// When the next regular advert of each Active router is due.
+    adverts: Deadlines,
+    /// When the Active router of each Backup counts as dead, as far as looked at.
+    vigils: Deadlines,
+    /// Those that are due; kept for its memory.
+    due: Vec<RouterId>,
+}
+
+impl Roster {
+    pub(super) fn new(specs: Vec<Spec>, slots: &Arc<Slots>) -> Self {
+        let count = specs.len();
+        let routers = specs.into_iter().enumerate();
+        let routers: Vec<_> =
+            routers.map(|(id, spec)| Router::new(id, spec, Arc::clone(slots))).collect();
+        let mut by_vrid = vec![Vec::new(); 2 * 256];
+        for router in &routers {
+            by_vrid[place(router.family(), router.vrid())].push(router.id());
+        }
+        Self {
+            routers,
+            by_vrid,
+            adverts: Deadlines::new(count),
+            vigils: Deadlines::new(count),
+            due: Vec::with_capacity(count),
+        }
+    }
+
+    /// All of them, to look at.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Router> {
+        self.routers.iter()
+    }
+
+    /// Those of `family` with `vrid`, to look at.
+    pub(super) fn with_vrid(&self, family: Family, vrid: u8) -> impl Iterator<Item = &Router> {
+        self.by_vrid[place(family, vrid)].iter().map(|id| &self.routers[*id])
+    }
+
+    /// Lets something happen to a router. There is no other way to change one: what it waits for may
+    /// have changed with it. `None` if there is no such router.
+    pub(super) fn visit<R>(
+        &mut self,
+        router: RouterId,
+        act: impl FnOnce(&mut Router) -> R,
+    ) -> Option<R> {
+        let visited = self.routers.get_mut(router)?;
+        let result = act(visited);
+        let deadline = visited.next_deadline();
+        let (advert, vigil) =
+            if visited.state() == State::Active { (deadline, None) } else { (None, deadline) };
+        self.adverts.set(router, advert);
+        self.vigils.set(router, vigil);
+        Some(result)
+    }
+
+    /// The same to each.
+    pub(super) fn visit_all(&mut self, mut act: impl FnMut(&mut Router)) {
+        for router in 0..self.routers.len() {
+            self.visit(router, &mut act);
+        }
+    }
+
+    /// When [`Self::expire`] is to be called next.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        [self.adverts.first(), self.vigils.first()].into_iter().flatten().min()
+    }
+
+    /// Does what is due at `now`: takes over first, since regular adverts may be many.
+    pub(super) fn expire(&mut self, now: Instant, outlet: &Outlet<'_>) {
+        let mut due = std::mem::take(&mut self.due);
+        if self.vigils.first().is_some_and(|first| first <= now) {
+            self.vigils.until(now + LOOK_AHEAD, &mut due);
+            for &router in &due {
+                self.visit(router, |router| router.watch(now, outlet));
+            }
+        }
+        if self.adverts.first().is_some_and(|first| first <= now) {
+            self.adverts.until(now + EARLY, &mut due);
+            self.advertise(&mut due, now, outlet);
+        }
+        self.due = due;
+    }
+
+    /// Sends the regular adverts of all these routers.
+    fn advertise(&mut self, due: &mut [RouterId], now: Instant, outlet: &Outlet<'_>) {
+        // As they come, they mostly are in this order.
+        due.sort_unstable_by_key(|router| self.routers[*router].ifindex());
+        let mut batch = ArrayVec::new();
+        for &router in &*due {
+            let deadline = self.adverts.of(router).unwrap_or(now);
+            let is_ready = self.visit(router, |router| router.prepare(now.max(deadline), outlet));
+            if is_ready == Some(true) {
+                let joins =
+                    |first: &RouterId| self.routers[*first].shares_port(&self.routers[router]);
+                if batch.is_full() || !batch.first().is_none_or(joins) {
+                    self.flush(&mut batch, outlet);
+                }
+                batch.push(router);
+            }
+        }
+        self.flush(&mut batch, outlet);
+    }
+
+    /// Sends what these routers have prepared for their port, in one system call.
+    fn flush(&mut self, batch: &mut ArrayVec<RouterId, BATCH>, outlet: &Outlet<'_>) {
+        let Some(port) = batch.first().and_then(|first| self.routers[*first].port()) else {
+            return;
+        };
+        let before = now();
+        let frames = batch.iter().map(|router| self.routers[*router].prepared());
+        let left = send_frames(port, frames);
+        for (router, left) in batch.drain(..).zip(left) {
+            self.routers[router].settle_prepared(left, before, outlet);
+        }
+    }
+}
+
+const fn place(family: Family, vrid: u8) -> usize {
+    let family = match family {
+        Family::V4 => 0,
+        Family::V6 => 256,
+    };
+    family + vrid as usize
+}
+
+#[cfg(test)]
+#[path = "roster_tests.rs"]
+mod tests;
