@@ -5,8 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use rig::{Capture, Config, Cut, Daemon, Failover, Lab, Router, ms_between, seed, wire::What};
 
-/// What two cores that run other tests may add to a limit, ms. It tells right from wrong; how good it is,
-/// the demo measures.
+/// What a busy machine may add to the limit of an advert, whose thread has a real-time class, ms. It
+/// tells right from wrong; how good it is, the demo measures.
+const ADVERT_TOLERANCE_MS: f64 = 20.0;
+/// What it may add to what follows from a takeover, in this program and in the client that asks, ms.
 const TOLERANCE_MS: f64 = 100.0;
 /// Timers never fire early; this is for the clocks of observer and observed, ms.
 const EARLY_MS: f64 = 1.0;
@@ -42,16 +44,21 @@ impl Pair {
     }
 }
 
-fn assert_within(what: &str, elapsed_ms: f64, limit: Duration) {
+fn assert_within(what: &str, elapsed_ms: f64, limit: Duration, tolerance_ms: f64) {
     let limit_ms = limit.as_secs_f64() * 1e3;
-    let expected = limit_ms - EARLY_MS..=limit_ms + TOLERANCE_MS;
+    let expected = limit_ms - EARLY_MS..=limit_ms + tolerance_ms;
     assert!(expected.contains(&elapsed_ms), "{what} after {elapsed_ms:.2} ms, limit {limit_ms:.2}");
 }
 
 fn assert_in_time(failover: &Failover, config: &Config) {
-    let events = ["takeover advert", "gratuitous ARP", "ARP answer", "ping answer"];
-    for (event, delay) in events.into_iter().zip(failover.delays()) {
-        assert_within(event, delay, config.active_down_interval());
+    let events = [
+        ("takeover advert", ADVERT_TOLERANCE_MS),
+        ("gratuitous ARP", TOLERANCE_MS),
+        ("ARP answer", TOLERANCE_MS),
+        ("ping answer", TOLERANCE_MS),
+    ];
+    for ((event, tolerance_ms), delay) in events.into_iter().zip(failover.delays()) {
+        assert_within(event, delay, config.active_down_interval(), tolerance_ms);
     }
     assert!(failover.takeover <= failover.announced, "the advert comes first (R-6.4.1-06)");
 }
@@ -81,22 +88,19 @@ fn a_short_interval_fails_over_within_its_limit() {
 /// its Skew_Time.
 #[test]
 fn a_stopped_master_is_followed_after_the_skew_time() {
-    let master = Config::default();
-    let backup = Config { priority: 90, ..master.clone() };
-    let mut pair = Pair::start([&master.to_string(), &backup.to_string()]);
+    let config = Config::default();
+    let backup = Config { priority: 90, ..config.clone() };
+    let mut pair = Pair::start([&config.to_string(), &backup.to_string()]);
     let stopped = SystemTime::now();
     assert!(pair.routers[0].stop().unwrap().success());
-    let advert = |node: usize| {
-        let node = pair.lab.node(node);
-        let seen =
-            pair.capture.expect("an advert", stopped, SETTLING, |seen| seen.is_advert_of(node));
-        seen.unwrap()
-    };
-    let (last, first) = (advert(0), advert(1));
-    assert!(matches!(last.what, What::Advert { priority: 0, .. }), "{last:?}");
-    assert_within("takeover", ms_between(last.at, first.at), backup.skew_time());
-    let later = pair.capture.seen_since(last.at + Duration::from_nanos(1));
-    assert!(!later.iter().any(|seen| seen.is_advert_of(pair.lab.node(0))), "nothing after it");
+    let [master, heir] = [0, 1].map(|node| pair.lab.node(node));
+    let takes_over = |seen: &rig::Seen| seen.is_advert_of(heir);
+    let first = pair.capture.expect("the takeover", stopped, SETTLING, takes_over).unwrap();
+    let seen = pair.capture.seen();
+    let last = seen.iter().rfind(|seen| seen.is_advert_of(master)).unwrap();
+    assert!(matches!(last.what, What::Advert { priority: 0, .. }), "nothing after it: {last:?}");
+    let elapsed_ms = ms_between(last.at, first.at);
+    assert_within("takeover", elapsed_ms, backup.skew_time(), ADVERT_TOLERANCE_MS);
 }
 
 /// R-6.4.3-12, issue 2: the better router takes the address back when it returns, and the other

@@ -13,7 +13,9 @@ use rig::{
     wire::{self, ALL_NODES, NdParty, NeighborAdvert, What},
 };
 
-/// What a takeover may take beyond the Active_Down_Interval, ms.
+/// When the advert of a takeover may leave after its time on a busy machine, ms.
+const ADVERT_TOLERANCE_MS: f64 = 20.0;
+/// When everything that follows from it may be over, ms.
 const TOLERANCE_MS: f64 = 100.0;
 const SETTLING: Duration = Duration::from_secs(15);
 /// How long an answer is waited for that must not come.
@@ -152,8 +154,11 @@ fn both_addresses_move_when_the_master_dies() {
     };
     assert_eq!(takeover.what, expected);
     let failover = cut.observe(&takeover).unwrap();
-    let limit_ms = limit.as_secs_f64() * 1e3 + TOLERANCE_MS;
-    for delay in failover.delays() {
+    let limit_ms = limit.as_secs_f64() * 1e3;
+    let delays = failover.delays();
+    assert!(delays[0] <= limit_ms + ADVERT_TOLERANCE_MS, "of {limit_ms:.2} ms: {failover:?}");
+    for delay in delays {
+        let limit_ms = limit_ms + TOLERANCE_MS;
         assert!(delay <= limit_ms, "{delay:.2} ms of {limit_ms:.2}: {failover:?}");
     }
 
@@ -259,7 +264,7 @@ fn a_stopped_master_is_followed_after_the_skew_time() {
     let seen = cluster.capture.seen();
     let last = seen.iter().rfind(|seen| seen.is_advert_of(master)).unwrap();
     assert!(matches!(last.what, What::Advert { priority: 0, .. }), "{last:?}");
-    let limit_ms = cluster.configs[1].skew_time().as_secs_f64() * 1e3 + TOLERANCE_MS;
+    let limit_ms = cluster.configs[1].skew_time().as_secs_f64() * 1e3 + ADVERT_TOLERANCE_MS;
     let elapsed_ms = ms_between(last.at, first.at);
     assert!(elapsed_ms <= limit_ms, "{elapsed_ms:.2} ms of {limit_ms:.2}");
     cluster.expect_owner(1);
