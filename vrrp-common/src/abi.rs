@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Changes with every change of this file: a controller only adopts a program that says the same.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// Slot 0 belongs to no virtual router: its counters are for what cannot be ascribed to one.
 pub const NO_SLOT: u32 = 0;
@@ -147,6 +147,48 @@ impl Rejected {
     }
 }
 
+/// Record of the requester ring: a host whose question was answered without the kernel's knowledge,
+/// so that the kernel does not know its MAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Requester {
+    /// Its address.
+    pub address: Addr,
+    /// Its MAC, as [`mac_word`].
+    pub mac: u64,
+    /// [`Family::number`] of the address.
+    pub family: u32,
+    /// Device behind which it is.
+    pub ifindex: u32,
+}
+
+impl Requester {
+    /// A number that stands for it, all of its bits alike.
+    #[inline(always)]
+    pub const fn fingerprint(&self) -> u64 {
+        let Addr { high, low } = self.address;
+        let mixed = high ^ low.rotate_left(29) ^ self.mac ^ (self.ifindex as u64) << 48;
+        let spread = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        spread ^ spread >> 32
+    }
+}
+
+/// Requesters that are remembered at the same time, so that each leaves one record and not one with
+/// each question. A power of two.
+pub const REMEMBERED_REQUESTERS: u32 = 1024;
+
+/// For how long one is remembered, as a shift of nanoseconds: 34 seconds.
+pub const REQUESTER_AGE_SHIFT: u32 = 35;
+
+/// Beyond a burst of [`REQUESTER_BURST`] records one leaves in this time, in nanoseconds, whoever
+/// asks and on whatever processor. The kernel forgets unused neighbours after a minute (gc_stale_time)
+/// and only when there are many; with these numbers there are never more of ours than 512
+/// (gc_thresh2), from which on it forgets others, too.
+pub const REQUESTER_INTERVAL: u64 = 250_000_000;
+
+/// See [`REQUESTER_INTERVAL`].
+pub const REQUESTER_BURST: u64 = 256;
+
 /// Of each reject reason at most one record leaves per processor in this time, in nanoseconds.
 pub const REJECT_RECORD_INTERVAL: u64 = 100_000_000;
 
@@ -194,11 +236,14 @@ pub enum Counter {
     NotAccepted,
     /// Frames to the virtual MAC dropped, because the lease was not fresh.
     VirtualMacDropped,
+    /// What this host itself sent in the name of our addresses and that was dropped, because the
+    /// lease was not fresh.
+    OutgoingDropped,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: usize = 19;
+    pub const COUNT: usize = 20;
 
     /// Their names in `xvrrp status`, in order.
     pub const NAMES: [&'static str; Self::COUNT] = [
@@ -221,6 +266,7 @@ impl Counter {
         "adverts_deferred",
         "not_accepted",
         "virtual_mac_dropped",
+        "outgoing_dropped",
     ];
 
     /// Where a reject is counted.
@@ -417,7 +463,8 @@ mod tests {
     #[test]
     fn layout() {
         assert_eq!(size_of::<Slot<u64>>(), (13 + 8 * Kind::COUNT) * 8);
-        assert_eq!(Counter::VirtualMacDropped as usize + 1, Counter::COUNT);
+        assert_eq!(Counter::OutgoingDropped as usize + 1, Counter::COUNT);
+        assert_eq!(size_of::<Requester>(), 32);
         assert_eq!(word_mac(mac_word([1, 2, 3, 4, 5, 6])), [1, 2, 3, 4, 5, 6]);
     }
 }

@@ -70,11 +70,13 @@ pub fn xvrrp_ingress(ctx: TcContext) -> i32 {
     }
 }
 
-/// Entry point of the tcx hook, outwards, on devices with a virtual MAC.
+/// Entry point of the tcx hook, outwards.
 #[classifier]
 pub fn xvrrp_egress(ctx: TcContext) -> i32 {
-    egress::send(&mut Packet::new(&ctx));
-    TCX_NEXT
+    match egress::send(&mut Packet::new(&ctx)) {
+        Verdict::Drop => TC_ACT_SHOT,
+        Verdict::Pass | Verdict::Answer => TCX_NEXT,
+    }
 }
 
 #[inline(always)]

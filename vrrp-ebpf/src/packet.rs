@@ -89,6 +89,12 @@ impl<'a, H: Hook> Packet<'a, H> {
             .is_some_and(|to| ethernet::is_group(to) || *to == macs[0] || *to == macs[1])
     }
 
+    /// True for a frame from one of these MACs.
+    #[inline(always)]
+    pub(crate) fn is_from(&self, macs: [Mac; 2]) -> bool {
+        self.octets::<6>(ethernet::SOURCE).is_some_and(|from| *from == macs[0] || *from == macs[1])
+    }
+
     /// Turns the Ethernet addresses round: to `destination`, from `source`. Tags stay.
     #[inline(always)]
     pub(crate) fn address(&mut self, destination: Mac, source: Mac) -> Option<()> {

@@ -394,7 +394,9 @@ impl Devices {
             },
         };
         info!("{}: xdp_mode {} ({})", link.name, attachment.mode, attachment.reason);
-        if attachment.mode != Mode::None && self.plan.has_virtual_mac_on(&link.name) {
+        if attachment.mode != Mode::None
+            && self.plan.interfaces_with_addresses().contains(link.name.as_str())
+        {
             self.attach_egress(link);
         }
         attachment
@@ -402,11 +404,14 @@ impl Devices {
 
     fn attach_egress(&mut self, link: &Link) {
         let Some(datapath) = &mut self.datapath else { return };
-        if let Err(error) = datapath.attach_egress(link.index) {
+        let Err(error) = datapath.attach_egress(link.index) else { return };
+        let (name, cause) = (&link.name, root_cause(&error));
+        warn!(
+            "{name}: what leaves is not looked at: should the adverts stop, this host may still send from virtual addresses until they are removed: {cause}"
+        );
+        if self.plan.has_virtual_mac_on(name) {
             warn!(
-                "{}: ARP requests and Neighbor Solicitations that the kernel itself sends from virtual addresses carry the interface's MAC, not the virtual one, and neighbours will believe them: {}",
-                link.name,
-                root_cause(&error)
+                "{name}: ARP requests and Neighbor Solicitations that the kernel itself sends from virtual addresses carry the interface's MAC, not the virtual one, and neighbours will believe them: {cause}"
             );
         }
     }

@@ -136,6 +136,12 @@ impl Plan {
         }
     }
 
+    /// Interfaces that virtual addresses belong on.
+    pub(super) fn interfaces_with_addresses(&self) -> BTreeSet<&str> {
+        let addresses = |router| all_addresses(router).map(move |own| interface_of(router, own));
+        self.routers.iter().flat_map(addresses).collect()
+    }
+
     /// True when a router whose adverts use this interface has a virtual MAC.
     pub(super) fn has_virtual_mac_on(&self, interface: &str) -> bool {
         self.with_virtual_mac().any(|(_, router, _)| router.interface == interface)

@@ -102,7 +102,7 @@ pub enum Program {
     Xdp,
     /// For the tcx hook, inwards: the same for frames that the kernel has already taken in.
     Ingress,
-    /// For the tcx hook, outwards: the host's own ARP and Neighbor Discovery from virtual addresses.
+    /// For the tcx hook, outwards: what this host sends from virtual addresses.
     Egress,
 }
 
@@ -312,9 +312,10 @@ impl Datapath {
         Err(last)
     }
 
-    /// Attaches the program for what leaves, so that the kernel's own ARP and Neighbor Discovery
-    /// give the virtual MAC for addresses that have one ([`Self::add_address`]). The link lasts as
-    /// that of [`Self::attach`]. Linux before 6.6 cannot.
+    /// Attaches the program for what leaves, so that nothing does in the name of addresses
+    /// ([`Self::add_address`]) that this host does not answer for, and so that the kernel's own ARP
+    /// and Neighbor Discovery give the virtual MAC where there is one. The link lasts as that of
+    /// [`Self::attach`]. Linux before 6.6 cannot.
     pub fn attach_egress(&mut self, ifindex: u32) -> Result<(), Error> {
         let link = self.attach_tcx(ifindex, Program::Egress, TcAttachType::Egress)?;
         self.egress.insert(ifindex, link);

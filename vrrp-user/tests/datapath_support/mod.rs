@@ -110,6 +110,11 @@ impl State {
         matches!(self, Self::Fresh | Self::FreshInstalled)
     }
 
+    /// True while nothing may leave in the name of the addresses.
+    pub(crate) const fn is_silent(self) -> bool {
+        self.is_installed() && !self.is_open()
+    }
+
     pub(crate) const fn is_installed(self) -> bool {
         matches!(self, Self::FreshInstalled | Self::ClosedInstalled | Self::LapsedInstalled)
     }
