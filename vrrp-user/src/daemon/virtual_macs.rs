@@ -1,5 +1,6 @@
-//! What the virtual MACs need beside the kernel program: that the network card lets frames to them
-//! in; and where there is no program, an interface of their own.
+//! What the virtual addresses need of the interfaces beside the kernel program: that the kernel asks
+//! in the name of others; for virtual MACs, that the network card lets frames to them in; and where
+//! there is no program, an interface of their own.
 //!
 //! The interface is a macvlan in private mode, as keepalived makes it. Here it is on only while its
 //! virtual router is Active: a Backup has to drop what is sent to the virtual MAC (RFC 9568 6.4.2),
@@ -23,7 +24,8 @@ use crate::{
 };
 
 /// The kernel asks for other hosts' MACs in the name of the interface's primary address. Asking in
-/// the name of a virtual one would teach them the interface's MAC for it.
+/// the name of a virtual one would teach them this host's MAC for it, the interface's where there is
+/// a virtual one, and wrong once the address has moved.
 const ASKING: [(&str, &str); 1] = [("arp_announce", "2")];
 
 /// The kernel does not answer on one interface for the addresses of another, as keepalived has it.
@@ -35,6 +37,9 @@ pub(super) struct VirtualMacs {
     journal: Journal<Trace>,
     /// What of the journal was changed and not undone.
     made: BTreeSet<Trace>,
+    /// Interfaces that ask as [`ASKING`] says, with their indices. Whoever changes that afterwards
+    /// shall have it so.
+    asking: BTreeMap<String, u32>,
     routers: Vec<Router>,
 }
 
@@ -69,7 +74,7 @@ struct Presence {
 impl VirtualMacs {
     pub(super) fn new(plan: Arc<Plan>, host: Host, journal: Journal<Trace>) -> Self {
         let routers = vec![Router::default(); plan.routers.len()];
-        Self { plan, host, journal, made: BTreeSet::new(), routers }
+        Self { plan, host, journal, made: BTreeSet::new(), asking: BTreeMap::new(), routers }
     }
 
     /// True when a macvlan of ours has changed, and not by our doing.
@@ -88,6 +93,14 @@ impl VirtualMacs {
     /// another interface than before.
     pub(super) async fn arrange(&mut self, links: &[Link], devices: &Devices) -> bool {
         let plan = Arc::clone(&self.plan);
+        for interface in plan.interfaces_with_addresses() {
+            let index = links.iter().find(|link| link.name == interface).map(|link| link.index);
+            if let Some(index) = index
+                && self.asking.insert(interface.to_owned(), index) != Some(index)
+            {
+                self.keep_quiet(interface, &ASKING).await;
+            }
+        }
         let mut changed = false;
         for (router, instance, mac) in plan.with_virtual_mac() {
             let interface = &instance.interface;
@@ -192,7 +205,6 @@ impl VirtualMacs {
             let outcome = match &wanted {
                 None => Ok(None),
                 Some(Way::Program(filter)) => {
-                    self.keep_quiet(&filter.interface, &ASKING).await;
                     self.add_filter(router, filter).await;
                     Ok(None)
                 }
@@ -235,7 +247,6 @@ impl VirtualMacs {
 
     async fn add_macvlan(&mut self, router: RouterId, macvlan: &Macvlan) -> host::Result<Presence> {
         let parent = self.plan.routers[router].interface.clone();
-        self.keep_quiet(&parent, &ASKING).await;
         self.keep_quiet(&parent, &ANSWERING).await;
         self.make(Trace::Macvlan(macvlan.clone())).await?;
         let presence = match self.host.link(&macvlan.name).await? {
@@ -246,7 +257,7 @@ impl VirtualMacs {
         Ok(presence)
     }
 
-    /// Keeps an interface from speaking for the virtual addresses with its own MAC.
+    /// Keeps an interface from speaking for the virtual addresses by itself.
     async fn keep_quiet(&mut self, interface: &str, sysctls: &[(&str, &str)]) {
         for (name, value) in sysctls {
             let outcome = match Trace::sysctl(sysctl("ipv4", interface, name), value) {
@@ -255,7 +266,7 @@ impl VirtualMacs {
                 Err(error) => Err(error),
             };
             if let Err(error) = outcome {
-                warn!("{interface} may speak for virtual addresses with its own MAC: {error}");
+                warn!("{interface} may speak for virtual addresses by itself: {error}");
             }
         }
     }
