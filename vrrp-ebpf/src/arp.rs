@@ -1,11 +1,11 @@
 //! ARP requests for the virtual addresses.
 
 use vrrp_common::{
-    Frame, FrameMut,
-    abi::{self, Counter},
+    Addr, Family, Frame, FrameMut,
+    abi::{self, Counter, Requester},
     wire::{
         arp::{self, LENGTH},
-        ethernet::Link,
+        ethernet::{Link, Vlan},
     },
 };
 
@@ -41,17 +41,29 @@ pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link) -> Verdict {
     if !packet.is_for([device_mac, answer_mac]) {
         return Verdict::Pass;
     }
-    if !request.is_answerable() || !router.is_open(maps::now()) {
+    let now = maps::now();
+    if !request.is_answerable() || !router.is_open(now) {
         if !router.is_installed() {
             return Verdict::Pass;
         }
         maps::count(router.slot, Counter::ArpDropped);
         return Verdict::Drop;
     }
+    let asker = request.sender_ip();
     let reply = arp::answer(octets, answer_mac);
     if packet.put(link.payload, &reply).is_none() || packet.address(sender, device_mac).is_none() {
         return Verdict::Drop;
     }
     maps::count(router.slot, Counter::ArpAnswered);
+    // A probe is from nobody, and the device of a VLAN is another.
+    if asker != [0; 4] && link.vlan == Vlan::NONE {
+        let requester = Requester {
+            address: Addr::v4(asker),
+            mac: abi::mac_word(sender),
+            family: Family::V4.number().into(),
+            ifindex: packet.ifindex,
+        };
+        maps::introduce(&requester, now);
+    }
     Verdict::Answer
 }

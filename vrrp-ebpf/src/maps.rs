@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use vrrp_common::{
     Addr, Family,
-    abi::{self, Counter, Counters, Doorbell, Kind, Rejected, Setting},
+    abi::{self, Counter, Counters, Doorbell, Kind, Rejected, Requester, Setting},
     ladder::{Heard, PackedRules, Reject},
     wire::Mac,
 };
@@ -55,6 +55,19 @@ static DOORBELLS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
 /// Rejected adverts, for people: [`Rejected`].
 #[map]
 static REJECTS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
+
+/// Hosts that the kernel is to know: [`Requester`].
+#[map]
+static REQUESTERS: RingBuf = RingBuf::with_byte_size(16 * 1024, 0);
+
+/// Requesters that left a record lately, each at the place that its fingerprint says: the upper half
+/// of that, and the time.
+#[map]
+static REMEMBERED: Array<u64> = Array::with_max_entries(abi::REMEMBERED_REQUESTERS, 0);
+
+/// When the next record of [`REQUESTERS`] would be due if all left at the rate that is allowed.
+#[map]
+static NEXT_REQUESTER: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Nanoseconds of CLOCK_MONOTONIC.
 #[inline(always)]
@@ -251,6 +264,35 @@ pub(crate) fn reject(slot: u32, reason: usize, family: Family, source: Addr, ifi
     let record = Rejected { at, source, family, slot, reason: reason as u32, ifindex };
     // A full ring loses the record; the counter has it.
     REJECTS.output::<Rejected>(record, 0).is_ok()
+}
+
+/// Leaves a record of a host that was answered, unless it left one just now or there are too many.
+/// Processors that do so at the same time may leave one more.
+#[inline(always)]
+pub(crate) fn introduce(requester: &Requester, now: u64) {
+    let fingerprint = requester.fingerprint();
+    let index = fingerprint as u32 % abi::REMEMBERED_REQUESTERS;
+    let entry = fingerprint & 0xffff_ffff_0000_0000 | now >> abi::REQUESTER_AGE_SHIFT;
+    let (Some(remembered), Some(due)) =
+        (REMEMBERED.get_ptr_mut(index), NEXT_REQUESTER.get_ptr_mut(0))
+    else {
+        return;
+    };
+    // SAFETY: both are valid elements of a map, and words are aligned.
+    unsafe {
+        if remembered.read_volatile() == entry {
+            return;
+        }
+        let next = due.read_volatile().max(now);
+        if next - now >= abi::REQUESTER_BURST * abi::REQUESTER_INTERVAL {
+            return;
+        }
+        // A full ring loses the record; the host may ask again.
+        if REQUESTERS.output::<Requester>(*requester, 0).is_ok() {
+            remembered.write_volatile(entry);
+            due.write_volatile(next + abi::REQUESTER_INTERVAL);
+        }
+    }
 }
 
 /// A setting of the whole program.

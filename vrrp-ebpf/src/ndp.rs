@@ -1,10 +1,10 @@
 //! Neighbor Solicitations for the virtual addresses.
 
 use vrrp_common::{
-    Frame,
-    abi::{self, Counter},
+    Family, Frame,
+    abi::{self, Counter, Requester},
     wire::{
-        ethernet::Link,
+        ethernet::{Link, Vlan},
         ipv6::Payload,
         ndp::{self, ANSWER, Question, SOLICITATION, Solicitation},
     },
@@ -35,7 +35,8 @@ pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link, payload: &Pay
         return Verdict::Pass;
     }
     packet.gather(WHOLE);
-    let question = question(packet, payload).filter(|_| router.is_open(maps::now()));
+    let now = maps::now();
+    let question = question(packet, payload).filter(|_| router.is_open(now));
     // The answer is longer than a solicitation without a link-layer address, and shorter than one
     // with more options. A frame that cannot be resized is lost like any other.
     if let Some(question) = question
@@ -48,6 +49,16 @@ pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link, payload: &Pay
             return Verdict::Drop;
         }
         maps::count(router.slot, Counter::NdAnswered);
+        // The device of a VLAN is another.
+        if question.introduces && link.vlan == Vlan::NONE {
+            let requester = Requester {
+                address: question.source,
+                mac: abi::mac_word(question.mac),
+                family: Family::V6.number().into(),
+                ifindex: packet.ifindex,
+            };
+            maps::introduce(&requester, now);
+        }
         return Verdict::Answer;
     }
     if !router.is_installed() {

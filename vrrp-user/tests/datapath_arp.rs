@@ -9,9 +9,13 @@ use datapath_support::{
     Arp, Bench, DEVICE_MAC, HOST, IFINDEX, OTHER_VIP, PEER, SLOT, State, VIP, VIRTUAL_MAC, Verdict,
     padded, tagged,
 };
-use vrrp_common::wire::{
-    arp,
-    ethernet::{BROADCAST, Vlan},
+use vrrp_common::{
+    Addr,
+    abi::REQUESTER_BURST,
+    wire::{
+        arp,
+        ethernet::{BROADCAST, Vlan},
+    },
 };
 use xvrrp::pulse;
 
@@ -66,6 +70,50 @@ fn states() {
         }
     }
     assert!(bench.doorbells().is_empty());
+}
+
+/// issue 4, "requesters answered in XDP are taught to the kernel": who was answered leaves one record,
+/// not one with each question. Who has no address yet leaves none, nor who is left to the kernel, and
+/// behind a VLAN the device is another.
+#[test]
+fn requesters() {
+    let mut bench = Bench::new();
+    bench.add_address(VIP, Vlan::from_tags(100, 0), SLOT);
+    let request = Arp::request(VIP);
+    for state in [State::Closed, State::ClosedInstalled, State::Fresh] {
+        bench.put(state);
+        bench.run(&PROBE.frame());
+        bench.run(&tagged(&request.frame(), &[(0x8100, 100)]));
+        bench.run(&Arp::request(PEER).frame());
+        assert_eq!(bench.requesters(), [], "{state:?}");
+        for _ in 0..10 {
+            bench.run(&request.frame());
+        }
+        let (mac, address) = request.sender;
+        let expected = (state == State::Fresh).then_some((Addr::v4(address), mac));
+        assert_eq!(bench.requesters(), Vec::from_iter(expected), "{state:?}");
+    }
+    // The same address with another MAC is another host.
+    let moved = ([2, 0, 0, 0, 0, 0x65], request.sender.1);
+    bench.run(&Arp { sender: moved, ..request }.frame());
+    assert_eq!(bench.requesters(), [(Addr::v4(moved.1), moved.0)]);
+}
+
+/// issue 4: however many say to be somebody, no more are taught than the kernel's table can bear; all
+/// are answered.
+#[test]
+fn flood_of_requesters() {
+    let mut bench = Bench::new();
+    bench.put(State::Fresh);
+    for host in 0..2000_u16 {
+        let [high, low] = host.to_be_bytes();
+        let sender = ([2, 0, 0, 1, high, low], [198, 51, high, low]);
+        let request = Arp { sender, ..Arp::request(VIP) };
+        bench.expect_answer("one of many", &request.frame(), &request.answer().frame());
+    }
+    let taught = bench.requesters().len() as u64;
+    // One more for each interval that the test has taken.
+    assert!((REQUESTER_BURST..REQUESTER_BURST + 100).contains(&taught), "{taught}");
 }
 
 /// the lease runs out by itself, on the clock that the controller reads, and not before.

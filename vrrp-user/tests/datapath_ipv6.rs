@@ -4,8 +4,8 @@
 mod datapath_support;
 
 use datapath_support::{
-    Advert6, Bench, DEVICE_MAC, GLOBAL, IFINDEX, LINK_LOCAL, OWN_V6, Outcome, SLOT, Solicitation,
-    State, VIRTUAL_MAC_V6, Verdict, tagged, v6_rules,
+    Advert6, Bench, DEVICE_MAC, GLOBAL, HOST, IFINDEX, LINK_LOCAL, OWN_V6, Outcome, SLOT,
+    Solicitation, State, VIRTUAL_MAC_V6, Verdict, tagged, v6_rules,
 };
 use vrrp_common::{
     Addr, Family,
@@ -214,6 +214,26 @@ fn solicitations() {
             }
         }
     }
+}
+
+/// issue 4, "requesters answered in XDP are taught to the kernel": who says its MAC and is answered leaves
+/// one record; who has no address yet, or does not say its MAC, leaves none (RFC 4861 7.2.3).
+#[test]
+fn requesters() {
+    let mut bench = Bench::ipv6();
+    let ordinary = Solicitation::of(GLOBAL);
+    let plain = Solicitation { options: vec![], ..ordinary.clone() };
+    bench.put(State::ClosedInstalled);
+    bench.run(&ordinary.frame());
+    bench.put(State::Fresh);
+    bench.run(&Solicitation { source: [0; 16], ..plain.clone() }.frame());
+    bench.run(&plain.frame());
+    bench.run(&tagged(&ordinary.frame(), &[(0x8100, 100)]));
+    assert_eq!(bench.requesters(), []);
+    for _ in 0..10 {
+        bench.run(&ordinary.frame());
+    }
+    assert_eq!(bench.requesters(), [(Addr::v6(ordinary.source), HOST)]);
 }
 
 /// N-4861-01 to N-4861-08, X-05: what is not answered is left to the kernel only where the address

@@ -160,6 +160,8 @@ pub struct Question {
     pub mac: Mac,
     /// Which address is asked for.
     pub target: Addr,
+    /// It says its link-layer address, so that who is asked learns it (RFC 4861 7.2.3).
+    pub introduces: bool,
 }
 
 impl Question {
@@ -210,7 +212,8 @@ impl Question {
         if is_group(&mac) || source.is_multicast_v6() {
             return Err(Fault::Sender);
         }
-        Ok(Self { source, mac, target })
+        // Whoever has no address yet must not say it, see above.
+        Ok(Self { source, mac, target, introduces: options.link_layer.is_some() })
     }
 
     /// The answer: to the one who asked, or to all nodes when that one has no address yet (RFC 4861

@@ -7,6 +7,7 @@ mod devices;
 mod journal;
 mod log;
 mod memory;
+mod neighbours;
 mod plan;
 mod service;
 mod virtual_macs;
@@ -160,6 +161,13 @@ impl Daemon {
             Some(datapath) => rings(datapath),
             None => (None, None),
         };
+        match datapath.as_mut().map(Datapath::requesters) {
+            Some(Ok(requesters)) => {
+                neighbours::introduce(requesters, host.clone(), plan.virtual_addresses());
+            }
+            Some(Err(error)) => warn!("the kernel will not know whom the program answers: {error}"),
+            None => {}
+        }
         // Loading needs much memory for a short time. From here on what is in use stays in use.
         if let Some(reason) = memory::lock(plan.scheduling().no_swap) {
             warn!("memory is not locked, adverts may wait for swapped pages: {reason}");

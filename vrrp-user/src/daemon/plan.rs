@@ -166,6 +166,11 @@ impl Plan {
         })
     }
 
+    /// All virtual addresses, those of owners too.
+    pub(super) fn virtual_addresses(&self) -> BTreeSet<IpAddr> {
+        self.routers.iter().flat_map(all_addresses).map(|address| address.address).collect()
+    }
+
     /// Virtual IPv6 addresses, those of owners too.
     pub(super) fn virtual_ipv6(&self) -> Vec<Ipv6Addr> {
         let addresses = self.routers.iter().flat_map(all_addresses);

@@ -6,5 +6,7 @@ mod program;
 mod slots;
 
 pub use attach::{Attachment, Mode, choose};
-pub use program::{Address, Datapath, Doorbells, Error, Program, Rejects, Sizes, VirtualMac};
+pub use program::{
+    Address, Datapath, Doorbells, Error, Program, Rejects, Requesters, Sizes, VirtualMac,
+};
 pub use slots::{News, Slot, Slots};

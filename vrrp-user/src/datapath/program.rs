@@ -21,7 +21,7 @@ use aya::{
 use rustix::net::{AddressFamily, SocketType, netdevice::index_to_name, socket};
 use vrrp_common::{
     Addr, Family, Vrid,
-    abi::{self, Alias, Counter, Counters, Doorbell, Place, Rejected, Setting},
+    abi::{self, Alias, Counter, Counters, Doorbell, Place, Rejected, Requester, Setting},
     ladder::Reject,
     wire::{
         Mac,
@@ -197,6 +197,11 @@ impl Datapath {
     /// The reject ring; there is one, so the second call fails.
     pub fn rejects(&mut self) -> Result<Rejects, Error> {
         Ok(Rejects(take(&mut self.ebpf, "REJECTS")?.try_into()?))
+    }
+
+    /// The ring of requesters; there is one, so the second call fails.
+    pub fn requesters(&mut self) -> Result<Requesters, Error> {
+        Ok(Requesters(take(&mut self.ebpf, "REQUESTERS")?.try_into()?))
     }
 
     /// What the program logs, for `tracing`'s `log` bridge.
@@ -458,7 +463,6 @@ impl Iterator for Rejects {
     fn next(&mut self) -> Option<Rejected> {
         let item = self.0.next()?;
         let [a0, a1, h0, h1, l0, l1, family, slot, reason, ifindex] = words(&item)?;
-        let long = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
         let source = Addr { high: long(h0, h1), low: long(l0, l1) };
         Some(Rejected { at: long(a0, a1), source, family, slot, reason, ifindex })
     }
@@ -468,6 +472,32 @@ impl AsFd for Rejects {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// Hosts that the program answered and that the kernel is to know. Readable when a record waits.
+pub struct Requesters(RingBuf<MapData>);
+
+impl Iterator for Requesters {
+    type Item = Requester;
+
+    /// The next record, without waiting; there may be more after a `None`.
+    fn next(&mut self) -> Option<Requester> {
+        let item = self.0.next()?;
+        let [h0, h1, l0, l1, m0, m1, family, ifindex] = words(&item)?;
+        let address = Addr { high: long(h0, h1), low: long(l0, l1) };
+        Some(Requester { address, mac: long(m0, m1), family, ifindex })
+    }
+}
+
+impl AsFd for Requesters {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A number from its halves.
+const fn long(low: u32, high: u32) -> u64 {
+    low as u64 | (high as u64) << 32
 }
 
 /// A record as the words of its layout, on the little-endian machines that the program is built for.

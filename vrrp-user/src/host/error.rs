@@ -52,7 +52,7 @@ pub enum Error {
     /// this name that belongs to another process.
     #[error("nftables: {0}")]
     Firewall(Errno),
-    /// The kernel refuses a change that a virtual MAC needs.
+    /// The kernel refuses a change to its interfaces, their filters or its neighbours.
     #[error("cannot {action} {what}: {errno}")]
     Change {
         /// What was attempted, such as `add`.

@@ -8,8 +8,8 @@ mod frames;
 use std::{fmt, sync::Arc};
 
 use vrrp_common::{
-    Family, Version, Vrid,
-    abi::{Doorbell, Kind, NO_SLOT},
+    Addr, Family, Version, Vrid,
+    abi::{Doorbell, Kind, NO_SLOT, Requester, word_mac},
     ladder::{Believe, Rules, address_set},
     wire::{
         Mac,
@@ -20,7 +20,9 @@ use vrrp_common::{
     },
 };
 use xvrrp::{
-    datapath::{Address, Datapath, Doorbells, News, Program, Sizes, Slot, Slots, VirtualMac},
+    datapath::{
+        Address, Datapath, Doorbells, News, Program, Requesters, Sizes, Slot, Slots, VirtualMac,
+    },
     election::Instant,
 };
 
@@ -124,6 +126,7 @@ impl State {
 pub(crate) struct Bench {
     pub(crate) datapath: Datapath,
     doorbells: Doorbells,
+    requesters: Requesters,
     slots: Arc<Slots>,
 }
 
@@ -164,8 +167,9 @@ impl Bench {
             panic!("this test loads the kernel program and must run as root: {error}")
         });
         let doorbells = datapath.doorbells().unwrap();
+        let requesters = datapath.requesters().unwrap();
         let slots = datapath.slots();
-        let mut bench = Self { datapath, doorbells, slots };
+        let mut bench = Self { datapath, doorbells, requesters, slots };
         bench.add_router(VRID, Vlan::NONE, SLOT);
         bench.add_router(OTHER_VRID, Vlan::NONE, OTHER_SLOT);
         bench.add_address(VIP, Vlan::NONE, SLOT);
@@ -229,6 +233,19 @@ impl Bench {
     pub(crate) fn doorbells(&mut self) -> Vec<(u32, u32)> {
         std::iter::from_fn(|| self.doorbells.next())
             .map(|Doorbell { slot, kind }| (slot, kind))
+            .collect()
+    }
+
+    /// Who left a record since the last call: address and MAC, behind the device under test.
+    pub(crate) fn requesters(&mut self) -> Vec<(Addr, Mac)> {
+        let own = |family: Family| u32::from(family.number());
+        std::iter::from_fn(|| self.requesters.next())
+            .map(|Requester { address, mac, family, ifindex }| {
+                assert_eq!(ifindex, IFINDEX);
+                let is_v4 = address.high == 0 && address.low >> 32 == 0;
+                assert_eq!(family, own(if is_v4 { Family::V4 } else { Family::V6 }));
+                (address, word_mac(mac))
+            })
             .collect()
     }
 

@@ -81,7 +81,8 @@ fn deconstruct() {
 /// R-6.4.3-03: who asks for what.
 #[test]
 fn parse() {
-    let expected = Question { source: HOST_IP.into(), mac: HOST, target: VIP.into() };
+    let (source, target) = (HOST_IP.into(), VIP.into());
+    let expected = Question { source, mac: HOST, target, introduces: true };
     assert_eq!(examine(&OCTETS), Ok(expected));
     for kind in (0..=255).filter(|kind| *kind != SOLICITATION_TYPE) {
         let mut octets = OCTETS;
