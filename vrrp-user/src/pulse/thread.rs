@@ -13,6 +13,7 @@ use std::{
 
 use rustix::{
     event::{EventfdFlags, epoll, eventfd},
+    io::Errno,
     time::{
         Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
         timerfd_settime,
@@ -126,6 +127,8 @@ struct Pulse {
     roster: Roster,
     /// The ports that routers take part on, each at the place that its token says.
     ports: Vec<Option<Arc<Port>>>,
+    /// Sockets of the ports.
+    receivers: usize,
     doorbells: Option<Doorbells>,
     commands: Receiver<Command>,
     reports: Reports,
@@ -159,6 +162,7 @@ impl Pulse {
         Ok(Self {
             roster: Roster::new(specs, slots),
             ports: Vec::new(),
+            receivers: 0,
             doorbells,
             commands,
             reports,
@@ -172,11 +176,14 @@ impl Pulse {
 
     /// Until [`Command::Stop`].
     fn run(&mut self) {
-        let mut ready = Vec::with_capacity(64);
+        let mut ready = Vec::new();
         loop {
+            // All that has come in is seen at once; this allocates only after a port has come.
             ready.clear();
-            // Interrupted or not: whatever is due is looked at.
-            let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut ready), None);
+            ready.reserve(PORTS as usize + self.receivers);
+            self.wait(&mut ready);
+            // Whoever is stopped from here on finds nothing due that he has not heard of.
+            let now = now();
             // What was heard comes before what was decided elsewhere, and both before the deadlines.
             self.take_doorbells();
             for event in &ready {
@@ -185,9 +192,16 @@ impl Pulse {
             if self.take_commands() == Flow::Stop {
                 return;
             }
-            self.expire();
+            self.expire(now);
             self.arm();
         }
+    }
+
+    /// Waits for whatever comes next. A process that was stopped is interrupted first and told then
+    /// what has come in meanwhile: until it knows, no deadline is looked at.
+    fn wait(&self, ready: &mut Vec<epoll::Event>) {
+        let mut wait = || epoll::wait(&self.epoll, rustix::buffer::spare_capacity(ready), None);
+        while wait() == Err(Errno::INTR) {}
     }
 
     fn take_doorbells(&mut self) {
@@ -267,6 +281,7 @@ impl Pulse {
             // Without room for one more descriptor the kernel program still hears for us.
             let _ = watch(&self.epoll, socket, token_of(place, index));
         }
+        self.receivers += port.receivers.len();
         self.ports[place] = Some(Arc::clone(port));
     }
 
@@ -279,14 +294,15 @@ impl Pulse {
                 for (_, socket) in &port.receivers {
                     let _ = epoll::delete(&self.epoll, socket);
                 }
+                self.receivers -= port.receivers.len();
                 *place = None;
             }
         }
     }
 
-    fn expire(&mut self) {
+    fn expire(&mut self, now: Instant) {
         let outlet = Outlet { board: &self.board, reports: &self.reports };
-        self.roster.expire(now(), &outlet);
+        self.roster.expire(now, &outlet);
     }
 
     fn arm(&mut self) {
