@@ -47,7 +47,7 @@ pub use frr::add_interface as add_frr_interface;
 pub use journal::Journal;
 pub use lab::{Lab, remove_on_signals};
 pub use netns::Namespace;
-pub use node::Node;
+pub use node::{Guest, Node};
 pub use probe::Prober;
 pub use process::{Line, Process, Signal};
 pub use router::{Daemon, Lateness, Pulse, Router, VirtualRouter};

@@ -182,6 +182,25 @@ impl Node {
         Ok(())
     }
 
+    /// A guest with `address` on a macvlan of its own, which shares the node's interface. It is removed
+    /// with the lab.
+    ///
+    /// # Errors
+    /// `ip` failed.
+    pub fn add_guest(&self, address: IpAddr) -> Result<Guest> {
+        let namespace = Namespace::add(format!("{}-guest", self.namespace.name()), true)?;
+        let mac = Mac::local(self.host + Guest::DISTANCE);
+        let name = Guest::INTERFACE;
+        let link = ["link", "add", "link", Self::INTERFACE, "name", name];
+        let kind = ["netns", namespace.name(), "address", &mac.to_string()];
+        let mode = ["type", "macvlan", "mode", "bridge"];
+        self.namespace.ip(&[&link[..], &kind, &mode].concat())?;
+        let prefix = if address.is_ipv6() { 64 } else { 24 };
+        namespace.ip(&["addr", "add", &format!("{address}/{prefix}"), "dev", name])?;
+        namespace.ip(&["link", "set", name, "up"])?;
+        Ok(Guest { namespace, mac })
+    }
+
     /// Pulls the plug: the port at the bridge goes down, and the node loses its carrier.
     ///
     /// # Errors
@@ -208,5 +227,28 @@ impl Node {
     /// `ip` failed.
     pub fn reconnect(&self) -> Result<()> {
         self.switch.ip(&["link", "set", &self.port, "up"]).map(drop)
+    }
+}
+
+/// A host of its own behind the interface of a node.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    namespace: Namespace,
+    mac: Mac,
+}
+
+impl Guest {
+    const INTERFACE: &'static str = "guest0";
+    /// From the last octet of the node's MAC to that of its guest's.
+    const DISTANCE: u8 = 120;
+
+    /// Its network namespace.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// MAC of its interface.
+    pub const fn mac(&self) -> Mac {
+        self.mac
     }
 }
