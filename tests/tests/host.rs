@@ -254,9 +254,9 @@ fn a_group_that_is_needed_is_not_left() {
 }
 
 /// What the node knows about `host`: the end of a line of `ip neigh`.
-fn neighbour(node: &Node, host: Ipv6Addr) -> String {
-    let host = host.to_string();
-    let known = node.run(&["ip", "-6", "neigh", "show", &host, "dev", Node::INTERFACE]).unwrap();
+fn neighbour(node: &Node, host: impl Into<IpAddr>) -> String {
+    let host = host.into().to_string();
+    let known = node.run(&["ip", "neigh", "show", &host, "dev", Node::INTERFACE]).unwrap();
     known.trim().to_owned()
 }
 
@@ -335,6 +335,86 @@ fn unknown_hosts_are_learned_from_their_announcement() {
     assert!(known().contains(&format!("lladdr {} ", Mac::local(98))), "{}", known());
     let all = node.run(&["ip", "-6", "neigh", "show", "dev", Node::INTERFACE]).unwrap();
     assert!(!all.contains(&Mac::local(97).to_string()), "{all}");
+}
+
+/// N-4861-18, issue 4 "requesters answered in XDP are taught to the kernel": whoever asks for a virtual
+/// address gets a STALE entry, with ARP as well, so that the host can send to it without a question
+/// of its own; who looks for duplicates gets none. What the kernel knows already stays.
+#[test]
+fn requesters_become_neighbours() {
+    for extra in ["xdp_mode tcx", "xdp_mode generic"] {
+        let subjects =
+            [Subject { extra, ..Subject::new(1) }, Subject { extra, ..Subject::ipv6(2) }];
+        let bench = Bench::with(&subjects).unwrap();
+        let node = bench.node();
+        let [known, probing, asking] = [96, 97, 98];
+        let [known_mac, another_mac] =
+            [Mac::local(1), Mac::local(known)].map(|mac| mac.to_string());
+        let entry = ["lladdr", &known_mac, "dev", Node::INTERFACE, "nud", "permanent"];
+        for address in [IpAddr::from(Lab::address(known)), Lab::address_v6(known).into()] {
+            node.run(&[&["ip", "neigh", "add", &address.to_string()], &entry[..]].concat())
+                .unwrap();
+        }
+        for subject in &subjects {
+            bench.wait_for_state(subject, bench.router.started(), "MASTER").unwrap();
+            let [_, vip] = subject.vips();
+            let ask = |host: u8, is_probe: bool| {
+                let mac = Mac::local(host);
+                let question = match vip {
+                    IpAddr::V4(vip) => {
+                        let own = if is_probe { Ipv4Addr::UNSPECIFIED } else { Lab::address(host) };
+                        wire::arp_request(Mac::BROADCAST, (mac, own), vip)
+                    }
+                    IpAddr::V6(vip) => {
+                        let own =
+                            if is_probe { Ipv6Addr::UNSPECIFIED } else { Lab::address_v6(host) };
+                        wire::neighbor_solicitation(None, (mac, own), vip)
+                    }
+                };
+                bench.send(&question).unwrap()
+            };
+            ask(probing, true);
+            ask(known, false);
+            ask(asking, false);
+            let address = |host| match vip {
+                IpAddr::V4(_) => IpAddr::from(Lab::address(host)),
+                IpAddr::V6(_) => Lab::address_v6(host).into(),
+            };
+            let entry = |host| neighbour(node, address(host));
+            wait_until("an entry", SETTLING, || Ok(entry(asking).contains("STALE"))).unwrap();
+            assert!(entry(asking).contains(&Mac::local(asking).to_string()), "{}", entry(asking));
+            assert!(entry(known).contains(&known_mac), "{}", entry(known));
+            assert!(!entry(known).contains(&another_mac), "{}", entry(known));
+            let all = node.run(&["ip", "neigh", "show", "dev", Node::INTERFACE]).unwrap();
+            assert!(!all.contains(&Mac::local(probing).to_string()), "{all}");
+
+            let sent = SystemTime::now();
+            let target = address(asking).to_string();
+            // Nobody answers.
+            node.run(&["ping", "-c1", "-W1", &target]).unwrap_err();
+            let to_host = |frame: &[u8]| frame[..6] == Mac::local(asking).0;
+            let frames = bench.capture.frames_since(sent);
+            let first = frames.iter().find(|(_, frame)| {
+                frame[6..12] == node.mac().0 && (to_host(frame) || asks_for(frame, address(asking)))
+            });
+            assert!(first.is_some_and(|(_, frame)| to_host(frame)), "{first:02x?}");
+        }
+        let answered = |counter| {
+            let rows = bench.router.status().unwrap();
+            rows.iter().map(|row| row.counter(counter)).sum::<u64>()
+        };
+        assert_eq!(["arp_answered", "nd_answered"].map(answered), [3, 3], "{extra}");
+    }
+}
+
+/// True for a question to everybody where `address` is.
+fn asks_for(frame: &[u8], address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            frame[12..14] == [8, 6] && frame.get(38..42) == Some(&address.octets())
+        }
+        IpAddr::V6(address) => wire::solicited_target(frame) == Some(address),
+    }
 }
 
 /// A-5227-02, A-5227-03, D-4862-02: others who claim an address, a hundred times, are not answered
