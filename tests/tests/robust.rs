@@ -87,6 +87,47 @@ fn malformed_adverts_are_counted_and_change_nothing() {
     assert!(router.process().exit_status().is_none());
 }
 
+/// R-7.1-14, issue 4 "logs are rate-limited per reason with a count of what was suppressed": of many
+/// refused adverts the log has one line at once and one with the number of the others, whether the
+/// kernel program or a raw socket heard them. What is still to be told is told at the end.
+#[test]
+fn refused_adverts_are_logged_by_number() {
+    const ADVERTS: u64 = 3000;
+    const REASON: &str = "wrong checksum";
+    for mode in ["xdp_mode tcx", "xdp_mode none"] {
+        let config =
+            Config { priority: 50, vip: ADVERTISED.into(), extra: mode, ..Config::default() };
+        let lab = Lab::new(1).unwrap();
+        let mut router = Router::start(lab.node(0), Daemon::Xvrrp, &config.to_string()).unwrap();
+        router.wait_for_state(router.started(), Config::INSTANCE, "MASTER", SETTLING).unwrap();
+        let socket = PacketSocket::open(lab.client()).unwrap();
+        let mut wrong = ADVERT;
+        wrong[wrong.len() - 1] ^= 1;
+        let refused = |router: &Router| router.status().unwrap()[0].counter("rejected_checksum");
+        let mut sent = 0;
+        while sent < ADVERTS {
+            for _ in 0..100 {
+                socket.send(&wrong).unwrap();
+            }
+            sent += 100;
+            wait_until("the rejects in the counters", SETTLING, || Ok(refused(&router) == sent))
+                .unwrap();
+        }
+        let number = format!("{} more adverts dropped in the last", ADVERTS - 1);
+        router.wait_for_line(&number, SETTLING).unwrap();
+        for _ in 0..2 {
+            socket.send(&wrong).unwrap();
+        }
+        wait_until("two more", SETTLING, || Ok(refused(&router) == ADVERTS + 2)).unwrap();
+        router.stop().unwrap();
+        let log = router.log();
+        let lines: Vec<_> = log.iter().filter(|line| line.contains(REASON)).collect();
+        assert_eq!(lines.len(), 3, "{mode}: {lines:?}");
+        assert!(lines[0].contains("advert from 192.0.2.3 dropped"), "{mode}: {lines:?}");
+        assert!(lines[2].contains("2 more adverts dropped"), "{mode}: {lines:?}");
+    }
+}
+
 /// Issue 2, V-6.4.3-08: the frame that the malformed ones were made from is a good one; against a master
 /// with a lower priority it wins.
 #[test]

@@ -10,6 +10,7 @@ use std::{
 use tracing::{info, warn};
 use vrrp_common::{
     Family,
+    ladder::Reject,
     wire::{Mac, ethernet::Vlan},
 };
 
@@ -204,6 +205,12 @@ impl Devices {
     /// The kernel program's counters of a slot; none where there is no program.
     pub(super) fn counters(&self, slot: u32) -> Vec<(String, u64)> {
         self.datapath.as_ref().and_then(|datapath| datapath.counters(slot).ok()).unwrap_or_default()
+    }
+
+    /// How many adverts of a slot the kernel program has dropped for each reason.
+    pub(super) fn rejects_of(&self, slot: u32) -> [u64; Reject::COUNT] {
+        let datapath = self.datapath.as_ref();
+        datapath.and_then(|datapath| datapath.rejects_of(slot).ok()).unwrap_or_default()
     }
 
     fn judge(&self, instance: &Instance, link: Option<&Link>, links: &[Link]) -> Part {

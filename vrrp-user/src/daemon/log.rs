@@ -1,16 +1,19 @@
 //! What the log says of the virtual routers, in keepalived's words.
 
+use std::net::IpAddr;
+
 use aya_log::EbpfLogger;
 use tracing::{Level, info, warn};
-use vrrp_common::{
-    abi::{NO_SLOT, Rejected},
-    ladder::Reject,
-};
+use vrrp_common::ladder::Reject;
 
-use super::{devices::Devices, plan::Plan};
+use super::{
+    devices::Devices,
+    plan::Plan,
+    refusals::{self, Say},
+};
 use crate::{
     election::{Cause, State},
-    pulse::{Oddity, Report, RouterId},
+    pulse::{Oddity, Report},
     sys::readiness::Readiness,
 };
 
@@ -29,9 +32,8 @@ pub(super) fn report(plan: &Plan, devices: &Devices, stopping: bool, report: &Re
                 }
             }
         }
-        Report::Rejected { router, reject, source } => {
-            rejected(&plan.routers[router].name, source, reject);
-        }
+        // Those go to `reject`.
+        Report::Rejected { .. } => {}
         Report::Odd { router, oddity, source } => {
             wonder(&plan.routers[router].name, source, oddity);
         }
@@ -39,21 +41,34 @@ pub(super) fn report(plan: &Plan, devices: &Devices, stopping: bool, report: &Re
     }
 }
 
-/// Logs a record of the kernel program's reject ring, which limits their rate.
-pub(super) fn reject(plan: &Plan, record: &Rejected) {
-    let Some(reject) = Reject::ALL.get(record.reason as usize) else { return };
-    let name = match record.slot {
-        NO_SLOT => None,
-        slot => plan.routers.get(slot as RouterId - 1).map(|router| router.name.as_str()),
-    };
-    rejected(name.unwrap_or("no virtual router"), record.sender(), *reject);
+/// Logs a refused advert, or what `say` else is to be said of it.
+pub(super) fn reject(plan: &Plan, say: Say, (slot, reject): (u32, Reject), source: IpAddr) {
+    match say {
+        Say::It => {
+            let name = name_of(plan, slot);
+            warn!("({name}) advert from {source} dropped: {}", reject.describe());
+        }
+        Say::TooMany => warn!(
+            "adverts are dropped for more virtual routers and reasons than the log has room for; `xvrrp status` counts them all"
+        ),
+        Say::Nothing => {}
+    }
 }
 
-fn rejected(name: &str, source: std::net::IpAddr, reject: Reject) {
-    warn!("({name}) advert from {source} dropped: {}", reject.describe());
+/// Logs how many adverts were refused that the log has not spoken of.
+pub(super) fn more_rejects(plan: &Plan, slot: u32, reject: Reject, more: u64) {
+    let (name, adverts) = (name_of(plan, slot), if more == 1 { "advert" } else { "adverts" });
+    let time = refusals::WINDOW.as_secs();
+    warn!("({name}) {more} more {adverts} dropped in the last {time} s: {}", reject.describe());
 }
 
-fn wonder(name: &str, source: std::net::IpAddr, oddity: Oddity) {
+/// Name of the virtual router with a slot.
+fn name_of(plan: &Plan, slot: u32) -> &str {
+    let router = (slot as usize).checked_sub(1).and_then(|router| plan.routers.get(router));
+    router.map_or("no virtual router", |router| &router.name)
+}
+
+fn wonder(name: &str, source: IpAddr, oddity: Oddity) {
     match oddity {
         Oddity::Addresses => {
             warn!("({name}) advert from {source}: it has other virtual addresses than ours");

@@ -9,10 +9,12 @@ mod log;
 mod memory;
 mod neighbours;
 mod plan;
+mod refusals;
 mod service;
 mod virtual_macs;
 
 use std::{
+    net::IpAddr,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -25,10 +27,15 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 use tracing::{error, info, warn};
-use vrrp_common::abi::Rejected;
+use vrrp_common::{abi::Rejected, ladder::Reject};
 
 use self::{
-    acceptance::Acceptance, addresses::Addresses, devices::Devices, plan::Plan, service::Request,
+    acceptance::Acceptance,
+    addresses::Addresses,
+    devices::Devices,
+    plan::{Plan, slot_of},
+    refusals::{Matter, Refusals},
+    service::Request,
     virtual_macs::VirtualMacs,
 };
 use crate::{
@@ -127,6 +134,7 @@ struct Daemon {
     announcer: Announcer,
     slots: Arc<Slots>,
     rejects: Option<RejectLog>,
+    refusals: Refusals,
     lost_reports: u64,
     /// Until when no virtual router takes part, `vrrp_startup_delay`. What is heard until then is
     /// not for the elections: they begin with what comes in after their start.
@@ -186,8 +194,13 @@ impl Daemon {
         }
         let acceptance =
             Acceptance::new(Arc::clone(&plan), Arc::clone(&slots), runtime_dir.path().to_owned());
+        let devices = Devices::new(Arc::clone(&plan), datapath, refusal);
+        let refusals = Refusals::new((0..plan.slots()).flat_map(|slot| {
+            let counted = devices.rejects_of(slot).into_iter().enumerate();
+            counted.map(move |(reject, count)| ((slot, reject), count))
+        }));
         Ok(Self {
-            devices: Devices::new(Arc::clone(&plan), datapath, refusal),
+            devices,
             virtual_macs: VirtualMacs::new(Arc::clone(&plan), host.clone(), traces),
             addresses: Addresses::new(
                 Arc::clone(&plan),
@@ -204,6 +217,7 @@ impl Daemon {
             announcer,
             slots,
             rejects,
+            refusals,
             lost_reports: 0,
             held_until,
             stopping: false,
@@ -248,7 +262,12 @@ impl Daemon {
                     }
                     Request::Stop(done) => break End::Request(done),
                 },
-                reject = next_reject(self.rejects.as_mut()) => log::reject(&self.plan, &reject),
+                record = next_reject(self.rejects.as_mut()) => {
+                    if let Some(reject) = Reject::ALL.get(record.reason as usize) {
+                        self.log_reject(record.slot, *reject, record.sender());
+                    }
+                },
+                () = until(self.refusals.next_timeout()) => self.log_more_rejects(Instant::now()),
                 _ = terminate.recv() => break End::Signal("SIGTERM"),
                 _ = interrupt.recv() => break End::Signal("SIGINT"),
                 _ = hangup.recv() => {
@@ -327,6 +346,9 @@ impl Daemon {
         }
         for report in &reports {
             log::report(&self.plan, &self.devices, self.stopping, report);
+            if let Report::Rejected { router, reject, source } = *report {
+                self.log_reject(slot_of(router), reject, source);
+            }
         }
         self.virtual_macs.follow(self.pulse.board()).await;
         self.addresses.carry_out(&reports, self.pulse.board()).await;
@@ -338,6 +360,23 @@ impl Daemon {
             );
             self.lost_reports = lost;
             self.addresses.reconcile(self.pulse.board()).await;
+        }
+    }
+
+    fn log_reject(&mut self, slot: u32, reject: Reject, source: IpAddr) {
+        let say = self.refusals.handle((slot, reject as usize), Instant::now());
+        log::reject(&self.plan, say, (slot, reject), source);
+    }
+
+    /// Logs of refused adverts that the log was silent of until then.
+    fn log_more_rejects(&mut self, until: Instant) {
+        let (devices, board) = (&self.devices, self.pulse.board());
+        let count = |(slot, reject): Matter| {
+            let heard = (slot as usize).checked_sub(1).map(|id| board.rejects_of(id)[reject]);
+            devices.rejects_of(slot)[reject] + heard.unwrap_or_default()
+        };
+        for ((slot, reject), more) in self.refusals.poll(until, count) {
+            log::more_rejects(&self.plan, slot, Reject::ALL[reject], more);
         }
     }
 
@@ -369,6 +408,7 @@ impl Daemon {
         // The pulse resigns for all routers and closes its end of the queue.
         let asked = self.pulse.send(Command::Stop);
         let in_time = asked && tokio::time::timeout(FAREWELL, self.hear_out()).await.is_ok();
+        self.log_more_rejects(Instant::now() + refusals::WINDOW);
         self.addresses.remove_all().await;
         self.virtual_macs.remove_all().await;
         let ended_well = in_time && self.pulse.join();

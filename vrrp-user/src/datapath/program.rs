@@ -293,6 +293,13 @@ impl Datapath {
         Ok(named.chain(rejects).collect())
     }
 
+    /// How many adverts of a slot were dropped for each reason, on all processors.
+    pub fn rejects_of(&self, slot: u32) -> Result<[u64; Reject::COUNT], Error> {
+        let processors = self.counters.get(&slot, 0)?;
+        let sum = |reject| processors.iter().map(|own| own[Counter::of_reject(reject)]).sum();
+        Ok(Reject::ALL.map(sum))
+    }
+
     /// Attaches the program to a device in the first of `modes` that the device takes. The link lasts
     /// until [`Self::detach`], or until the daemon is gone. Errors are those of the last mode.
     pub fn attach(&mut self, ifindex: u32, modes: &[Mode]) -> Result<Mode, Error> {

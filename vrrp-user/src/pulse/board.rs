@@ -133,6 +133,11 @@ impl Board {
         self.lost_reports.load(Relaxed)
     }
 
+    /// How many adverts from the raw sockets were dropped for each reason.
+    pub fn rejects_of(&self, router: RouterId) -> [u64; Reject::COUNT] {
+        self.rows[router].rejects.each_ref().map(|count| count.load(Relaxed))
+    }
+
     pub(super) fn show(&self, router: RouterId, election: &Election) {
         let row = &self.rows[router];
         row.priority.store(election.effective_priority().get().into(), Relaxed);

@@ -29,8 +29,9 @@ use crate::{
     election::{Action, Actions, Advert, Election, Event, Instant, State},
 };
 
-/// How often a virtual router reports one reason for refusing adverts, or one oddity.
-const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a virtual router reports one reason for refusing adverts, which are counted, or one
+/// oddity.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A virtual router with everything that its adverts need.
 pub(super) struct Router {
