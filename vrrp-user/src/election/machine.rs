@@ -30,14 +30,16 @@ impl Election {
 
     /// RFC 9568 6.4.1.
     fn initialize(&mut self, event: Event, now: Instant, actions: &mut Actions) {
-        if event != Event::Startup {
-            return;
-        }
         self.active_adver_interval = self.parameters.interval;
-        if self.parameters.priority.is_owner() {
-            self.become_active(Cause::OwnerStartup, now, actions);
-        } else {
-            self.become_backup(Cause::Startup, now, actions);
+        match event {
+            // Not in the RFC: to the network this is no start. Its first advert is due at once, for
+            // nobody knows how long ago the last one left.
+            Event::Resume => self.become_active(Cause::Resumed, now, actions),
+            Event::Startup if self.parameters.priority.is_owner() => {
+                self.become_active(Cause::OwnerStartup, now, actions);
+            }
+            Event::Startup => self.become_backup(Cause::Startup, now, actions),
+            _ => {}
         }
     }
 
@@ -52,7 +54,7 @@ impl Election {
                     self.backup_advert(advert, now);
                 }
             }
-            Event::Startup | Event::Priority(_) | Event::Source(_) => {}
+            Event::Startup | Event::Resume | Event::Priority(_) | Event::Source(_) => {}
         }
     }
 
@@ -66,7 +68,11 @@ impl Election {
             }
             Event::Timer => self.adver_timer(now, actions),
             Event::Advert(advert) => self.active_advert(advert, now, actions),
-            Event::Startup | Event::Repeat | Event::Priority(_) | Event::Source(_) => {}
+            Event::Startup
+            | Event::Resume
+            | Event::Repeat
+            | Event::Priority(_)
+            | Event::Source(_) => {}
         }
     }
 

@@ -99,6 +99,10 @@ pub struct Advert {
 pub enum Event {
     /// The virtual router may take part: configured, its interface usable.
     Startup,
+    /// It may take part, and an election before this one, of the same virtual router on this host,
+    /// ended as Active without a word: its lease still holds, and nobody better was heard. For the
+    /// others it never ended.
+    Resume,
     /// It may no longer: stopped, removed, in FAULT.
     Shutdown,
     /// A valid advert arrived.
@@ -162,6 +166,8 @@ pub enum Cause {
     Shutdown,
     /// The owner starts as Active.
     OwnerStartup,
+    /// It goes on as the Active router that it was.
+    Resumed,
     /// No Active router was heard for Active_Down_Interval.
     ActiveDownTimer,
     /// The Active router resigned with priority 0, and nobody better came within Skew_Time.

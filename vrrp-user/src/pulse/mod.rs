@@ -242,6 +242,9 @@ pub enum Command {
     },
     /// All virtual routers resign, and the thread ends.
     Stop,
+    /// The thread ends without a word: each Active router's lease lasts as long as its last advert
+    /// pays for, and who comes after us may resume it until then.
+    Abandon,
 }
 
 /// What is worth a word about an advert that is in order.

@@ -175,12 +175,22 @@ impl Router {
         self.handle(Event::Source(source), now(), outlet);
         if self.election.state() == State::Initialize {
             self.skip_old_news();
-            self.handle(Event::Startup, now(), outlet);
+            let now = now();
+            // Only a daemon before this one can have left a lease. The kernel program has closed it
+            // if somebody better was heard.
+            let is_open = self.slot().lease().is_some_and(|until| now < until);
+            let event = if is_open { Event::Resume } else { Event::Startup };
+            self.handle(event, now, outlet);
         }
     }
 
     /// Takes no part from now on.
     pub(super) fn shut_down(&mut self, outlet: &Outlet<'_>) {
+        if self.election.state() == State::Initialize && self.slot().lease().is_some() {
+            // It was to resume what a daemon before this one has left.
+            self.slot().close();
+            outlet.report(Report::RemoveAddresses { router: self.id });
+        }
         self.handle(Event::Shutdown, now(), outlet);
         self.port = None;
     }

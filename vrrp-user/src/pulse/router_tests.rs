@@ -420,3 +420,55 @@ fn odd_adverts() {
         assert_eq!(bench.oddities(), []);
     }
 }
+
+/// issue 4: a router whose lease a daemon before this one has left, and which still holds, goes on as
+/// Active; its first advert renews the lease.
+#[test]
+fn resumes_while_the_lease_holds() {
+    let mut bench = Bench::new(|_| {});
+    bench.slot().open(now() + SECOND);
+    bench.start(PRIMARY);
+    assert_eq!(bench.board.state(0), State::Active);
+    assert!(bench.slot().lease().unwrap() > now() + SECOND * 2);
+    let causes: Vec<_> = std::iter::from_fn(|| bench.reported.try_recv().ok())
+        .filter_map(|report| match report {
+            Report::Transition { cause, .. } => Some(cause),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(causes, [Cause::Resumed]);
+}
+
+/// issue 4: it starts as Backup when the lease has lapsed, or the kernel program has closed it, for
+/// somebody better was heard.
+#[test]
+fn starts_anew_when_the_lease_is_over() {
+    let better = Heard {
+        source: Addr::v4([192, 0, 2, 9]),
+        priority: 200,
+        interval: 100,
+        digest: 7,
+        ..Heard::default()
+    };
+    let lapse = |bench: &Bench| bench.slot().open(Instant::from_nanos(1));
+    let hear = |bench: &Bench| {
+        bench.slot().open(now() + SECOND);
+        bench.slot().receive(&better, now());
+    };
+    for end in [&lapse as &dyn Fn(&Bench), &hear] {
+        let mut bench = Bench::new(|_| {});
+        end(&bench);
+        bench.start(PRIMARY);
+        assert_eq!(bench.board.state(0), State::Backup);
+    }
+}
+
+/// issue 4: a router that may not take part gives up what it was to resume.
+#[test]
+fn fault_gives_up_the_lease() {
+    let mut bench = Bench::new(|_| {});
+    bench.slot().open(now() + SECOND);
+    bench.act(Router::shut_down);
+    assert_eq!(bench.slot().lease(), None);
+    assert_eq!(bench.reported.try_recv(), Ok(Report::RemoveAddresses { router: 0 }));
+}

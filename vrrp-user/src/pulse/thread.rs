@@ -263,6 +263,7 @@ impl Pulse {
                 self.roster.visit_all(|router| router.shut_down(&outlet));
                 return Flow::Stop;
             }
+            Command::Abandon => return Flow::Stop,
         }
         Flow::Continue
     }

@@ -82,6 +82,7 @@ pub(crate) fn configuration(index: usize, own: &Parameters, absorbs: bool) -> St
 fn happening(event: Event) -> String {
     match event {
         Event::Startup => "starts".to_owned(),
+        Event::Resume => "goes on where it was".to_owned(),
         Event::Shutdown => "stops".to_owned(),
         Event::Advert(advert) => format!("hears {}", content(advert)),
         Event::Repeat => "learns of the repetitions".to_owned(),

@@ -172,6 +172,33 @@ fn others_start_as_backup() {
     }
 }
 
+/// issue 4: who resumes as Active advertises at once, whatever the priority, and regularly from then
+/// on. It obeys the election like any other Active.
+#[test]
+fn resumes_as_active() {
+    for parameters in [v2(), v3(), owner(), Parameters { preempt: false, ..v3() }] {
+        let priority = parameters.priority.get();
+        let mut bench = Bench::new(parameters);
+        let resumed = bench.on(0, Event::Resume);
+        assert_eq!(resumed, take_over(State::Initialize, priority, Cause::Resumed));
+        assert_eq!(bench.run_to_deadline(), (1_000_000, vec![advertise(priority)]));
+        assert_eq!(bench.election.active_router(), Some(SELF));
+    }
+    let mut bench = Bench::new(v3());
+    bench.on(0, Event::Resume);
+    assert_eq!(bench.hear(10, HIGHER, 200, 100), yielding(Cause::HigherPriority));
+}
+
+/// issue 4: only a router that does not take part can resume.
+#[test]
+fn nobody_resumes_what_runs() {
+    for mut bench in [Bench::backup(v3()), Bench::active(v3())] {
+        let (state, deadline) = (bench.election.state(), bench.deadline());
+        assert_eq!(bench.on(500_000, Event::Resume), []);
+        assert_eq!((bench.election.state(), bench.deadline()), (state, deadline));
+    }
+}
+
 /// R-6.4.1-07: in Initialize nothing but Startup has an effect.
 #[test]
 fn initialize_is_deaf() {
