@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Changes with every change of this file: a controller only adopts a program that says the same.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// Slot 0 belongs to no virtual router: its counters are for what cannot be ascribed to one.
 pub const NO_SLOT: u32 = 0;
@@ -279,12 +279,15 @@ impl Counter {
 /// The counters of one slot on one processor.
 pub type Counters = [u64; Counter::COUNT + Reject::COUNT];
 
-/// Settings of the whole program, one word each in the settings array.
+/// Settings of the whole program, one word each in the settings array. The first two stay what they
+/// are in every version: by them a controller knows what it has before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Setting {
     /// [`VERSION`].
     AbiVersion,
+    /// A number that stands for the runtime directory of the daemon whose program it is; 0 for nobody's.
+    Owner,
     /// 1: multicast adverts of virtual routers that are not ours are dropped, `xdp_drop_foreign`.
     DropForeign,
     /// Not 0: a virtual MAC is none of those of RFC 9568 7.3, so that the frame's destination alone
@@ -294,7 +297,7 @@ pub enum Setting {
 
 impl Setting {
     /// How many there are.
-    pub const COUNT: u32 = 3;
+    pub const COUNT: u32 = 4;
 }
 
 /// Key of the router table.

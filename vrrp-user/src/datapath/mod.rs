@@ -2,11 +2,18 @@
 //! tables, attaching to devices, and the fallback to no program at all.
 
 mod attach;
+mod heritage;
+mod hook;
+mod object;
+mod pins;
+mod place;
 mod program;
+mod rings;
 mod slots;
 
 pub use attach::{Attachment, Mode, choose};
-pub use program::{
-    Address, Datapath, Doorbells, Error, Program, Rejects, Requesters, Sizes, VirtualMac,
-};
+pub use heritage::{Heritage, Owner, RouterKey};
+pub use object::{Logger, Object, Recipe};
+pub use program::{Address, Datapath, Error, Program, Sizes, VirtualMac};
+pub use rings::{Doorbells, Rejects, Requesters};
 pub use slots::{News, Slot, Slots};

@@ -4,24 +4,17 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     net::IpAddr,
-    os::fd::{AsFd, BorrowedFd},
     sync::Arc,
 };
 
 use aya::{
-    Ebpf, EbpfLoader,
-    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
-    programs::{
-        LinkOrder, ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions,
-        TestRunResult, Xdp, XdpMode,
-        tc::{SchedClassifierLinkId, TcAttachOptions},
-        xdp::XdpLinkId,
-    },
+    Ebpf, Pod,
+    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray},
+    programs::{ProgramError, TestRun, TestRunOptions, TestRunResult},
 };
-use rustix::net::{AddressFamily, SocketType, netdevice::index_to_name, socket};
 use vrrp_common::{
     Addr, Family, Vrid,
-    abi::{self, Alias, Counter, Counters, Doorbell, Place, Rejected, Requester, Setting},
+    abi::{self, Alias, Counter, Counters, Place, Setting},
     ladder::Reject,
     wire::{
         Mac,
@@ -29,11 +22,14 @@ use vrrp_common::{
     },
 };
 
-use super::{Mode, Slots};
+use super::{
+    Doorbells, Mode, Rejects, Requesters, Slots,
+    heritage::{Heritage, Owner, RouterKey},
+    hook::Hook,
+    object::{self, Object, classifier, xdp},
+    place::Places,
+};
 use crate::sys::memory::SlotMemory;
-
-/// The program as `cargo xtask build-ebpf` built it.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("XVRRP_BPF_OBJECT"));
 
 /// Why the kernel side cannot be used. The daemon goes on without it.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +46,10 @@ pub enum Error {
     /// The slots cannot be shared.
     #[error("the slots cannot be mapped: {0}")]
     Memory(#[from] io::Error),
-    /// The device is gone.
-    #[error("the device has no name: {0}")]
-    Device(io::Error),
+    /// The device does not take the program: a driver without XDP, a kernel without tcx, another
+    /// program in the way, or the device is gone.
+    #[error("the device does not take the program: {0}")]
+    Attach(io::Error),
     /// The object that was built in lacks a part. Ours to mend.
     #[error("the kernel program has no {0}")]
     Missing(&'static str),
@@ -65,6 +62,26 @@ pub struct Sizes {
     pub routers: u32,
     /// Virtual addresses of all of them, in each family.
     pub addresses: u32,
+}
+
+impl Sizes {
+    /// Slots: slot 0 belongs to no router.
+    const fn slots(self) -> u32 {
+        if self.routers == 0 { 2 } else { self.routers + 1 }
+    }
+
+    /// Entries that each table must have room for.
+    pub(super) const fn tables(self) -> [(&'static str, u32); 6] {
+        let addresses = if self.addresses == 0 { 1 } else { self.addresses };
+        [
+            ("SLOTS", self.slots()),
+            ("COUNTERS", self.slots()),
+            ("ROUTERS", self.slots()),
+            ("MACS", self.slots()),
+            ("ADDRESSES", addresses),
+            ("ADDRESSES_IPV6", addresses),
+        ]
+    }
 }
 
 /// An address that the program answers for.
@@ -107,7 +124,11 @@ pub enum Program {
 }
 
 impl Program {
-    const fn name(self) -> &'static str {
+    /// What all their names begin with.
+    pub(super) const PREFIX: &'static str = "xvrrp";
+
+    /// Name in the object, and in the kernel.
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Xdp => "xvrrp",
             Self::Ingress => "xvrrp_ingress",
@@ -116,19 +137,29 @@ impl Program {
     }
 }
 
-/// Where a program is attached to a device.
-enum Attached {
-    Xdp(XdpLinkId),
-    Tcx(SchedClassifierLinkId),
+/// Keys of tables.
+#[derive(Default)]
+struct Stale {
+    routers: BTreeSet<RouterKey>,
+    addresses: BTreeSet<[u32; 3]>,
+    addresses_ipv6: BTreeSet<[u32; 6]>,
+    macs: BTreeSet<[u32; 4]>,
 }
 
-/// The loaded programs with their maps. They are detached and gone when this is dropped.
+/// The programs with their maps. The programs stay on the devices when this is dropped;
+/// [`Self::detach_all`] takes them off, and with them all is gone.
 pub struct Datapath {
-    ebpf: Ebpf,
-    links: BTreeMap<u32, Attached>,
-    egress: BTreeMap<u32, SchedClassifierLinkId>,
+    /// What was loaded; `None` while the programs are still those of the last daemon.
+    object: Option<Object>,
+    /// What it takes to load programs for the maps of the last daemon.
+    adopted: Option<object::Recipe>,
+    places: Places,
     slots: Arc<Slots>,
-    routers: HashMap<MapData, [u32; 3], u32>,
+    /// Slots that were copied from others, with these.
+    copied: Vec<(u32, Arc<Slots>, u32)>,
+    /// Entries of the last daemon that nobody has made anew.
+    stale: Stale,
+    routers: HashMap<MapData, RouterKey, u32>,
     addresses: HashMap<MapData, [u32; 3], Place>,
     addresses_ipv6: HashMap<MapData, [u32; 6], Place>,
     macs: HashMap<MapData, [u32; 4], Alias>,
@@ -136,52 +167,103 @@ pub struct Datapath {
     chosen_macs: BTreeSet<[u32; 4]>,
     settings: Array<MapData, u64>,
     counters: PerCpuArray<MapData, Counters>,
+    doorbells: Option<Map>,
+    rejects: Option<Map>,
+    requesters: Option<Map>,
 }
 
 impl Datapath {
     /// Loads the program, with room for `sizes`. `verbose` lets the program log each rejected
     /// advert, within the program's rate limit.
     pub fn load(sizes: Sizes, drop_foreign: bool, verbose: bool) -> Result<Self, Error> {
-        // Slot 0 belongs to no router.
-        let slots = sizes.routers.max(1) + 1;
-        let log_level = if verbose { aya_log::Level::Debug as u8 } else { 0 };
-        let mut loader = EbpfLoader::new();
-        loader
-            .map_max_entries("SLOTS", slots)
-            .map_max_entries("COUNTERS", slots)
-            .map_max_entries("ROUTERS", slots)
-            .map_max_entries("MACS", slots)
-            .map_max_entries("ADDRESSES", sizes.addresses.max(1))
-            .map_max_entries("ADDRESSES_IPV6", sizes.addresses.max(1))
-            .override_global(aya_log::LEVEL, &log_level, true);
-        let mut ebpf = loader.load(OBJECT)?;
-        // The programs refer to their maps by descriptor: they are verified before any is taken.
-        xdp(&mut ebpf)?.load()?;
-        classifier(&mut ebpf, Program::Ingress)?.load()?;
-        classifier(&mut ebpf, Program::Egress)?.load()?;
+        let mut object = Object::load(sizes, verbose)?;
+        let mut datapath = Self::with_maps(sizes, |name| object.take_map(name))?;
+        datapath.object = Some(object);
+        datapath.set(Setting::AbiVersion, abi::VERSION.into())?;
+        datapath.set(Setting::DropForeign, drop_foreign.into())?;
+        Ok(datapath)
+    }
 
-        let mut settings: Array<_, u64> = take(&mut ebpf, "SETTINGS")?.try_into()?;
-        settings.set(Setting::AbiVersion as u32, u64::from(abi::VERSION), 0)?;
-        settings.set(Setting::DropForeign as u32, u64::from(drop_foreign), 0)?;
+    /// Takes over what the last daemon of `owner` has left, for `routers` in the slots given.
+    ///
+    /// Where its maps fit they are used on: leases, counters and what the kernel has heard stay as
+    /// they are. Its programs serve until [`Self::renew`], which replaces them by ours: the verifier
+    /// takes longer than a short lease lasts. Otherwise all is loaded anew, the leases are copied,
+    /// and each program of the last daemon is replaced by ours when [`Self::attach`] comes to it.
+    /// After the first round of that, [`Self::settle`] forgets the rest.
+    pub fn take_over(
+        heritage: Heritage,
+        owner: Owner,
+        routers: &BTreeMap<RouterKey, u32>,
+        sizes: Sizes,
+        drop_foreign: bool,
+        verbose: bool,
+    ) -> Result<Self, Error> {
+        let mut datapath = if heritage.fits(sizes, routers) {
+            Self::adopt(&heritage, sizes, verbose)?
+        } else {
+            let mut datapath = Self::load(sizes, drop_foreign, verbose)?;
+            datapath.copy_slots(&heritage, routers);
+            datapath
+        };
+        datapath.places.inherit(heritage.programs);
+        datapath.set(Setting::Owner, owner.number())?;
+        datapath.set(Setting::DropForeign, drop_foreign.into())?;
+        Ok(datapath)
+    }
 
-        let memory = match take(&mut ebpf, "SLOTS")? {
-            Map::Array(data) => SlotMemory::map(data.fd(), slots as usize)?,
+    fn adopt(heritage: &Heritage, sizes: Sizes, verbose: bool) -> Result<Self, Error> {
+        let generation = heritage.generations.first().ok_or(Error::Missing("map SLOTS"))?;
+        let mut datapath = Self::with_maps(sizes, |name| generation.map(name))?;
+        datapath.stale = Stale {
+            routers: datapath.routers.keys().flatten().collect(),
+            addresses: datapath.addresses.keys().flatten().collect(),
+            addresses_ipv6: datapath.addresses_ipv6.keys().flatten().collect(),
+            macs: datapath.macs.keys().flatten().collect(),
+        };
+        datapath.adopted = Some(object::Recipe::new(&generation.maps, sizes, verbose));
+        Ok(datapath)
+    }
+
+    fn copy_slots(&mut self, heritage: &Heritage, routers: &BTreeMap<RouterKey, u32>) {
+        for (key, slot) in routers {
+            if let Some((old_slots, old)) = heritage.slot_of(key) {
+                self.slots.get(*slot).copy(old_slots.get(old));
+                self.copied.push((*slot, Arc::clone(old_slots), old));
+            }
+        }
+    }
+
+    fn with_maps(
+        sizes: Sizes,
+        mut take: impl FnMut(&'static str) -> Result<Map, Error>,
+    ) -> Result<Self, Error> {
+        let memory = match take("SLOTS")? {
+            Map::Array(data) => SlotMemory::map(data.fd(), sizes.slots() as usize)?,
             _ => return Err(Error::Missing("array SLOTS")),
         };
-        let datapath = Self {
+        Ok(Self {
+            object: None,
+            adopted: None,
+            places: Places::default(),
             slots: Arc::new(Slots::shared(memory)),
-            routers: take(&mut ebpf, "ROUTERS")?.try_into()?,
-            addresses: take(&mut ebpf, "ADDRESSES")?.try_into()?,
-            addresses_ipv6: take(&mut ebpf, "ADDRESSES_IPV6")?.try_into()?,
-            macs: take(&mut ebpf, "MACS")?.try_into()?,
+            copied: Vec::new(),
+            stale: Stale::default(),
+            routers: take("ROUTERS")?.try_into()?,
+            addresses: take("ADDRESSES")?.try_into()?,
+            addresses_ipv6: take("ADDRESSES_IPV6")?.try_into()?,
+            macs: take("MACS")?.try_into()?,
             chosen_macs: BTreeSet::new(),
-            settings,
-            counters: take(&mut ebpf, "COUNTERS")?.try_into()?,
-            links: BTreeMap::new(),
-            egress: BTreeMap::new(),
-            ebpf,
-        };
-        Ok(datapath)
+            settings: take("SETTINGS")?.try_into()?,
+            counters: take("COUNTERS")?.try_into()?,
+            doorbells: Some(take("DOORBELLS")?),
+            rejects: Some(take("REJECTS")?),
+            requesters: Some(take("REQUESTERS")?),
+        })
+    }
+
+    fn set(&mut self, setting: Setting, value: u64) -> Result<(), Error> {
+        Ok(self.settings.set(setting as u32, value, 0)?)
     }
 
     /// The slots, shared with the program.
@@ -191,22 +273,26 @@ impl Datapath {
 
     /// The doorbell ring; there is one, so the second call fails.
     pub fn doorbells(&mut self) -> Result<Doorbells, Error> {
-        Ok(Doorbells(take(&mut self.ebpf, "DOORBELLS")?.try_into()?))
+        let ring = self.doorbells.take().ok_or(Error::Missing("ring DOORBELLS"))?;
+        Ok(Doorbells::new(ring.try_into()?))
     }
 
     /// The reject ring; there is one, so the second call fails.
     pub fn rejects(&mut self) -> Result<Rejects, Error> {
-        Ok(Rejects(take(&mut self.ebpf, "REJECTS")?.try_into()?))
+        let ring = self.rejects.take().ok_or(Error::Missing("ring REJECTS"))?;
+        Ok(Rejects::new(ring.try_into()?))
     }
 
     /// The ring of requesters; there is one, so the second call fails.
     pub fn requesters(&mut self) -> Result<Requesters, Error> {
-        Ok(Requesters(take(&mut self.ebpf, "REQUESTERS")?.try_into()?))
+        let ring = self.requesters.take().ok_or(Error::Missing("ring REQUESTERS"))?;
+        Ok(Requesters::new(ring.try_into()?))
     }
 
-    /// What the program logs, for `tracing`'s `log` bridge.
-    pub fn logger(&mut self) -> Result<aya_log::EbpfLogger<&'static dyn log::Log>, aya_log::Error> {
-        aya_log::EbpfLogger::init(&mut self.ebpf)
+    /// What the programs log that were loaded, for `tracing`'s `log` bridge; `None` before
+    /// [`Self::renew`] where they are the last daemon's, and each further time.
+    pub fn logger(&mut self) -> Option<Result<object::Logger, aya_log::Error>> {
+        self.object.as_mut()?.logger()
     }
 
     /// Ascribes adverts of one family for `vrid` on a device and VLAN to a slot.
@@ -218,7 +304,8 @@ impl Datapath {
         vrid: Vrid,
         slot: u32,
     ) -> Result<(), Error> {
-        Ok(self.routers.insert(abi::router_key(ifindex, vlan, family, vrid.get()), slot, 0)?)
+        let key = abi::router_key(ifindex, vlan, family, vrid.get());
+        insert(&mut self.routers, &mut self.stale.routers, key, slot)
     }
 
     /// Undoes [`Self::add_router`].
@@ -237,8 +324,10 @@ impl Datapath {
         let Address { ifindex, vlan, address, answer_mac, device_mac } = *address;
         let place = abi::place(slot, answer_mac, device_mac);
         match Key::of(ifindex, vlan, address) {
-            Key::V4(key) => self.addresses.insert(key, place, 0)?,
-            Key::V6(key) => self.addresses_ipv6.insert(key, place, 0)?,
+            Key::V4(key) => insert(&mut self.addresses, &mut self.stale.addresses, key, place)?,
+            Key::V6(key) => {
+                insert(&mut self.addresses_ipv6, &mut self.stale.addresses_ipv6, key, place)?;
+            }
         }
         Ok(())
     }
@@ -262,7 +351,7 @@ impl Datapath {
     pub fn add_virtual_mac(&mut self, entry: &VirtualMac, slot: u32) -> Result<(), Error> {
         let VirtualMac { ifindex, vlan, mac, device_mac } = *entry;
         let key = abi::mac_key(ifindex, vlan, mac);
-        self.macs.insert(key, abi::alias(slot, device_mac), 0)?;
+        insert(&mut self.macs, &mut self.stale.macs, key, abi::alias(slot, device_mac))?;
         if !ethernet::is_virtual(&mac) {
             self.chosen_macs.insert(key);
         }
@@ -300,22 +389,16 @@ impl Datapath {
         Ok(Reject::ALL.map(sum))
     }
 
-    /// Attaches the program to a device in the first of `modes` that the device takes. The link lasts
-    /// until [`Self::detach`], or until the daemon is gone. Errors are those of the last mode.
+    /// Attaches the program to a device in the first of `modes` that the device takes, in place of
+    /// what the last daemon has left there. It stays until [`Self::detach`], even when the daemon is
+    /// gone. Errors are those of the last mode.
     pub fn attach(&mut self, ifindex: u32, modes: &[Mode]) -> Result<Mode, Error> {
         let mut last = Error::Missing("mode to attach in");
         for mode in modes {
-            let attached = match mode {
-                Mode::Native => self.attach_xdp(ifindex, XdpMode::Driver),
-                Mode::Generic => self.attach_xdp(ifindex, XdpMode::Skb),
-                Mode::Tcx => self
-                    .attach_tcx(ifindex, Program::Ingress, TcAttachType::Ingress)
-                    .map(Attached::Tcx),
-                Mode::None => return Ok(Mode::None),
-            };
-            match attached {
-                Ok(link) => {
-                    self.links.insert(ifindex, link);
+            let Some(hook) = Hook::of(*mode) else { return Ok(Mode::None) };
+            match self.put(ifindex, hook) {
+                Ok(()) => {
+                    self.places.vacate_others(ifindex, hook);
                     return Ok(*mode);
                 }
                 Err(error) => last = error,
@@ -326,53 +409,72 @@ impl Datapath {
 
     /// Attaches the program for what leaves, so that nothing does in the name of addresses
     /// ([`Self::add_address`]) that this host does not answer for, and so that the kernel's own ARP
-    /// and Neighbor Discovery give the virtual MAC where there is one. The link lasts as that of
+    /// and Neighbor Discovery give the virtual MAC where there is one. It stays as that of
     /// [`Self::attach`]. Linux before 6.6 cannot.
     pub fn attach_egress(&mut self, ifindex: u32) -> Result<(), Error> {
-        let link = self.attach_tcx(ifindex, Program::Egress, TcAttachType::Egress)?;
-        self.egress.insert(ifindex, link);
-        Ok(())
+        self.put(ifindex, Hook::Egress)
     }
 
-    fn attach_xdp(&mut self, ifindex: u32, mode: XdpMode) -> Result<Attached, Error> {
-        Ok(Attached::Xdp(xdp(&mut self.ebpf)?.attach_to_if_index(ifindex, mode)?))
-    }
-
-    /// In front of other programs, which get to see what passes. Linux before 6.6 has no tcx and
-    /// says EINVAL.
-    fn attach_tcx(
-        &mut self,
-        ifindex: u32,
-        program: Program,
-        direction: TcAttachType,
-    ) -> Result<SchedClassifierLinkId, Error> {
-        let device = name_of(ifindex).map_err(Error::Device)?;
-        let first = TcAttachOptions::TcxOrder(LinkOrder::first());
-        let program = classifier(&mut self.ebpf, program)?;
-        Ok(program.attach_with_options(&device, direction, first)?)
-    }
-
-    /// Detaches the programs from a device. An error means that one was gone already.
-    pub fn detach(&mut self, ifindex: u32) -> Result<(), Error> {
-        if let Some(link) = self.egress.remove(&ifindex) {
-            classifier(&mut self.ebpf, Program::Egress)?.detach(link)?;
+    fn put(&mut self, ifindex: u32, hook: Hook) -> Result<(), Error> {
+        if self.object.is_none() && !self.places.has(ifindex, hook) {
+            let object =
+                self.recipe().map_or(Err(Error::Missing("program")), |recipe| recipe.load())?;
+            self.renew(object);
         }
-        match self.links.remove(&ifindex) {
-            Some(Attached::Xdp(link)) => xdp(&mut self.ebpf)?.detach(link)?,
-            Some(Attached::Tcx(link)) => {
-                classifier(&mut self.ebpf, Program::Ingress)?.detach(link)?;
+        let program = self.object.as_ref().map(|object| object.program(hook.program()));
+        self.places.put(ifindex, hook, program.transpose()?)
+    }
+
+    /// What it takes to load our programs where those of the last daemon still serve; `None` where
+    /// they are ours.
+    pub fn recipe(&self) -> Option<object::Recipe> {
+        self.adopted.clone().filter(|_| self.object.is_none())
+    }
+
+    /// Puts ours in the place of the last daemon's programs, wherever these still are, unless that was
+    /// done before. Returns what could not be replaced: there the last daemon's goes on, or somebody has
+    /// removed it.
+    pub fn renew(&mut self, object: Object) -> Vec<Error> {
+        if self.object.is_some() {
+            return Vec::new();
+        }
+        let failed = self.places.renew(|hook| object.program(hook.program()));
+        self.object = Some(object);
+        failed
+    }
+
+    /// Forgets what of the last daemon was not asked for since [`Self::take_over`]: programs in
+    /// other places, and entries of tables. Slots that its programs have closed meanwhile are closed.
+    pub fn settle(&mut self) -> Result<(), Error> {
+        for (slot, old_slots, old) in std::mem::take(&mut self.copied) {
+            if old_slots.get(old).lease().is_none() {
+                self.slots.get(slot).close();
             }
-            None => {}
         }
-        Ok(())
+        self.places.vacate_unwanted();
+        forget(&mut self.routers, &mut self.stale.routers)?;
+        forget(&mut self.addresses, &mut self.stale.addresses)?;
+        forget(&mut self.addresses_ipv6, &mut self.stale.addresses_ipv6)?;
+        forget(&mut self.macs, &mut self.stale.macs)
+    }
+
+    /// Detaches the programs from a device. What is gone already is fine.
+    pub fn detach(&mut self, ifindex: u32) {
+        self.places.vacate(ifindex);
+    }
+
+    /// Detaches the programs from all devices.
+    pub fn detach_all(&mut self) {
+        self.places.vacate_all();
     }
 
     /// Instructions that the kernel's verifier went through to accept a program, `None` before
     /// Linux 5.16. It gives up at a million.
     pub fn verified_instructions(&mut self, program: Program) -> Result<Option<u32>, Error> {
+        let ebpf = self.loaded()?;
         let info = match program {
-            Program::Xdp => xdp(&mut self.ebpf)?.info()?,
-            Program::Ingress | Program::Egress => classifier(&mut self.ebpf, program)?.info()?,
+            Program::Xdp => xdp(ebpf)?.info()?,
+            Program::Ingress | Program::Egress => classifier(ebpf, program)?.info()?,
         };
         Ok(info.verified_instruction_count())
     }
@@ -393,14 +495,39 @@ impl Datapath {
             repeat: 1,
             ..TestRunOptions::new()
         };
+        let ebpf = self.loaded()?;
         let TestRunResult { return_value, data_size_out, .. } = match program {
-            Program::Xdp => xdp(&mut self.ebpf)?.test_run(options)?,
-            Program::Ingress | Program::Egress => {
-                classifier(&mut self.ebpf, program)?.test_run(options)?
-            }
+            Program::Xdp => xdp(ebpf)?.test_run(options)?,
+            Program::Ingress | Program::Egress => classifier(ebpf, program)?.test_run(options)?,
         };
         Ok((return_value, data_size_out as usize))
     }
+
+    fn loaded(&mut self) -> Result<&mut Ebpf, Error> {
+        self.object.as_mut().map(Object::ebpf).ok_or(Error::Missing("loaded program"))
+    }
+}
+
+/// Makes an entry. Where there is no room those go that the last daemon made and nobody made anew.
+fn insert<K: Pod + Ord, V: Pod>(
+    table: &mut HashMap<MapData, K, V>,
+    stale: &mut BTreeSet<K>,
+    key: K,
+    value: V,
+) -> Result<(), Error> {
+    stale.remove(&key);
+    if table.insert(key, value, 0).is_err() {
+        forget(table, stale)?;
+        table.insert(key, value, 0)?;
+    }
+    Ok(())
+}
+
+fn forget<K: Pod + Ord, V: Pod>(
+    table: &mut HashMap<MapData, K, V>,
+    stale: &mut BTreeSet<K>,
+) -> Result<(), Error> {
+    Ok(std::mem::take(stale).iter().try_for_each(|key| table.remove(key))?)
 }
 
 /// Key of an address in the table of its family.
@@ -418,98 +545,4 @@ impl Key {
             }
         }
     }
-}
-
-fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, Error> {
-    let name = Program::Xdp.name();
-    Ok(ebpf.program_mut(name).ok_or(Error::Missing(name))?.try_into()?)
-}
-
-fn classifier(ebpf: &mut Ebpf, program: Program) -> Result<&mut SchedClassifier, Error> {
-    let name = program.name();
-    Ok(ebpf.program_mut(name).ok_or(Error::Missing(name))?.try_into()?)
-}
-
-/// Name of a device of this namespace.
-fn name_of(ifindex: u32) -> io::Result<String> {
-    let socket = socket(AddressFamily::UNIX, SocketType::DGRAM, None)?;
-    Ok(index_to_name(socket, ifindex)?)
-}
-
-fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, Error> {
-    ebpf.take_map(name).ok_or(Error::Missing(name))
-}
-
-/// News for the pulse thread. Readable when a doorbell waits.
-pub struct Doorbells(RingBuf<MapData>);
-
-impl Iterator for Doorbells {
-    type Item = Doorbell;
-
-    /// The next doorbell, without waiting; there may be more after a `None`.
-    fn next(&mut self) -> Option<Doorbell> {
-        let item = self.0.next()?;
-        let [slot, kind] = words(&item)?;
-        Some(Doorbell { slot, kind })
-    }
-}
-
-impl AsFd for Doorbells {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// Rejected adverts, for the log. Readable when a record waits.
-pub struct Rejects(RingBuf<MapData>);
-
-impl Iterator for Rejects {
-    type Item = Rejected;
-
-    /// The next record, without waiting; there may be more after a `None`.
-    fn next(&mut self) -> Option<Rejected> {
-        let item = self.0.next()?;
-        let [a0, a1, h0, h1, l0, l1, family, slot, reason, ifindex] = words(&item)?;
-        let source = Addr { high: long(h0, h1), low: long(l0, l1) };
-        Some(Rejected { at: long(a0, a1), source, family, slot, reason, ifindex })
-    }
-}
-
-impl AsFd for Rejects {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// Hosts that the program answered and that the kernel is to know. Readable when a record waits.
-pub struct Requesters(RingBuf<MapData>);
-
-impl Iterator for Requesters {
-    type Item = Requester;
-
-    /// The next record, without waiting; there may be more after a `None`.
-    fn next(&mut self) -> Option<Requester> {
-        let item = self.0.next()?;
-        let [h0, h1, l0, l1, m0, m1, family, ifindex] = words(&item)?;
-        let address = Addr { high: long(h0, h1), low: long(l0, l1) };
-        Some(Requester { address, mac: long(m0, m1), family, ifindex })
-    }
-}
-
-impl AsFd for Requesters {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// A number from its halves.
-const fn long(low: u32, high: u32) -> u64 {
-    low as u64 | (high as u64) << 32
-}
-
-/// A record as the words of its layout, on the little-endian machines that the program is built for.
-fn words<const N: usize>(record: &[u8]) -> Option<[u32; N]> {
-    let (words, []) = record.as_chunks::<4>() else { return None };
-    let words: &[[u8; 4]; N] = words.try_into().ok()?;
-    Some(words.map(u32::from_le_bytes))
 }

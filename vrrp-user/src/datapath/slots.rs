@@ -90,6 +90,13 @@ impl Slot<'_> {
         }
     }
 
+    /// Takes over the lease of another slot of the same virtual router, and what is dropped for it.
+    pub fn copy(&self, other: Slot<'_>) {
+        self.0.no_accept.store(other.0.no_accept.load(Acquire), Release);
+        self.0.installed.store(other.0.installed.load(Acquire), Release);
+        self.0.lease.store(other.0.lease.load(Acquire), Release);
+    }
+
     /// Says whether the addresses are on the interface because of us.
     pub fn set_installed(&self, installed: bool) {
         self.0.installed.store(installed.into(), Release);

@@ -26,6 +26,7 @@ pub use link::{Link, LinkAddress, LinkKind};
 pub use lock::RuntimeDir;
 pub use neighbour::Neighbour;
 pub use netlink::Host;
+pub(crate) use netlink::messages;
 pub use nftables::Removals;
 pub use trace::Trace;
 pub use virtual_mac::{Filter, Macvlan};

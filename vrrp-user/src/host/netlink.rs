@@ -1,9 +1,12 @@
 //! One rtnetlink connection: dumps and batches of requests.
 
+use std::iter;
+
 use futures_util::StreamExt;
 use rtnetlink::{
     packet_core::{
-        NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+        NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkBuffer,
+        NetlinkDeserializable, NetlinkMessage, NetlinkPayload,
     },
     packet_route::RouteNetlinkMessage,
     proto::{
@@ -137,4 +140,18 @@ impl Host {
         }
         results
     }
+}
+
+/// The messages of a datagram, as far as they are understood: the kernel puts many into one.
+pub(crate) fn messages<I: NetlinkDeserializable>(
+    mut datagram: &[u8],
+) -> impl Iterator<Item = NetlinkPayload<I>> {
+    iter::from_fn(move || {
+        let length = NetlinkBuffer::new_checked(datagram).ok()?.length() as usize;
+        let (message, rest) = datagram.split_at_checked(length)?;
+        // Each begins at a multiple of 4 octets.
+        datagram = rest.get(length.next_multiple_of(4) - length..).unwrap_or_default();
+        Some(NetlinkMessage::deserialize(message).ok().map(|message| message.payload))
+    })
+    .flatten()
 }

@@ -1,7 +1,5 @@
 //! Transactions with nf_tables, and the few words of its language that we need.
 
-use std::iter;
-
 use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
     nftables::{
@@ -15,11 +13,11 @@ use netlink_sys::{
     AsyncSocket, AsyncSocketExt, Socket, SocketAddr, TokioSocket, protocols::NETLINK_NETFILTER,
 };
 use rtnetlink::packet_core::{
-    NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST, NetlinkBuffer, NetlinkMessage, NetlinkPayload,
+    NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use rustix::io::Errno;
 
-use super::{Error, Result, error::errno};
+use super::{Error, Result, error::errno, netlink::messages};
 
 /// NFNL_SUBSYS_NFTABLES: whose messages a batch is made of.
 const SUBSYSTEM: u16 = 10;
@@ -96,10 +94,13 @@ impl NfTables {
                 Err(error) if errno(&error) == Errno::AGAIN => return first,
                 Err(error) => return first.or(Some(errno(&error))),
             };
-            let refusal = messages(&datagram).find_map(|payload| match payload {
-                NetlinkPayload::Error(error) => Some(Errno::from_raw_os_error(-error.code?.get())),
-                _ => None,
-            });
+            let refusal =
+                messages::<NetfilterMessage>(&datagram).find_map(|payload| match payload {
+                    NetlinkPayload::Error(error) => {
+                        Some(Errno::from_raw_os_error(-error.code?.get()))
+                    }
+                    _ => None,
+                });
             first = first.or(refusal);
         }
     }
@@ -141,18 +142,6 @@ impl Removals {
             _ => false,
         }
     }
-}
-
-/// The messages of a datagram, as far as they are understood: the kernel puts many into one.
-fn messages(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkPayload<NetfilterMessage>> {
-    iter::from_fn(move || {
-        let length = NetlinkBuffer::new_checked(datagram).ok()?.length() as usize;
-        let (message, rest) = datagram.split_at_checked(length)?;
-        // Each begins at a multiple of 4 octets.
-        datagram = rest.get(length.next_multiple_of(4) - length..).unwrap_or_default();
-        Some(NetlinkMessage::deserialize(message).ok().map(|message| message.payload))
-    })
-    .flatten()
 }
 
 fn refusal(errno: Errno) -> Error {

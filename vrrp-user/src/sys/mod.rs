@@ -1,6 +1,7 @@
 //! The system calls that no crate wraps: the only places outside the kernel program where `unsafe`
 //! is allowed.
 
+pub mod bpf;
 pub mod ethtool;
 pub mod memory;
 pub mod packet;
