@@ -14,6 +14,7 @@ use xvrrp::{
     api, check,
     config::{self, Loaded, Severity, Verdict},
     daemon,
+    host::RuntimeDir,
 };
 
 /// VRRP and virtual IP addresses for Linux, with the fast path in the kernel.
@@ -28,7 +29,8 @@ struct Cli {
 enum Command {
     /// Run the daemon in the foreground.
     ///
-    /// Logs to standard error. SIGTERM and SIGINT stop it: it resigns, removes its addresses and
+    /// Two processes: one does the work, the other starts it again should it die. Logs to standard
+    /// error. SIGTERM and SIGINT stop it: it resigns, removes its addresses and
     /// leaves nothing behind. SIGUSR1 logs the status.
     Run(Run),
     /// Say what a configuration means and what is wrong with it.
@@ -40,6 +42,16 @@ enum Command {
     Status(Status),
     /// Stop a running daemon and wait until it has stopped.
     Stop(Runtime),
+    /// End a running daemon in favour of the next one.
+    ///
+    /// Nobody resigns: addresses, kernel program and leases stay, and the kernel answers until the
+    /// leases lapse. `xvrrp run`, perhaps another version, takes over until then. Virtual routers
+    /// without a kernel program (`xdp_mode none`) resign.
+    Handover(Runtime),
+    /// Remove what a daemon that is gone has left: kernel program, addresses, all that it had changed.
+    ///
+    /// Needs no daemon, and is refused while one uses the runtime directory.
+    Detach(Detach),
 }
 
 #[derive(Args)]
@@ -52,6 +64,18 @@ struct Run {
     /// How to log.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
+    /// Do the work, for the supervisor that has started this process.
+    #[arg(long, hide = true)]
+    worker: bool,
+}
+
+#[derive(Args)]
+struct Detach {
+    #[command(flatten)]
+    runtime: Runtime,
+    /// Only what is on this interface.
+    #[arg(value_name = "IF")]
+    interface: Option<String>,
 }
 
 #[derive(Args)]
@@ -100,7 +124,8 @@ fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Run(run) => run_daemon(run),
+        Command::Run(run) if run.worker => run_worker(run),
+        Command::Run(run) => run_supervisor(&run),
         Command::Check(Check { file, json }) => {
             Ok(check::run(&file, json, &mut io::stdout().lock()).map(ExitCode::from)?)
         }
@@ -109,10 +134,36 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             api::stop(&runtime_dir)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Handover(Runtime { runtime_dir }) => {
+            api::hand_over(&runtime_dir)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Detach(detach) => clean_up(&detach),
     }
 }
 
-fn run_daemon(Run { file, runtime, log_format }: Run) -> Result<ExitCode> {
+fn run_supervisor(Run { runtime, log_format, .. }: &Run) -> Result<ExitCode> {
+    start_log(*log_format);
+    let code = asynchronous()?.block_on(daemon::supervise(&runtime.runtime_dir))?;
+    Ok(ExitCode::from(code))
+}
+
+fn clean_up(Detach { runtime, interface }: &Detach) -> Result<ExitCode> {
+    start_log(LogFormat::Text);
+    let runtime_dir = RuntimeDir::claim(&runtime.runtime_dir)?;
+    asynchronous()?.block_on(daemon::clean_up(&runtime_dir, interface.as_deref()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Nothing outside the pulse is worth a second thread: what must not wait runs there.
+fn asynchronous() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime cannot be started")
+}
+
+fn run_worker(Run { file, runtime, log_format, .. }: Run) -> Result<ExitCode> {
     start_log(log_format);
     let loaded = config::load(&file);
     log_diagnostics(&loaded);
@@ -127,13 +178,13 @@ fn run_daemon(Run { file, runtime, log_format }: Run) -> Result<ExitCode> {
         );
     }
     let options = daemon::Options { runtime_dir: runtime.runtime_dir };
-    // Nothing here is worth a second thread: what must not wait runs on the pulse.
-    let tokio = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the asynchronous runtime cannot be started")?;
-    tokio.block_on(daemon::run(config, &options))?;
-    Ok(ExitCode::SUCCESS)
+    match asynchronous()?.block_on(daemon::run(config, &options)) {
+        Err(error) if error.is_worth_another_try() => {
+            error!("{error}");
+            Ok(ExitCode::from(daemon::Error::EXIT_CODE))
+        }
+        outcome => Ok(outcome.map(|()| ExitCode::SUCCESS)?),
+    }
 }
 
 /// To standard error, with keepalived's words at the start of each message. What libraries and the

@@ -77,6 +77,15 @@ pub fn stop(dir: &Path) -> Result<(), ClientError> {
     }
 }
 
+/// Ends the daemon with the runtime directory `dir` and leaves its addresses, and the leases under
+/// which the kernel program answers for them, to the next one. Blocks until that is done, up to 30 s.
+pub fn hand_over(dir: &Path) -> Result<(), ClientError> {
+    match request(dir, Request::Handover, STOP_PATIENCE)? {
+        Answer::Stopped {} => Ok(()),
+        other => Err(unexpected(other)),
+    }
+}
+
 fn unexpected(answer: Answer) -> ClientError {
     match answer {
         Answer::Error(message) => ClientError::Refused(message),

@@ -1,4 +1,4 @@
-//! The daemon's Unix socket: `status` and `stop`.
+//! The daemon's Unix socket: `status`, `stop` and `handover`.
 //!
 //! Requests and answers are JSON, one per line, on `xvrrp.sock` in the runtime directory, which
 //! only the daemon's user may open.
@@ -9,7 +9,7 @@ mod status;
 mod table;
 mod wire;
 
-pub use client::{ClientError, status, stop};
-pub use server::{Daemon, Server};
+pub use client::{ClientError, hand_over, status, stop};
+pub use server::{Daemon, Server, remove_socket};
 pub use status::{Class, Family, Pulse, RouterStatus, State, timestamp};
 pub use table::table;

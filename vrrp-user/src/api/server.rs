@@ -40,6 +40,10 @@ pub trait Daemon: Send + Sync + 'static {
     /// Ends the daemon's work in good order. Ready when that is done: lease closed, priority 0
     /// sent, addresses removed. May be called more than once.
     fn stop(&self) -> impl Future<Output = ()> + Send;
+
+    /// Ends the daemon without a word to the others: addresses and leases stay for the next one.
+    /// Ready when that is done. May be called more than once.
+    fn hand_over(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// The listening socket; its file is removed when the value is dropped.
@@ -99,6 +103,14 @@ impl Server {
     }
 }
 
+/// Removes the socket file of a daemon that is gone.
+pub fn remove_socket(dir: &Path) -> io::Result<()> {
+    match fs::remove_file(socket_path(dir)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.path) {
@@ -138,6 +150,10 @@ async fn answer(line: &[u8], daemon: &impl Daemon) -> (Answer, bool) {
         Ok(Request::Status) => (Answer::Status(daemon.status().await), false),
         Ok(Request::Stop) => {
             daemon.stop().await;
+            (Answer::Stopped {}, true)
+        }
+        Ok(Request::Handover) => {
+            daemon.hand_over().await;
             (Answer::Stopped {}, true)
         }
         Err(error) => (Answer::Error(format!("not a request: {error}")), false),

@@ -28,6 +28,10 @@ impl Daemon for Arc<Fake> {
         self.stopping.notify_one();
         self.finish.notified().await;
     }
+
+    async fn hand_over(&self) {
+        self.stop().await;
+    }
 }
 
 struct Running {

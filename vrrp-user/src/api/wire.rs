@@ -17,6 +17,8 @@ pub(super) enum Request {
     Status,
     /// End the daemon in good order.
     Stop,
+    /// End the daemon, and leave all to the one that comes next.
+    Handover,
 }
 
 /// Such as `{"status":[…]}`, `{"stopped":{}}` or `{"error":"…"}`.
@@ -25,7 +27,7 @@ pub(super) enum Request {
 pub(super) enum Answer {
     /// To `Status`.
     Status(Vec<RouterStatus>),
-    /// To `Stop`, when all is done. The last answer on a connection.
+    /// To `Stop` and `Handover`, when all is done. The last answer on a connection.
     Stopped {},
     /// The request was not understood.
     Error(String),

@@ -49,11 +49,8 @@ pub(super) struct Acceptance {
 }
 
 impl Acceptance {
-    /// Removes what a killed daemon has left; nothing is guarded yet.
+    /// Nothing is guarded yet, or what a killed daemon has left guards what it left.
     pub(super) fn new(plan: Arc<Plan>, slots: Arc<Slots>, runtime_dir: PathBuf) -> Self {
-        if let Err(reason) = Firewall::remove_leftover(&runtime_dir) {
-            warn!("the table of the last daemon stays: {reason}");
-        }
         let means = vec![None; plan.routers.len()];
         Self { plan, slots, runtime_dir, firewall: None, removals: None, is_refused: false, means }
     }
@@ -69,6 +66,11 @@ impl Acceptance {
                 self.slots.get(slot_of(router)).set_accept(means != Means::Program);
                 log(instance, means);
             }
+        }
+        if self.firewall.is_none()
+            && let Err(reason) = Firewall::remove_leftover(&self.runtime_dir)
+        {
+            warn!("the table of the last daemon stays: {reason}");
         }
     }
 

@@ -52,6 +52,7 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
+    /// `inherited` are addresses of the last daemon, by router.
     pub(super) fn new(
         plan: Arc<Plan>,
         host: Host,
@@ -59,8 +60,10 @@ impl Addresses {
         announcer: Announcer,
         slots: Arc<Slots>,
         acceptance: Acceptance,
+        inherited: Vec<Vec<Owned>>,
     ) -> Self {
-        let routers = plan.routers.len();
+        // Until their elections have decided, they stay.
+        let wanted = inherited.iter().map(|held| !held.is_empty()).collect();
         Self {
             plan,
             host,
@@ -71,8 +74,8 @@ impl Addresses {
             interfaces: BTreeMap::new(),
             macvlans: BTreeMap::new(),
             others: BTreeSet::new(),
-            held: vec![Vec::new(); routers],
-            wanted: vec![false; routers],
+            held: inherited,
+            wanted,
             mended: None,
         }
     }
@@ -214,6 +217,12 @@ impl Addresses {
                     changes.insert(router, board.state(router) == State::Active);
                 }
                 Report::Announce { router, occasion } => announcements.push((router, occasion)),
+                // What its predecessor left is not for a Backup.
+                Report::Transition {
+                    router, from: State::Initialize, to: State::Backup, ..
+                } if self.wanted[router] => {
+                    changes.insert(router, board.state(router) == State::Active);
+                }
                 Report::Transition { .. } | Report::Rejected { .. } | Report::Odd { .. } => {}
             }
         }

@@ -15,13 +15,14 @@ use vrrp_common::{
 };
 
 use super::{
+    inheritance::follow_log,
     plan::{Plan, slot_of},
     virtual_macs::VirtualMacs,
 };
 use crate::{
     announce::Target,
     config::Instance,
-    datapath::{Address, Attachment, Datapath, Mode, VirtualMac, choose},
+    datapath::{Address, Attachment, Datapath, Mode, Object, Recipe, VirtualMac, choose},
     host::{Change, Link, LinkAddress, LinkKind},
     pulse::{Command, Ear, Port, RouterId},
     sys,
@@ -120,6 +121,39 @@ impl Devices {
         for interface in &self.interfaces.clone() {
             self.update_device(interface, links.iter().find(|link| link.name == *interface));
         }
+        if let Some(datapath) = &mut self.datapath
+            && let Err(error) = datapath.settle()
+        {
+            warn!("the last daemon's entries in the kernel program stay: {error}");
+        }
+    }
+
+    /// What it takes to load the kernel program where that of the last daemon still serves.
+    pub(super) fn recipe(&self) -> Option<Recipe> {
+        self.datapath.as_ref()?.recipe()
+    }
+
+    /// Puts our kernel program in the place of the last daemon's.
+    pub(super) fn renew(&mut self, object: Object) {
+        let Some(datapath) = &mut self.datapath else { return };
+        for error in datapath.renew(object) {
+            warn!("the last daemon's program stays, or is gone: {error}");
+        }
+        follow_log(datapath);
+    }
+
+    /// Takes the kernel program off all devices.
+    pub(super) fn detach_all(&mut self) {
+        if let Some(datapath) = &mut self.datapath {
+            datapath.detach_all();
+        }
+    }
+
+    /// Routers without the kernel program: nothing but this process keeps their leases.
+    pub(super) fn without_program(&self) -> impl Iterator<Item = RouterId> {
+        self.plan.routers.iter().enumerate().filter_map(|(router, instance)| {
+            (self.attachment(&instance.interface).mode == Mode::None).then_some(router)
+        })
     }
 
     /// Opens what sockets are missing and tells the pulse what it must know, after
@@ -346,16 +380,19 @@ impl Devices {
             return;
         }
         let attachment = match known {
-            Some((ifindex, _)) if ifindex == link.index => self.attachment(interface),
+            Some((ifindex, _)) if ifindex == link.index => {
+                let attachment = self.attachment(interface);
+                if attachment.mode != Mode::None {
+                    self.fill_tables(interface, link.index, mac);
+                }
+                attachment
+            }
             Some((ifindex, _)) => {
                 self.let_go(interface, ifindex);
-                self.attach(link)
+                self.attach(link, mac)
             }
-            None => self.attach(link),
+            None => self.attach(link, mac),
         };
-        if attachment.mode != Mode::None {
-            self.fill_tables(interface, link.index, mac);
-        }
         let device = Device { ifindex: link.index, mac, attachment, port: None, ears: Vec::new() };
         let former = self.present.insert(interface.to_owned(), device);
         self.retired.extend(former.and_then(|device| device.port));
@@ -374,7 +411,9 @@ impl Devices {
         }
     }
 
-    fn attach(&mut self, link: &Link) -> Attachment {
+    /// Fills the tables first: the program may take the place of the last daemon's, and is to know
+    /// all from its first frame on.
+    fn attach(&mut self, link: &Link, mac: Mac) -> Attachment {
         let wanted = self.plan.mode_on(&link.name);
         let (modes, reason) = choose(
             wanted,
@@ -382,6 +421,9 @@ impl Devices {
             sys::ethtool::strips_vlan_tags(&link.name),
             self.plan.has_virtual_mac_on(&link.name),
         );
+        if *modes != [Mode::None] {
+            self.fill_tables(&link.name, link.index, mac);
+        }
         let attachment = match (&mut self.datapath, modes) {
             (_, [Mode::None]) => Attachment { mode: Mode::None, reason: reason.to_owned() },
             (None, _) => Attachment {
@@ -401,9 +443,9 @@ impl Devices {
             },
         };
         info!("{}: xdp_mode {} ({})", link.name, attachment.mode, attachment.reason);
-        if attachment.mode != Mode::None
-            && self.plan.interfaces_with_addresses().contains(link.name.as_str())
-        {
+        if attachment.mode == Mode::None {
+            self.clear_tables(&link.name, link.index);
+        } else if self.plan.interfaces_with_addresses().contains(link.name.as_str()) {
             self.attach_egress(link);
         }
         attachment
@@ -454,8 +496,16 @@ impl Devices {
         }
     }
 
-    /// Undoes [`Self::attach`] and [`Self::fill_tables`]. What is gone already is fine.
+    /// Undoes [`Self::attach`].
     fn let_go(&mut self, interface: &str, ifindex: u32) {
+        self.clear_tables(interface, ifindex);
+        if let Some(datapath) = &mut self.datapath {
+            datapath.detach(ifindex);
+        }
+    }
+
+    /// Undoes [`Self::fill_tables`]. What is gone already is fine.
+    fn clear_tables(&mut self, interface: &str, ifindex: u32) {
         let Some(datapath) = &mut self.datapath else { return };
         for (_, instance) in self.plan.routers_on(interface) {
             let _ = datapath.remove_router(ifindex, Vlan::NONE, instance.family(), instance.vrid);
@@ -468,7 +518,6 @@ impl Devices {
         for (_, address, _) in self.plan.addresses_on(interface) {
             let _ = datapath.remove_address(ifindex, Vlan::NONE, address);
         }
-        let _ = datapath.detach(ifindex);
     }
 
     fn needs_port(&self, interface: &str) -> bool {

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use aya_log::EbpfLogger;
 use tracing::{Level, info, warn};
 use vrrp_common::ladder::Reject;
 
@@ -12,6 +11,7 @@ use super::{
     refusals::{self, Say},
 };
 use crate::{
+    datapath,
     election::{Cause, State},
     pulse::{Oddity, Report},
     sys::readiness::Readiness,
@@ -91,6 +91,7 @@ const fn describe(cause: Cause) -> &'static str {
         Cause::Startup => "started",
         Cause::Shutdown => "stopped",
         Cause::OwnerStartup => "started as the owner of the addresses",
+        Cause::Resumed => "its lease from before the start still holds",
         Cause::ActiveDownTimer => "no advert in time",
         Cause::Resignation => "the master resigned",
         Cause::Preemption => "only lower priorities were heard",
@@ -110,7 +111,7 @@ pub(super) fn program_is_verbose() -> bool {
 }
 
 /// Passes on what the kernel program logs, until the daemon ends.
-pub(super) fn follow_program(mut logger: EbpfLogger<&'static dyn log::Log>) {
+pub(super) fn follow_program(mut logger: datapath::Logger) {
     let readiness = match Readiness::of(&logger) {
         Ok(readiness) => readiness,
         Err(error) => {

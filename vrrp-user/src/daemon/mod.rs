@@ -4,6 +4,7 @@
 mod acceptance;
 mod addresses;
 mod devices;
+mod inheritance;
 mod journal;
 mod log;
 mod memory;
@@ -11,6 +12,7 @@ mod neighbours;
 mod plan;
 mod refusals;
 mod service;
+mod supervisor;
 mod virtual_macs;
 
 use std::{
@@ -29,10 +31,13 @@ use tokio::{
 use tracing::{error, info, warn};
 use vrrp_common::{abi::Rejected, ladder::Reject};
 
+pub use self::supervisor::{clean_up, supervise};
 use self::{
     acceptance::Acceptance,
     addresses::Addresses,
     devices::Devices,
+    inheritance::{Inheritance, Renewal},
+    journal::Estate,
     plan::{Plan, slot_of},
     refusals::{Matter, Refusals},
     service::Request,
@@ -74,9 +79,27 @@ pub enum Error {
     /// The kernel tells no more of links and addresses.
     #[error("the netlink socket failed; the addresses have been removed")]
     Deaf,
+    /// The kernel does not let go of what the last daemon has left.
+    #[error("what the last daemon has left in the kernel: {0}")]
+    Heritage(#[from] datapath::Error),
+    /// The process that does the work cannot be started, or dies again and again.
+    #[error("the daemon died {deaths} times in a row; what it left has been removed")]
+    DiesAgain {
+        /// How often.
+        deaths: u32,
+    },
 }
 
 impl Error {
+    /// Exit status of a worker that ends with such an error ([`Self::is_worth_another_try`]):
+    /// EX_SOFTWARE of sysexits.h.
+    pub const EXIT_CODE: u8 = 70;
+
+    /// True when a new process may fare better.
+    pub const fn is_worth_another_try(&self) -> bool {
+        matches!(self, Self::PulseDied | Self::Deaf)
+    }
+
     fn setup(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |error| Self::Setup { what, error }
     }
@@ -89,7 +112,8 @@ pub struct Options {
     pub runtime_dir: PathBuf,
 }
 
-/// Runs until SIGTERM, SIGINT or a `stop` request; then everything is as it was before.
+/// Runs as the worker of a supervisor until SIGTERM, SIGINT or a `stop` request; then everything is
+/// as it was before. After a `handover` request all is left to the daemon that comes next.
 pub async fn run(config: Config, options: &Options) -> Result<(), Error> {
     let plan = Arc::new(Plan::new(config));
     if plan.routers.is_empty() {
@@ -98,7 +122,7 @@ pub async fn run(config: Config, options: &Options) -> Result<(), Error> {
     if !is_permitted() {
         return Err(Error::NotPermitted);
     }
-    let runtime_dir = RuntimeDir::claim(&options.runtime_dir)?;
+    let runtime_dir = RuntimeDir::inherit(&options.runtime_dir)?;
     let (requests, incoming) = mpsc::channel(16);
     let daemon = Daemon::start(plan, &runtime_dir).await?;
     let server = api::Server::bind(runtime_dir.path())
@@ -136,6 +160,8 @@ struct Daemon {
     rejects: Option<RejectLog>,
     refusals: Refusals,
     lost_reports: u64,
+    /// Where the kernel program is the last daemon's, ours is being loaded.
+    renewal: Renewal,
     /// Until when no virtual router takes part, `vrrp_startup_delay`. What is heard until then is
     /// not for the elections: they begin with what comes in after their start.
     held_until: Option<Instant>,
@@ -148,6 +174,8 @@ enum End {
     Signal(&'static str),
     /// A client, who waits for it to be over.
     Request(oneshot::Sender<()>),
+    /// A client, who waits for it to be over, and wants everything left as it is.
+    Handover(oneshot::Sender<()>),
     /// Something without which there is no going on.
     Failure(Error),
 }
@@ -161,8 +189,11 @@ const FAREWELL: Duration = Duration::from_secs(5);
 impl Daemon {
     async fn start(plan: Arc<Plan>, runtime_dir: &RuntimeDir) -> Result<Self, Error> {
         let host = Host::new()?;
-        let (journal, traces) = journal::open(runtime_dir, &host).await?;
-        let (mut datapath, refusal) = load_datapath(&plan);
+        let links = host.links().await?;
+        let Inheritance { mut datapath, refusal, heirs } =
+            Inheritance::take(&plan, &links, runtime_dir.path());
+        let Estate { addresses, traces, held, made } =
+            Estate::open(runtime_dir, &host, &links, &plan, &heirs).await?;
         let slots =
             datapath.as_ref().map_or_else(|| Arc::new(Slots::own(plan.slots())), Datapath::slots);
         let (doorbells, rejects) = match &mut datapath {
@@ -201,14 +232,15 @@ impl Daemon {
         }));
         Ok(Self {
             devices,
-            virtual_macs: VirtualMacs::new(Arc::clone(&plan), host.clone(), traces),
+            virtual_macs: VirtualMacs::new(Arc::clone(&plan), host.clone(), traces, made),
             addresses: Addresses::new(
                 Arc::clone(&plan),
                 host.clone(),
-                journal,
+                addresses,
                 announcer.clone(),
                 Arc::clone(&slots),
                 acceptance,
+                held,
             ),
             plan,
             host,
@@ -219,6 +251,7 @@ impl Daemon {
             rejects,
             refusals,
             lost_reports: 0,
+            renewal: Renewal::default(),
             held_until,
             stopping: false,
         })
@@ -234,8 +267,14 @@ impl Daemon {
             signal(SignalKind::hangup()).map_err(Error::setup("the handler of SIGHUP"))?;
         let mut dump =
             signal(SignalKind::user_defined1()).map_err(Error::setup("the handler of SIGUSR1"))?;
+        let mut orphaned =
+            signal(SignalKind::user_defined2()).map_err(Error::setup("the handler of SIGUSR2"))?;
+        supervisor::watch_parent().map_err(Error::setup("the watch on the supervisor"))?;
 
         let mut look_again = self.look_around().await;
+        if let Some(recipe) = self.devices.recipe() {
+            self.renewal = Renewal::start(recipe);
+        }
         let end = loop {
             tokio::select! {
                 report = self.reports.recv() => match report {
@@ -261,6 +300,7 @@ impl Daemon {
                         let _ = answer.send(self.status());
                     }
                     Request::Stop(done) => break End::Request(done),
+                    Request::Handover(done) => break End::Handover(done),
                 },
                 record = next_reject(self.rejects.as_mut()) => {
                     if let Some(reject) = Reject::ALL.get(record.reason as usize) {
@@ -268,10 +308,17 @@ impl Daemon {
                     }
                 },
                 () = until(self.refusals.next_timeout()) => self.log_more_rejects(Instant::now()),
+                object = self.renewal.done() => match object {
+                    Ok(object) => self.devices.renew(object),
+                    Err(error) => warn!("{error}; the last daemon's program goes on"),
+                },
                 _ = terminate.recv() => break End::Signal("SIGTERM"),
                 _ = interrupt.recv() => break End::Signal("SIGINT"),
                 _ = hangup.recv() => {
                     warn!("SIGHUP: this version cannot reload its configuration; the running one stays in force");
+                }
+                _ = orphaned.recv() => {
+                    warn!("the supervisor has died: nobody starts this process again if it dies, too");
                 }
                 _ = dump.recv() => {
                     for row in self.status() {
@@ -295,8 +342,14 @@ impl Daemon {
             }
         };
         let held_until = self.held_until();
-        let is_held =
-            |command: &Command| held_until.is_some() && matches!(command, Command::Start { .. });
+        let now = pulse::now();
+        // Who still has a lease has waited before.
+        let is_heir =
+            |router| self.slots.get(slot_of(router)).lease().is_some_and(|until| now < until);
+        let is_held = |command: &Command| {
+            held_until.is_some()
+                && matches!(command, Command::Start { router, .. } if !is_heir(*router))
+        };
         let say = |command| !is_held(&command) && self.pulse.send(command);
         let all_said = self.devices.update(&links, &self.virtual_macs, say);
         for (router, source) in self.devices.take_moved() {
@@ -399,9 +452,13 @@ impl Daemon {
     }
 
     async fn stop(mut self, end: End) -> Result<(), Error> {
+        let end = match end {
+            End::Handover(done) => return self.hand_over(done).await,
+            end => end,
+        };
         match &end {
             End::Signal(name) => info!("{name}: stopping"),
-            End::Request(_) => info!("asked to stop: stopping"),
+            End::Request(_) | End::Handover(_) => info!("asked to stop: stopping"),
             End::Failure(error) => error!("{error}"),
         }
         self.stopping = true;
@@ -412,18 +469,31 @@ impl Daemon {
         self.addresses.remove_all().await;
         self.virtual_macs.remove_all().await;
         let ended_well = in_time && self.pulse.join();
-        // Program and maps go with this.
-        drop(self.devices);
+        self.devices.detach_all();
         info!("stopped");
         match end {
             End::Failure(error) => return Err(error),
-            End::Request(done) => {
+            End::Request(done) | End::Handover(done) => {
                 // Whoever asked may have gone.
                 let _ = done.send(());
             }
             End::Signal(_) => {}
         }
         if ended_well { Ok(()) } else { Err(Error::PulseDied) }
+    }
+
+    /// Ends without a word: what the kernel program keeps a lease of goes on until that lapses. All
+    /// others resign, since nobody would notice that they have no daemon any more.
+    async fn hand_over(mut self, done: oneshot::Sender<()>) -> Result<(), Error> {
+        info!("asked to hand over: leaving everything to the next daemon");
+        self.stopping = true;
+        let commands = self.devices.without_program().map(|router| Command::Fault { router });
+        let asked = commands.chain([Command::Abandon]).all(|command| self.pulse.send(command));
+        let in_time = asked && tokio::time::timeout(FAREWELL, self.hear_out()).await.is_ok();
+        info!("handed over");
+        // Whoever asked may have gone.
+        let _ = done.send(());
+        if in_time && self.pulse.join() { Ok(()) } else { Err(Error::PulseDied) }
     }
 }
 
@@ -432,26 +502,6 @@ async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// The kernel side, or why there is none.
-fn load_datapath(plan: &Plan) -> (Option<Datapath>, Option<String>) {
-    if !plan.wants_program() {
-        return (None, None);
-    }
-    match Datapath::load(plan.sizes(), plan.drop_foreign(), log::program_is_verbose()) {
-        Ok(mut datapath) => {
-            match datapath.logger() {
-                Ok(logger) => log::follow_program(logger),
-                Err(error) => warn!("no log of the kernel program: {error}"),
-            }
-            (Some(datapath), None)
-        }
-        Err(error) => {
-            warn!("{error}; going on with raw sockets, the kernel answers ARP");
-            (None, Some(error.to_string()))
-        }
     }
 }
 

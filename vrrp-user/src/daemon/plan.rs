@@ -2,20 +2,21 @@
 //! for.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::Duration,
 };
 
 use vrrp_common::{
-    Family,
-    wire::{Mac, vrrp},
+    Family, abi,
+    wire::{Mac, ethernet::Vlan, vrrp},
 };
 
 use crate::{
     config::{Authentication, ChecksumForm, Config, Instance, Scheduling, VirtualAddress, XdpMode},
-    datapath::Sizes,
+    datapath::{RouterKey, Sizes},
     election::Parameters,
+    host::Link,
     pulse::{Addresses, RouterId, Spec},
 };
 
@@ -67,6 +68,17 @@ impl Plan {
     /// True unless every virtual router does without the kernel program.
     pub(super) fn wants_program(&self) -> bool {
         self.routers.iter().any(|router| router.xdp_mode != XdpMode::None)
+    }
+
+    /// The routers whose interface is there, by their keys in the kernel program's table, with their
+    /// slots.
+    pub(super) fn keys(&self, links: &[Link]) -> BTreeMap<RouterKey, u32> {
+        let key = |(id, router): (RouterId, &Instance)| {
+            let link = links.iter().find(|link| link.name == router.interface)?;
+            let vrid = router.vrid.get();
+            Some((abi::router_key(link.index, Vlan::NONE, router.family(), vrid), slot_of(id)))
+        };
+        self.routers.iter().enumerate().filter_map(key).collect()
     }
 
     /// What the pulse must know.

@@ -24,6 +24,7 @@ use crate::{
 pub(super) enum Request {
     Status(oneshot::Sender<Vec<RouterStatus>>),
     Stop(oneshot::Sender<()>),
+    Handover(oneshot::Sender<()>),
 }
 
 /// The socket's way to the daemon's loop.
@@ -47,6 +48,14 @@ impl api::Daemon for Handle {
         let (done, wait) = oneshot::channel();
         if self.0.send(Request::Stop(done)).await.is_ok() {
             // An error means that another request stopped the daemon first.
+            let _ = wait.await;
+        }
+    }
+
+    async fn hand_over(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.0.send(Request::Handover(done)).await.is_ok() {
+            // As above.
             let _ = wait.await;
         }
     }

@@ -37,6 +37,8 @@ pub(super) struct VirtualMacs {
     journal: Journal<Trace>,
     /// What of the journal was changed and not undone.
     made: BTreeSet<Trace>,
+    /// What of it the last daemon made, and nobody has asked for yet.
+    inherited: BTreeSet<Trace>,
     /// Interfaces that ask as [`ASKING`] says, with their indices. Whoever changes that afterwards
     /// shall have it so.
     asking: BTreeMap<String, u32>,
@@ -72,9 +74,18 @@ struct Presence {
 }
 
 impl VirtualMacs {
-    pub(super) fn new(plan: Arc<Plan>, host: Host, journal: Journal<Trace>) -> Self {
+    /// `inherited` are changes that the last daemon made. Those that are not needed are undone once
+    /// the elections have begun.
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        host: Host,
+        journal: Journal<Trace>,
+        inherited: Vec<Trace>,
+    ) -> Self {
         let routers = vec![Router::default(); plan.routers.len()];
-        Self { plan, host, journal, made: BTreeSet::new(), asking: BTreeMap::new(), routers }
+        let inherited = inherited.into_iter().collect();
+        let (made, asking) = (BTreeSet::new(), BTreeMap::new());
+        Self { plan, host, journal, made, inherited, asking, routers }
     }
 
     /// True when a macvlan of ours has changed, and not by our doing.
@@ -135,6 +146,20 @@ impl VirtualMacs {
                 self.settle(router).await;
             }
         }
+        if !self.inherited.is_empty() {
+            self.undo_inherited().await;
+        }
+    }
+
+    async fn undo_inherited(&mut self) {
+        match self.host.links().await {
+            Ok(links) => {
+                for trace in std::mem::take(&mut self.inherited) {
+                    self.undo(&trace, &links).await;
+                }
+            }
+            Err(error) => warn!("{error}"),
+        }
     }
 
     /// Undoes everything.
@@ -146,6 +171,7 @@ impl VirtualMacs {
                 return;
             }
         };
+        self.made.append(&mut self.inherited);
         for trace in std::mem::take(&mut self.made) {
             self.undo(&trace, &links).await;
         }
@@ -260,7 +286,11 @@ impl VirtualMacs {
     /// Keeps an interface from speaking for the virtual addresses by itself.
     async fn keep_quiet(&mut self, interface: &str, sysctls: &[(&str, &str)]) {
         for (name, value) in sysctls {
-            let outcome = match Trace::sysctl(sysctl("ipv4", interface, name), value) {
+            let path = sysctl("ipv4", interface, name);
+            let is_it =
+                |trace: &Trace| matches!(trace, Trace::Sysctl { path: of, .. } if *of == path);
+            self.made.extend(self.inherited.extract_if(.., is_it));
+            let outcome = match Trace::sysctl(path, value) {
                 Ok(Some(trace)) => self.make(trace).await,
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
@@ -287,6 +317,10 @@ impl VirtualMacs {
 
     /// Makes a change that is written down first.
     async fn make(&mut self, trace: Trace) -> host::Result<()> {
+        if self.inherited.remove(&trace) {
+            self.made.insert(trace);
+            return Ok(());
+        }
         if let Err(reason) = self.journal.record([trace.clone()]) {
             warn!("{reason}; after a crash the next start would not know of this");
         }

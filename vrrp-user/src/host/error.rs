@@ -68,6 +68,12 @@ pub enum Error {
         /// Its name.
         interface: String,
     },
+    /// There is no interface with this name.
+    #[error("there is no interface {interface}")]
+    NoInterface {
+        /// The name.
+        interface: String,
+    },
     /// A file or directory of ours cannot be used.
     #[error("cannot {action} {}: {errno}", path.display())]
     File {
@@ -77,6 +83,12 @@ pub enum Error {
         path: PathBuf,
         /// The kernel's answer.
         errno: Errno,
+    },
+    /// The process was started by hand in place of its supervisor.
+    #[error("`--worker` is for the supervisor, which has claimed {}", dir.display())]
+    NotClaimed {
+        /// The directory.
+        dir: PathBuf,
     },
     /// Another daemon uses the same runtime directory.
     #[error("another xvrrp{} runs in {}; give this one its own --runtime-dir", PidSuffix(*pid), dir.display())]

@@ -2,25 +2,37 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::{Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    io::{self, Seek, SeekFrom, Write},
+    os::{
+        fd::AsFd,
+        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::{Error, Result};
 
-/// A runtime directory that belongs to this process until the value is dropped.
+/// How long a daemon that is about to end, or was killed, may still have the lock.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often to look.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A runtime directory that belongs to this process until the value is dropped, and to the worker
+/// that was given its lock.
 ///
 /// The kernel releases the lock when the process dies, however it dies. The files stay: a daemon
 /// that starts at that moment may hold them already.
 #[derive(Debug)]
 pub struct RuntimeDir {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl RuntimeDir {
-    /// Creates the directory `path` (mode 0755, parents included) if needed and takes its lock.
+    /// Creates the directory `path` (mode 0755, parents included) if needed and takes its lock. Blocks
+    /// up to a second while another daemon has it.
     pub fn claim(path: &Path) -> Result<Self> {
         DirBuilder::new()
             .recursive(true)
@@ -36,7 +48,7 @@ impl RuntimeDir {
             .mode(0o644)
             .open(&lock_path)
             .map_err(Error::file("open", &lock_path))?;
-        match lock.try_lock() {
+        match lock_patiently(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::AlreadyRunning {
@@ -52,7 +64,33 @@ impl RuntimeDir {
             // The number is for the message of a second daemon only.
             tracing::warn!("cannot write the process number to {}: {error}", lock_path.display());
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// The directory `path`, which another process has claimed and given to this one with the lock as
+    /// its standard input. From then on that is empty.
+    pub fn inherit(path: &Path) -> Result<Self> {
+        let lock_path = path.join("lock");
+        let identity = |file: &fs::Metadata| (file.dev(), file.ino());
+        let lock = File::from(
+            io::stdin().as_fd().try_clone_to_owned().map_err(Error::file("open", &lock_path))?,
+        );
+        let is_it = match (lock.metadata(), fs::metadata(&lock_path)) {
+            (Ok(given), Ok(expected)) => identity(&given) == identity(&expected),
+            _ => false,
+        };
+        if !is_it {
+            return Err(Error::NotClaimed { dir: path.to_owned() });
+        }
+        let nothing = File::open("/dev/null").map_err(Error::file("open", "/dev/null"))?;
+        rustix::stdio::dup2_stdin(nothing)
+            .map_err(|errno| Error::file("close", &lock_path)(errno.into()))?;
+        Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// The lock, for another process that is to have the directory as well.
+    pub fn lock(&self) -> io::Result<File> {
+        self.lock.try_clone()
     }
 
     /// The directory.
@@ -61,7 +99,17 @@ impl RuntimeDir {
     }
 }
 
-fn write_pid(lock: &mut File) -> std::io::Result<()> {
+fn lock_patiently(lock: &File) -> std::result::Result<(), TryLockError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(LOOK),
+            outcome => return outcome,
+        }
+    }
+}
+
+fn write_pid(lock: &mut File) -> io::Result<()> {
     lock.set_len(0)?;
     lock.seek(SeekFrom::Start(0))?;
     writeln!(lock, "{}", std::process::id())

@@ -1,0 +1,276 @@
+//! The supervisor: a process that does nothing but wait for the one that does the work, the worker.
+//!
+//! A worker that dies is started again at once, takes over what it has left in the kernel, and goes
+//! on as Active where the lease still holds. One that dies soon again is started after a pause; since
+//! no lease lasts that long, all that it left is removed first. After some deaths in a row the
+//! supervisor gives up.
+//!
+//! The runtime directory's lock is the worker's standard input: it is held until both processes are
+//! gone. A worker whose supervisor dies goes on, and says so. Where a virtual router has no kernel
+//! program (`xdp_mode none`) nothing but this process notices that the worker died, and nothing at
+//! all that it hangs: the new worker removes the addresses first, and starts as Backup.
+
+use std::{
+    env, io,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::Path,
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, getppid, kill_process, set_parent_process_death_signal};
+use tokio::{
+    process::{Child, Command},
+    signal::unix::{Signal as Arrivals, SignalKind, signal},
+};
+use tracing::{error, info, warn};
+
+use super::{Error, journal};
+use crate::{
+    api,
+    datapath::{Heritage, Owner},
+    host::{self, Firewall, Host, RuntimeDir},
+};
+
+/// Option of `xvrrp run` that makes the process a worker.
+const WORKER_OPTION: &str = "--worker";
+
+/// Exit status of a worker that a new one may replace: the last is that of a panic.
+const WORTH_ANOTHER_TRY: [u8; 2] = [Error::EXIT_CODE, 101];
+
+/// A worker that has lived that long was not broken from the start.
+const PROOF: Duration = Duration::from_secs(10);
+/// Deaths in a row before the supervisor gives up.
+const MOST_DEATHS: u32 = 5;
+/// The pause after the second death in a row; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Runs the worker, this program with the same arguments and `--worker`, until it ends in good order
+/// or cannot be kept alive. Returns its exit status.
+pub async fn supervise(runtime_dir: &Path) -> Result<u8, Error> {
+    let runtime_dir = RuntimeDir::claim(runtime_dir)?;
+    let mut signals = Signals::new().map_err(Error::setup("signal handlers"))?;
+    let mut deaths = Deaths::default();
+    loop {
+        let born = Instant::now();
+        let mut worker = match start(&runtime_dir) {
+            Ok(worker) => worker,
+            Err(error) => {
+                clean_up(&runtime_dir, None).await?;
+                return Err(error);
+            }
+        };
+        let status = signals.attend(&mut worker).await?;
+        if let Some(code) = last_word(status) {
+            if code != 0 && deaths.0 > 0 {
+                // Its predecessor ran, and nobody goes on with what that left.
+                clean_up(&runtime_dir, None).await?;
+            }
+            return Ok(code);
+        }
+        if signals.stopping {
+            clean_up(&runtime_dir, None).await?;
+            // It had no handler for the signal yet.
+            let was_killed_by_us = signals.stopped_by(status);
+            if !was_killed_by_us {
+                warn!("the worker died while it stopped: {status}");
+            }
+            return Ok(u8::from(!was_killed_by_us));
+        }
+        match deaths.count(born.elapsed()) {
+            Next::AtOnce => error!("the worker died: {status}; starting it again"),
+            Next::After(pause) => {
+                error!(
+                    "the worker died again: {status}; removing what it left, and starting it again in {pause:?}"
+                );
+                clean_up(&runtime_dir, None).await?;
+                if signals.rest(pause).await {
+                    return Ok(0);
+                }
+            }
+            Next::Never => {
+                clean_up(&runtime_dir, None).await?;
+                return Err(Error::DiesAgain { deaths: MOST_DEATHS });
+            }
+        }
+    }
+}
+
+/// Removes what a daemon with this runtime directory has left on the host: its program from the
+/// devices of this namespace, its addresses, and what else it had changed; or what of it is on the
+/// interface `only`.
+pub async fn clean_up(runtime_dir: &RuntimeDir, only: Option<&str>) -> Result<(), Error> {
+    let host = Host::new()?;
+    journal::clear(runtime_dir, &host, only).await?;
+    let index = match only {
+        None => None,
+        Some(name) => {
+            let gone = || host::Error::NoInterface { interface: name.to_owned() };
+            Some(host.link(name).await?.ok_or_else(gone)?.index)
+        }
+    };
+    if only.is_none() {
+        Firewall::remove_leftover(runtime_dir.path())?;
+        api::remove_socket(runtime_dir.path()).map_err(Error::setup("removing the socket"))?;
+    }
+    // Last: until now it has kept everybody from addresses without a daemon.
+    let removed = Heritage::of(Owner::of(runtime_dir.path()))?.remove(index)?;
+    if removed > 0 {
+        info!(programs = removed, "the kernel program has been taken off");
+    }
+    Ok(())
+}
+
+/// Has the supervisor's death reported as SIGUSR2, whose handler is in place.
+pub(super) fn watch_parent() -> io::Result<()> {
+    let parent = getppid();
+    set_parent_process_death_signal(Some(Signal::USR2))?;
+    if getppid() != parent {
+        kill_process(rustix::process::getpid(), Signal::USR2)?;
+    }
+    Ok(())
+}
+
+fn start(runtime_dir: &RuntimeDir) -> Result<Child, Error> {
+    let setup = Error::setup("the worker");
+    let lock = match runtime_dir.lock() {
+        Ok(lock) => lock,
+        Err(error) => return Err(setup(error)),
+    };
+    let mut arguments = env::args_os();
+    let mut worker = std::process::Command::new("/proc/self/exe");
+    worker
+        .arg0(arguments.next().unwrap_or_default())
+        .args(arguments)
+        .arg(WORKER_OPTION)
+        .stdin(lock);
+    Command::from(worker).spawn().map_err(setup)
+}
+
+/// The exit status, unless a new worker may fare better.
+fn last_word(status: ExitStatus) -> Option<u8> {
+    let code = u8::try_from(status.code()?).unwrap_or(1);
+    (!WORTH_ANOTHER_TRY.contains(&code)).then_some(code)
+}
+
+/// What to do about a death.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    AtOnce,
+    After(Duration),
+    Never,
+}
+
+/// Deaths in a row.
+#[derive(Default)]
+struct Deaths(u32);
+
+impl Deaths {
+    /// One more, of a worker that has lived so long.
+    fn count(&mut self, lived: Duration) -> Next {
+        if lived >= PROOF {
+            self.0 = 0;
+        }
+        self.0 += 1;
+        match self.0 {
+            1 => Next::AtOnce,
+            MOST_DEATHS.. => Next::Never,
+            again => Next::After(FIRST_PAUSE * (1 << (again - 2))),
+        }
+    }
+}
+
+/// The signals that are for the worker.
+struct Signals {
+    arrivals: [(Signal, Arrivals); 4],
+    /// One of them has told it to stop.
+    stopping: bool,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            arrivals: [
+                (Signal::TERM, signal(SignalKind::terminate())?),
+                (Signal::INT, signal(SignalKind::interrupt())?),
+                (Signal::HUP, signal(SignalKind::hangup())?),
+                (Signal::USR1, signal(SignalKind::user_defined1())?),
+            ],
+            stopping: false,
+        })
+    }
+
+    /// Passes signals on until the worker has ended.
+    async fn attend(&mut self, worker: &mut Child) -> Result<ExitStatus, Error> {
+        loop {
+            let arrived = tokio::select! {
+                status = worker.wait() => return status.map_err(Error::setup("waiting for the worker")),
+                arrived = self.next() => arrived,
+            };
+            let pid = worker.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+            // One that has died meanwhile needs none.
+            pid.map(|pid| kill_process(pid, arrived));
+        }
+    }
+
+    /// True when the worker died of a signal that told it to stop.
+    fn stopped_by(&self, status: ExitStatus) -> bool {
+        let deadly = [Signal::TERM, Signal::INT].map(|signal| Some(signal.as_raw()));
+        self.stopping && deadly.contains(&status.signal())
+    }
+
+    /// Waits; true when a signal to stop came instead.
+    async fn rest(&mut self, pause: Duration) -> bool {
+        let over = tokio::time::sleep(pause);
+        tokio::pin!(over);
+        while !self.stopping {
+            tokio::select! {
+                () = &mut over => break,
+                _ = self.next() => {}
+            }
+        }
+        self.stopping
+    }
+
+    async fn next(&mut self) -> Signal {
+        let [term, int, hup, usr1] = &mut self.arrivals;
+        let arrived = tokio::select! {
+            _ = term.1.recv() => term.0,
+            _ = int.1.recv() => int.0,
+            _ = hup.1.recv() => hup.0,
+            _ = usr1.1.recv() => usr1.0,
+        };
+        self.stopping |= arrived == Signal::TERM || arrived == Signal::INT;
+        arrived
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// issue 4: a worker that dies is started again at once; one that dies again and again, ever
+    /// later, and in the end no more. A long life makes up for everything.
+    #[test]
+    fn deaths_in_a_row() {
+        let pause = |times: u32| Next::After(FIRST_PAUSE * times);
+        let mut deaths = Deaths::default();
+        let short = Duration::from_millis(50);
+        for expected in [Next::AtOnce, pause(1), pause(2)] {
+            assert_eq!(deaths.count(short), expected);
+        }
+        for expected in [Next::AtOnce, pause(1), pause(2), pause(4), Next::Never] {
+            let lived = if expected == Next::AtOnce { PROOF } else { short };
+            assert_eq!(deaths.count(lived), expected);
+        }
+    }
+
+    /// issue 4: an exit in good order is the last word, a signal or a panic is not.
+    #[test]
+    fn last_words() {
+        for (status, expected) in [(0, Some(0)), (4 << 8, Some(4)), (70 << 8, None), (9, None)] {
+            assert_eq!(last_word(ExitStatus::from_raw(status)), expected);
+        }
+        assert_eq!(last_word(ExitStatus::from_raw(101 << 8)), None);
+    }
+}
