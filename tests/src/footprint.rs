@@ -17,19 +17,23 @@ use crate::{Node, command::run, output_of, wait_until};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Footprint(BTreeMap<String, String>);
 
-/// Links with attached programs and flags, addresses, groups joined, routes, rules, MAC filters,
-/// traffic control, firewall.
-const COMMANDS: [&[&str]; 9] = [
+/// Links with attached programs and flags, addresses, groups joined, routes, rules, neighbours that
+/// somebody entered, MAC filters, traffic control, firewall.
+const COMMANDS: [&[&str]; 11] = [
     &["ip", "-d", "-j", "link"],
     &["ip", "-j", "addr"],
     &["ip", "-j", "maddr"],
     &["ip", "-j", "route", "show", "table", "all"],
     &["ip", "-j", "rule"],
+    &["ip", "-j", "neigh", "show", "nud", "permanent"],
+    &["ip", "-j", "neigh", "show", "proxy"],
     &["bridge", "-j", "fdb"],
     &["tc", "-j", "qdisc"],
     &["bpftool", "-j", "net"],
     &["nft", "-s", "list", "ruleset"],
 ];
+/// Where BPF objects are pinned.
+const BPFFS: &str = "/sys/fs/bpf";
 /// How long the kernel may take to notice that a link is there; usually less than a second.
 const LINK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Every sysctl below these directories.
@@ -54,6 +58,11 @@ impl Footprint {
             }
             Ok(())
         })?;
+        // Only ours: others come and go.
+        let pins = fs::read_dir(BPFFS).into_iter().flatten().flatten();
+        let pins = pins.filter_map(|pin| pin.file_name().into_string().ok());
+        let pins: Vec<_> = pins.filter(|name| name.starts_with("xvrrp")).collect();
+        entries.insert(BPFFS.into(), pins.join(" "));
         Ok(Self(entries))
     }
 
@@ -106,6 +115,20 @@ impl BpfObjects {
             }
         }
         Ok(Self(objects))
+    }
+
+    /// The programs among them.
+    pub fn programs(&self) -> Self {
+        self.of_kind("prog")
+    }
+
+    /// The maps among them.
+    pub fn maps(&self) -> Self {
+        self.of_kind("map")
+    }
+
+    fn of_kind(&self, wanted: &str) -> Self {
+        Self(self.0.iter().filter(|(kind, _)| *kind == wanted).copied().collect())
     }
 
     /// No object at all.

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::{Lab, Mac, Namespace, Process, output_of};
+use crate::{Lab, Launch, Mac, Namespace, Process, output_of};
 
 /// A host with one interface, `eth0`, on the lab's bridge. Dropping it changes nothing; the lab
 /// owns the namespace.
@@ -108,6 +108,23 @@ impl Node {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.namespace.path().display())).arg("--").arg(program);
         command
+    }
+
+    /// As [`Node::command`], started in the way of `launch`.
+    pub fn command_by(&self, launch: Launch, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        match launch {
+            Launch::Nsenter => self.command(program),
+            Launch::NetnsExec => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", self.namespace.name()]).arg(program);
+                command
+            }
+            Launch::PrivateMounts => {
+                let mut command = self.command("unshare");
+                command.arg("--mount").arg("--").arg(program);
+                command
+            }
+        }
     }
 
     /// Runs a command inside the node to its end and returns its standard output.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Pid;
 use serde::Deserialize;
 
 use crate::{Line, Node, Process, Signal, frr};
@@ -52,6 +53,22 @@ impl fmt::Display for Daemon {
     }
 }
 
+/// How a daemon comes into its network namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Launch {
+    /// `nsenter --net`: the host's mounts.
+    Nsenter,
+    /// `ip netns exec`: mounts of its own, with another /sys.
+    NetnsExec,
+    /// `nsenter --net`, then `unshare --mount`, as under systemd with PrivateMounts.
+    PrivateMounts,
+}
+
+impl Launch {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Nsenter, Self::NetnsExec, Self::PrivateMounts];
+}
+
 impl Daemon {
     /// The program: for xvrrp `$XVRRP_BIN`, else the file beside the running executable or one
     /// directory above it (where cargo puts it); keepalived is searched in `$PATH`, FRR is where
@@ -77,8 +94,8 @@ impl Daemon {
     }
 
     /// The command that runs the daemon in the foreground on `node`, with its files in `dir`.
-    fn command(self, node: &Node, config: &Path, dir: &Path) -> Result<Command> {
-        let mut command = node.command(self.program()?);
+    fn command(self, node: &Node, launch: Launch, config: &Path, dir: &Path) -> Result<Command> {
+        let mut command = node.command_by(launch, self.program()?);
         match self {
             Self::Xvrrp => {
                 command.arg("run").arg("-f").arg(config).arg("--runtime-dir").arg(dir);
@@ -118,6 +135,14 @@ impl Router {
     /// # Errors
     /// The program is missing or the files cannot be written.
     pub fn start(node: &Node, daemon: Daemon, config: &str) -> Result<Self> {
+        Self::start_by(Launch::Nsenter, node, daemon, config)
+    }
+
+    /// The same, started in the way of `launch`.
+    ///
+    /// # Errors
+    /// As [`Router::start`].
+    pub fn start_by(launch: Launch, node: &Node, daemon: Daemon, config: &str) -> Result<Self> {
         let dir = node.dir().join(daemon.to_string());
         if daemon == Daemon::Keepalived && dir.exists() {
             // It believes in the pid files of a killed predecessor as long as that is a zombie.
@@ -132,7 +157,7 @@ impl Router {
         };
         let started = SystemTime::now();
         let label = format!("{daemon} on {}", node.address());
-        let process = node.spawn(&label, daemon.command(node, &file, &dir)?)?;
+        let process = node.spawn(&label, daemon.command(node, launch, &file, &dir)?)?;
         Ok(Self { node: node.clone(), daemon, dir, process, companion, started })
     }
 
@@ -213,6 +238,20 @@ impl Router {
         self.node.cut()?;
         self.process.wait_exit(STOP_TIMEOUT)?;
         self.companion.take().map_or(Ok(()), |mut companion| companion.kill())
+    }
+
+    /// The process that does the work, a child of [`Router::process`], which does nothing but wait.
+    ///
+    /// # Errors
+    /// There is none at this moment, or several.
+    pub fn worker(&self) -> Result<Pid> {
+        let pid = self.process.pid().as_raw_nonzero();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+        let mut children = children.split_whitespace().map(|pid| Pid::from_raw(pid.parse().ok()?));
+        match (children.next().flatten(), children.next()) {
+            (Some(worker), None) => Ok(worker),
+            _ => bail!("{} has no one worker", self.daemon),
+        }
     }
 
     /// SIGTERM, and waits for the end.

@@ -65,7 +65,7 @@ impl Bench {
     }
 
     /// Policy and priority of the pulse thread (proc_pid_stat(5), fields 41 and 40).
-    fn class(&mut self) -> (u32, u32) {
+    fn class(&self) -> (u32, u32) {
         let tasks = format!("/proc/{}/task", self.pid());
         let task = fs::read_dir(tasks).unwrap().map(|task| task.unwrap().path()).find(|task| {
             fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == "pulse")
@@ -76,13 +76,13 @@ impl Bench {
     }
 
     /// A line of /proc/PID/`file`.
-    fn proc(&mut self, file: &str, name: &str) -> String {
+    fn proc(&self, file: &str, name: &str) -> String {
         let text = fs::read_to_string(format!("/proc/{}/{file}", self.pid())).unwrap();
         text.lines().find(|line| line.starts_with(name)).unwrap().to_owned()
     }
 
-    fn pid(&mut self) -> i32 {
-        self.router.process().pid().as_raw_nonzero().get()
+    fn pid(&self) -> i32 {
+        self.router.worker().unwrap().as_raw_nonzero().get()
     }
 }
 
@@ -142,7 +142,7 @@ fn busy_tasks_do_not_delay_adverts() {
 /// --json` has the class, and one entry of its histogram for each advert that left on time.
 #[test]
 fn status_tells_class_and_lateness() {
-    let mut bench = Bench::start("");
+    let bench = Bench::start("");
     bench.advertises();
     let status = bench.status();
     let pulse = &status.pulse;
@@ -167,7 +167,7 @@ fn class_by_configuration() {
     const NORMAL: u32 = 0;
     const FIFO: u32 = 1;
     let fifo = "xdp_pulse_policy fifo\nvrrp_rt_priority 7\nvrrp_rlimit_rttime 900000";
-    let mut bench = Bench::start(fifo);
+    let bench = Bench::start(fifo);
     assert_eq!(bench.class(), (FIFO, 7));
     assert_eq!(bench.status().pulse.scheduling, "sched_fifo, priority 7");
     let limit = bench.proc("limits", "Max realtime timeout");
@@ -175,7 +175,7 @@ fn class_by_configuration() {
     bench.advertises();
     assert_eq!(bench.warnings(), [""; 0]);
 
-    let mut bench = Bench::start("xdp_pulse_policy nice\nvrrp_priority -5");
+    let bench = Bench::start("xdp_pulse_policy nice\nvrrp_priority -5");
     assert_eq!(bench.class(), (NORMAL, 0));
     assert_eq!(bench.status().pulse.scheduling, "normal, nice -5");
     assert_eq!(bench.warnings(), [""; 0]);

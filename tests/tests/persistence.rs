@@ -1,0 +1,442 @@
+//! What becomes of the addresses when a daemon dies, hands over, or is started again: the gate in the
+//! kernel outlives it, and whoever comes next goes on where it was.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::{Duration, SystemTime},
+};
+
+use rig::{
+    BpfObjects, Capture, Config, Daemon, Footprint, Lab, Launch, Node, Pings, Router, Signal, tcp,
+    wait_until,
+};
+use rustix::process::kill_process;
+
+const SETTLING: Duration = Duration::from_secs(15);
+/// How long a connection is tried that must not come about.
+const REFUSAL: Duration = Duration::from_millis(800);
+const VIP: Ipv4Addr = Lab::address(129);
+const PORT: u16 = 8080;
+/// What the log says of a router that goes on.
+const RESUMED: &str = "Entering MASTER STATE (its lease from before the start still holds)";
+
+fn config(priority: u8, advert_int: Duration) -> Config {
+    Config { version: 3, advert_int, priority, extra: "nopreempt", ..Config::default() }
+}
+
+/// A master that is about to come to harm, and a backup that listens.
+struct Pair {
+    master: Router,
+    backup: Router,
+    capture: Capture,
+    config: Config,
+    before: Footprint,
+    launch: Launch,
+    lab: Lab,
+}
+
+impl Pair {
+    fn start(launch: Launch, advert_int: Duration) -> Self {
+        Self::with(launch, config(100, advert_int))
+    }
+
+    fn with(launch: Launch, config: Config) -> Self {
+        let lab = Lab::new(2).unwrap();
+        let before = Footprint::of(lab.node(0)).unwrap();
+        let capture = Capture::start(lab.client()).unwrap();
+        let master = launched(launch, &lab, &config);
+        let other = Config { priority: 90, ..config.clone() };
+        lab.wait_for_answerer(&capture, VIP, 0, SETTLING).unwrap();
+        let backup = Router::start(lab.node(1), Daemon::Xvrrp, &other.to_string()).unwrap();
+        backup.wait_for_state(backup.started(), Config::INSTANCE, "BACKUP", SETTLING).unwrap();
+        let has_address = || Ok(lab.node(0).addresses()?.contains(&VIP.into()));
+        wait_until("the address", SETTLING, has_address).unwrap();
+        Self { master, backup, capture, config, before, launch, lab }
+    }
+
+    fn node(&self) -> &Node {
+        self.lab.node(0)
+    }
+
+    /// Does something to the master, after which it serves on: the backup notices nothing, and no
+    /// ping is lost.
+    fn survives(&mut self, harm: impl FnOnce(&mut Self)) {
+        self.serves_during(harm);
+        assert_eq!(self.lab.answerers(&self.capture, VIP).unwrap(), [0]);
+    }
+
+    fn serves_during(&mut self, harm: impl FnOnce(&mut Self)) {
+        let pings = Pings::start(self.lab.client(), VIP).unwrap();
+        let start = SystemTime::now();
+        self.capture.wait_for(start, Duration::from_millis(200), |_| false);
+        harm(self);
+        // A lease more: whoever has not noticed by then never will.
+        let end = SystemTime::now();
+        self.capture.wait_for(end, self.config.advert_int * 4, |_| false);
+        assert_eq!(Vec::from_iter(pings.lost().unwrap()), Vec::<u16>::new(), "pings were lost");
+        assert_eq!(self.backup.last_state(Config::INSTANCE).as_deref(), Some("BACKUP"));
+        let spoke = self.capture.seen_since(start);
+        assert!(!spoke.iter().any(|seen| seen.is_advert_of(self.lab.node(1))), "the backup spoke");
+        assert!(spoke.iter().any(|seen| seen.at >= end && seen.is_advert_of(self.lab.node(0))));
+    }
+
+    /// Starts the master again, and waits until it goes on.
+    fn restart(&mut self) {
+        self.master = launched(self.launch, &self.lab, &self.config);
+        self.master.wait_for_line(RESUMED, SETTLING).unwrap();
+    }
+
+    /// The client takes the node for the holder of the address, whatever it hears.
+    fn pin_neighbour(&self) {
+        let (vip, mac) = (VIP.to_string(), self.node().mac().to_string());
+        let entry = ["neigh", "replace", &vip, "lladdr", &mac, "nud", "permanent"];
+        self.lab
+            .client()
+            .namespace()
+            .ip(&[&entry[..], &["dev", Node::INTERFACE]].concat())
+            .unwrap();
+    }
+
+    /// Stops the master; then all is as it was, and what it had in the kernel is gone.
+    fn stop(mut self) {
+        let objects = BpfObjects::held_in(self.node()).unwrap();
+        assert!(!objects.is_empty());
+        assert!(self.master.stop().unwrap().success());
+        expect_untouched(self.node(), &self.before, &objects);
+    }
+}
+
+fn launched(launch: Launch, lab: &Lab, config: &Config) -> Router {
+    Router::start_by(launch, lab.node(0), Daemon::Xvrrp, &config.to_string()).unwrap()
+}
+
+fn expect_untouched(node: &Node, before: &Footprint, objects: &BpfObjects) {
+    let after = Footprint::of(node).unwrap();
+    assert_eq!(before.difference(&after), Vec::<String>::new());
+    let freed = || Ok(objects.still_there()?.is_empty());
+    wait_until(&format!("the end of {objects:?}"), SETTLING, freed).unwrap();
+}
+
+/// Issue 4: a worker that is killed is started again within the lease, adopts what it has left and
+/// goes on as master, wherever it lives; after the stop nothing is left.
+#[test]
+fn a_killed_worker_is_not_missed() {
+    for launch in Launch::ALL {
+        let mut pair = Pair::start(launch, Duration::from_millis(500));
+        for _ in 0..3 {
+            pair.survives(|pair| {
+                let killed = SystemTime::now();
+                kill_process(pair.master.worker().unwrap(), Signal::KILL).unwrap();
+                let process = pair.master.process();
+                process.wait_for_line(killed, RESUMED, SETTLING).unwrap();
+            });
+            // Each death is to be the first in a row: the supervisor is another one.
+            pair.master.xvrrp(&["handover"]).unwrap();
+            pair.restart();
+        }
+        pair.stop();
+    }
+}
+
+/// Issue 4: kill -9 of the whole daemon and an immediate restart with adverts each second: no
+/// transition at the peer, no lost ping; after the stop nothing is left.
+#[test]
+fn a_restart_within_the_lease_is_not_noticed() {
+    for launch in Launch::ALL {
+        let mut pair = Pair::start(launch, Duration::from_secs(1));
+        for _ in 0..2 {
+            pair.survives(|pair| {
+                pair.master.process().kill().unwrap();
+                pair.restart();
+            });
+        }
+        pair.stop();
+    }
+}
+
+/// Issue 4, keyword `use_vmac`: the same for a virtual MAC, which the interface takes in all the time.
+#[test]
+fn a_virtual_mac_is_taken_over() {
+    let plain = config(100, Duration::from_secs(1));
+    let config = Config { extra: "nopreempt\nuse_vmac", ..plain };
+    let mut pair = Pair::with(Launch::Nsenter, config);
+    for _ in 0..2 {
+        pair.survives(|pair| {
+            pair.master.process().kill().unwrap();
+            pair.restart();
+        });
+    }
+    pair.stop();
+}
+
+/// Issue 4, keyword `no_accept`: what must not be accepted is not, neither after kill -9 nor after the
+/// restart; after the stop nothing is left of the firewall.
+#[test]
+fn a_guard_is_taken_over() {
+    let plain = config(100, Duration::from_secs(1));
+    let config = Config { extra: "nopreempt\nno_accept", ..plain };
+    let mut pair = Pair::with(Launch::Nsenter, config);
+    let _server = tcp::Server::start(pair.node(), VIP.into(), PORT).unwrap();
+    let accepts =
+        |pair: &Pair| tcp::connect_within(pair.lab.client(), (VIP, PORT).into(), REFUSAL).is_ok();
+    assert!(!accepts(&pair));
+    pair.master.process().kill().unwrap();
+    assert!(!accepts(&pair), "the guard outlives the daemon");
+    pair.restart();
+    assert!(!accepts(&pair));
+    pair.stop();
+}
+
+/// Issue 4: `xvrrp handover` ends the daemon without a word, and the next one goes on within the
+/// lease: no transition at the peer, no lost ping, with adverts each second and each 100 ms.
+#[test]
+fn a_handover_is_not_noticed() {
+    for advert_int in [Duration::from_secs(1), Duration::from_millis(100)] {
+        let mut pair = Pair::start(Launch::Nsenter, advert_int);
+        for _ in 0..3 {
+            pair.survives(|pair| {
+                pair.master.xvrrp(&["handover"]).unwrap();
+                pair.restart();
+            });
+        }
+        pair.stop();
+    }
+}
+
+/// Issue 4, X-12: after kill -9 of the whole daemon the kernel alone fences the host: within the lease it
+/// answers, after it neither ARP nor TCP to the address, even from a client that knows no other host;
+/// the peer takes over. The next start cleans up.
+#[test]
+fn a_killed_daemon_leaves_a_fenced_host() {
+    for launch in Launch::ALL {
+        let mut pair = Pair::start(launch, Duration::from_millis(300));
+        pair.pin_neighbour();
+        let _server = tcp::Server::start(pair.node(), VIP.into(), PORT).unwrap();
+        let connects = |pair: &Pair| {
+            tcp::connect_within(pair.lab.client(), (VIP, PORT).into(), REFUSAL).is_ok()
+        };
+        assert!(connects(&pair), "the master serves");
+        let objects = BpfObjects::held_in(pair.node()).unwrap();
+        pair.master.process().kill().unwrap();
+        let killed = SystemTime::now();
+        assert_eq!(pair.lab.answerers(&pair.capture, VIP).unwrap(), [0], "the lease holds");
+
+        let is_heir = |seen: &rig::Seen| seen.is_advert_of(pair.lab.node(1));
+        pair.capture.expect("the takeover", killed, SETTLING, is_heir).unwrap();
+        pair.lab.wait_for_answerer(&pair.capture, VIP, 1, SETTLING).unwrap();
+        assert!(!connects(&pair), "{launch:?}: a dead daemon's host still serves the address");
+        let has_address = pair.node().addresses().unwrap().contains(&VIP.into());
+        assert!(has_address, "nobody was there to remove it");
+
+        // It has a peer that it does not preempt.
+        pair.master = launched(launch, &pair.lab, &pair.config);
+        pair.master
+            .wait_for_state(pair.master.started(), Config::INSTANCE, "BACKUP", SETTLING)
+            .unwrap();
+        let removed = || Ok(!pair.node().addresses()?.contains(&IpAddr::from(VIP)));
+        wait_until("the removal of the address", SETTLING, removed).unwrap();
+        assert_eq!(pair.lab.answerers(&pair.capture, VIP).unwrap(), [1]);
+        let (node, before) = (pair.node().clone(), pair.before.clone());
+        // The lab must outlive the comparison.
+        let Pair { mut master, lab: _lab, .. } = pair;
+        assert!(master.stop().unwrap().success());
+        expect_untouched(&node, &before, &objects);
+    }
+}
+
+/// the same with IPv6: a dead daemon's host answers no Neighbor Solicitation when its peer has
+/// taken over.
+#[test]
+fn a_killed_daemon_answers_no_solicitation() {
+    let config = Config { advert_int: Duration::from_millis(300), ..Config::ipv6() };
+    let lab = Lab::with_ipv6(2).unwrap();
+    let capture = Capture::start(lab.client()).unwrap();
+    let mut master = launched(Launch::Nsenter, &lab, &config);
+    lab.wait_for_answerer(&capture, config.vip, 0, SETTLING).unwrap();
+    let other = Config { priority: 90, ..config.clone() };
+    let backup = Router::start(lab.node(1), Daemon::Xvrrp, &other.to_string()).unwrap();
+    backup.wait_for_state(backup.started(), Config::INSTANCE_V6, "BACKUP", SETTLING).unwrap();
+    let has_address = || Ok(lab.node(0).addresses()?.contains(&config.vip));
+    wait_until("the address", SETTLING, has_address).unwrap();
+    master.process().kill().unwrap();
+    assert_eq!(lab.answerers(&capture, config.vip).unwrap(), [0], "the lease holds");
+    backup.wait_for_state(backup.started(), Config::INSTANCE_V6, "MASTER", SETTLING).unwrap();
+    lab.wait_for_answerer(&capture, config.vip, 1, SETTLING).unwrap();
+    assert!(has_address().unwrap(), "nobody was there to remove it");
+}
+
+/// Issue 4: an address that was on the host before the daemon answers as before when that is killed.
+#[test]
+fn an_address_that_was_there_before_is_not_fenced() {
+    let lab = Lab::new(1).unwrap();
+    let capture = Capture::start(lab.client()).unwrap();
+    let own = format!("{VIP}/32");
+    lab.node(0).run(&["ip", "addr", "add", &own, "dev", Node::INTERFACE]).unwrap();
+    let config = config(100, Duration::from_millis(200));
+    let mut router = launched(Launch::Nsenter, &lab, &config);
+    router.wait_for_state(router.started(), Config::INSTANCE, "MASTER", SETTLING).unwrap();
+    let _server = tcp::Server::start(lab.node(0), VIP.into(), PORT).unwrap();
+    router.process().kill().unwrap();
+    capture.wait_for(SystemTime::now(), config.advert_int * 4, |_| false);
+    assert_eq!(lab.answerers(&capture, VIP).unwrap(), [0]);
+    tcp::connect(lab.client(), (VIP, PORT).into()).unwrap();
+}
+
+/// Issue 4: a configuration that gives the routers other slots does not fit what is there: all is
+/// replaced, and the lease goes on nevertheless.
+#[test]
+fn another_configuration_takes_the_lease_over() {
+    let mut pair = Pair::start(Launch::Nsenter, Duration::from_secs(1));
+    let old = BpfObjects::held_in(pair.node()).unwrap();
+    let other = format!(
+        "vrrp_instance OTHER {{\ninterface {}\nvirtual_router_id 7\nvirtual_ipaddress {{\n{}\n}}\n}}\n",
+        Node::INTERFACE,
+        Lab::address(130)
+    );
+    pair.survives(|pair| {
+        pair.master.process().kill().unwrap();
+        let both = other.clone() + &pair.config.to_string();
+        pair.master = Router::start(pair.lab.node(0), Daemon::Xvrrp, &both).unwrap();
+        pair.master.wait_for_line(RESUMED, SETTLING).unwrap();
+    });
+    let freed = || Ok(old.still_there()?.is_empty());
+    wait_until("the end of the old programs and maps", SETTLING, freed).unwrap();
+    pair.stop();
+}
+
+/// Issue 4, keyword `xdp_mode`: in each mode the next daemon goes on with the maps that are there and
+/// replaces the program by its own; in another mode, too, and then the program is nowhere else.
+#[test]
+fn each_mode_is_taken_over() {
+    let mut pair = Pair::start(Launch::Nsenter, Duration::from_secs(1));
+    for (mode, extra) in [
+        ("tcx", "nopreempt\nxdp_mode tcx"),
+        ("generic", "nopreempt\nxdp_mode generic"),
+        ("generic", "nopreempt\nxdp_mode generic"),
+        ("native", "nopreempt\nxdp_mode native"),
+        ("native", "nopreempt\nxdp_mode native"),
+        ("tcx", "nopreempt\nxdp_mode tcx"),
+    ] {
+        let old = BpfObjects::held_in(pair.node()).unwrap();
+        pair.config.extra = extra;
+        // On veth the answers of a native program are lost where the other end has no NAPI.
+        pair.serves_during(|pair| {
+            pair.master.process().kill().unwrap();
+            pair.restart();
+        });
+        assert_eq!(pair.master.status().unwrap()[0].xdp_mode, mode);
+        let replaced = || Ok(old.programs().still_there()?.is_empty());
+        wait_until("the replacement of the programs", SETTLING, replaced).unwrap();
+        assert!(!old.maps().still_there().unwrap().is_empty(), "the maps are used on");
+        let links = pair.node().run(&["ip", "-j", "link", "show", Node::INTERFACE]).unwrap();
+        assert_eq!(links.contains("\"xdp\""), mode != "tcx", "{mode}: {links}");
+    }
+    pair.stop();
+}
+
+/// Issue 4: with another address the next daemon is another virtual router: it starts as backup, although
+/// the lease still holds, and removes the old address. The tables of the old program, which are full,
+/// take the new one.
+#[test]
+fn another_address_is_not_resumed() {
+    let mut pair = Pair::start(Launch::Nsenter, Duration::from_secs(1));
+    pair.master.process().kill().unwrap();
+    let vip = Lab::address(130);
+    let other = Config { vip: vip.into(), ..pair.config.clone() };
+    pair.master = launched(Launch::Nsenter, &pair.lab, &other);
+    let started = pair.master.started();
+    pair.master.wait_for_state(started, Config::INSTANCE, "BACKUP", SETTLING).unwrap();
+    let addresses = pair.node().addresses().unwrap();
+    assert!(!addresses.contains(&VIP.into()) && !addresses.contains(&vip.into()));
+    pair.backup.stop().unwrap();
+    pair.lab.wait_for_answerer(&pair.capture, vip, 0, SETTLING).unwrap();
+    assert!(pair.master.status().unwrap()[0].counter("arp_answered") > 0, "the program answers");
+    assert!(pair.lab.answerers(&pair.capture, VIP).unwrap().is_empty());
+    pair.stop();
+}
+
+/// Issue 4: `xvrrp detach` removes what a killed daemon has left, without a daemon; while there is one
+/// it refuses, and what is another daemon's it does not touch.
+#[test]
+fn detach_removes_what_a_killed_daemon_left() {
+    let mut pair = Pair::start(Launch::Nsenter, Duration::from_secs(1));
+    let objects = BpfObjects::held_in(pair.node()).unwrap();
+    let refusal = pair.master.xvrrp(&["detach"]).unwrap_err();
+    assert!(format!("{refusal:#}").contains("another xvrrp"), "{refusal:#}");
+    let elsewhere = pair.lab.dir().join("elsewhere").display().to_string();
+    let program = Daemon::Xvrrp.program().unwrap().display().to_string();
+    pair.node().run(&[&program, "detach", "--runtime-dir", &elsewhere]).unwrap();
+    assert_eq!(pair.lab.answerers(&pair.capture, VIP).unwrap(), [0]);
+
+    pair.master.process().kill().unwrap();
+    assert!(!objects.still_there().unwrap().is_empty(), "the program outlives its daemon");
+    pair.master.xvrrp(&["detach", "lo"]).unwrap();
+    assert!(!objects.still_there().unwrap().is_empty(), "nothing of it is on lo");
+    pair.master.xvrrp(&["detach", Node::INTERFACE]).unwrap();
+    pair.master.xvrrp(&["detach"]).unwrap();
+    expect_untouched(pair.node(), &pair.before, &objects);
+}
+
+/// Issue 4: a worker that dies again and again is given up in the end: the supervisor removes what it
+/// left and fails.
+#[test]
+fn a_supervisor_that_cannot_help_cleans_up() {
+    let mut pair = Pair::start(Launch::Nsenter, Duration::from_secs(1));
+    let objects = BpfObjects::held_in(pair.node()).unwrap();
+    // As soon as there is one it dies.
+    let ended = |pair: &mut Pair| {
+        if let Ok(worker) = pair.master.worker() {
+            // It may have ended already.
+            let _ = kill_process(worker, Signal::KILL);
+        }
+        Ok(pair.master.process().exit_status().is_some())
+    };
+    wait_until("the end of the supervisor", SETTLING, || ended(&mut pair)).unwrap();
+    assert!(!pair.master.process().exit_status().unwrap().success());
+    pair.master.wait_for_line("the daemon died 5 times in a row", SETTLING).unwrap();
+    expect_untouched(pair.node(), &pair.before, &objects);
+}
+
+/// Issue 4: where the kernel keeps no lease, a worker that died is replaced by one that removes the
+/// addresses and starts as backup, and a handover resigns.
+#[test]
+fn without_a_program_nothing_is_resumed() {
+    let advert_int = Duration::from_millis(500);
+    let config = Config { extra: "xdp_mode none", ..config(100, advert_int) };
+    let lab = Lab::new(1).unwrap();
+    let before = Footprint::of(lab.node(0)).unwrap();
+    let mut router = launched(Launch::Nsenter, &lab, &config);
+    let has_address = || Ok(lab.node(0).addresses()?.contains(&IpAddr::from(VIP)));
+    wait_until("the address", SETTLING, has_address).unwrap();
+    let killed = SystemTime::now();
+    kill_process(router.worker().unwrap(), Signal::KILL).unwrap();
+    router.wait_for_state(killed, Config::INSTANCE, "BACKUP", SETTLING).unwrap();
+    assert!(!has_address().unwrap());
+
+    router.wait_for_state(killed, Config::INSTANCE, "MASTER", SETTLING).unwrap();
+    wait_until("the address", SETTLING, has_address).unwrap();
+    let capture = Capture::start(lab.client()).unwrap();
+    let asked = SystemTime::now();
+    router.xvrrp(&["handover"]).unwrap();
+    assert!(router.process().wait_exit(SETTLING).unwrap().success());
+    let adverts = capture.adverts_of(lab.node(0), asked).unwrap();
+    assert_eq!(adverts.last().map(|(_, advert)| advert.priority), Some(0), "it resigns");
+    let after = Footprint::of(lab.node(0)).unwrap();
+    assert_eq!(before.difference(&after), Vec::<String>::new());
+}
+
+/// Issue 4: kill -9 of the supervisor alone does not end the service: the worker goes on, says so, and
+/// stops when it is told to.
+#[test]
+fn a_worker_goes_on_without_its_supervisor() {
+    let mut pair = Pair::start(Launch::Nsenter, Duration::from_millis(500));
+    let objects = BpfObjects::held_in(pair.node()).unwrap();
+    pair.survives(|pair| {
+        pair.master.process().signal(Signal::KILL).unwrap();
+        pair.master.wait_for_line("the supervisor has died", SETTLING).unwrap();
+    });
+    pair.master.xvrrp(&["stop"]).unwrap();
+    expect_untouched(pair.node(), &pair.before, &objects);
+}
