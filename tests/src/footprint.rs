@@ -131,6 +131,24 @@ impl BpfObjects {
         Self(self.0.iter().filter(|(kind, _)| *kind == wanted).copied().collect())
     }
 
+    /// Writes a number into the map `name` among them, an array of numbers of 8 octets.
+    ///
+    /// # Errors
+    /// There is no such map, or bpftool failed.
+    pub fn write(&self, name: &str, index: u32, value: u64) -> Result<()> {
+        let maps: Vec<serde_json::Value> = serde_json::from_str(&list("map")?)?;
+        let id = maps.iter().find_map(|map| {
+            let id = u32::try_from(map["id"].as_u64()?).ok()?;
+            (map["name"] == name && self.0.contains(&("map", id))).then_some(id)
+        });
+        let id = id.with_context(|| format!("no map {name} here"))?;
+        let octets = |octets: &[u8]| octets.iter().map(u8::to_string).collect::<Vec<_>>();
+        let mut bpftool = Command::new("bpftool");
+        bpftool.args(["map", "update", "id", &id.to_string(), "key"]);
+        bpftool.args(octets(&index.to_ne_bytes())).arg("value").args(octets(&value.to_ne_bytes()));
+        output_of(&mut bpftool).map(drop)
+    }
+
     /// No object at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -336,6 +336,24 @@ fn each_mode_is_taken_over() {
     pair.stop();
 }
 
+/// Issue 4: what a daemon with another layout of the maps has left is not read, only replaced: the next
+/// one starts as backup and removes the address.
+#[test]
+fn another_version_is_replaced() {
+    const ABI_VERSION: u32 = 0;
+    let mut pair = Pair::start(Launch::Nsenter, Duration::from_secs(1));
+    let old = BpfObjects::held_in(pair.node()).unwrap();
+    pair.master.process().kill().unwrap();
+    old.write("SETTINGS", ABI_VERSION, 1).unwrap();
+    pair.master = launched(Launch::Nsenter, &pair.lab, &pair.config);
+    let started = pair.master.started();
+    pair.master.wait_for_state(started, Config::INSTANCE, "BACKUP", SETTLING).unwrap();
+    assert!(!pair.node().addresses().unwrap().contains(&VIP.into()));
+    let freed = || Ok(old.still_there()?.is_empty());
+    wait_until("the end of the old programs and maps", SETTLING, freed).unwrap();
+    pair.stop();
+}
+
 /// Issue 4: with another address the next daemon is another virtual router: it starts as backup, although
 /// the lease still holds, and removes the old address. The tables of the old program, which are full,
 /// take the new one.
@@ -423,6 +441,9 @@ fn without_a_program_nothing_is_resumed() {
     assert!(router.process().wait_exit(SETTLING).unwrap().success());
     let adverts = capture.adverts_of(lab.node(0), asked).unwrap();
     assert_eq!(adverts.last().map(|(_, advert)| advert.priority), Some(0), "it resigns");
+    assert!(!has_address().unwrap());
+    // What is no address is left for the next daemon, or for this.
+    router.xvrrp(&["detach"]).unwrap();
     let after = Footprint::of(lab.node(0)).unwrap();
     assert_eq!(before.difference(&after), Vec::<String>::new());
 }
