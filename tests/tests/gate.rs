@@ -212,3 +212,27 @@ fn an_earlier_address_of_a_backup_works() {
         assert_eq!(cluster.counter("arp_answered"), 0, "{mode}");
     }
 }
+
+/// issue 4, "a fenced host is silent outwards too": while the daemon runs the kernel does not ask in the
+/// name of the addresses; what an administrator sets meanwhile stays, and so does what was there
+/// before.
+#[test]
+fn the_kernel_asks_in_its_own_name() {
+    let lab = Lab::new(1).unwrap();
+    let node = lab.node(0);
+    let switch = format!("ipv4/conf/{}/arp_announce", Node::INTERFACE);
+    let value = || node.run(&["cat", &format!("/proc/sys/net/{switch}")]).unwrap();
+    for (before, meanwhile, after) in [("0", None, "0"), ("1", None, "1"), ("0", Some("1"), "1")] {
+        node.set_sysctl(&switch, before).unwrap();
+        let mut router =
+            Router::start(node, Daemon::Xvrrp, &Config::default().to_string()).unwrap();
+        router.wait_for_state(router.started(), Config::INSTANCE, "BACKUP", SETTLING).unwrap();
+        wait_until("the switch", SETTLING, || Ok(value().trim() == "2")).unwrap();
+        if let Some(meanwhile) = meanwhile {
+            node.set_sysctl(&switch, meanwhile).unwrap();
+        }
+        router.wait_for_state(router.started(), Config::INSTANCE, "MASTER", SETTLING).unwrap();
+        router.stop().unwrap();
+        assert_eq!(value().trim(), after, "{before}, {meanwhile:?}");
+    }
+}

@@ -107,11 +107,11 @@ fn accept(router: &Router, heard: &Heard, own: Rank) {
     } else if heard.digest == ignored {
         maps::count(router.slot, Counter::AdvertsIgnored);
     } else {
-        if abi::beats(heard, own) && router.is_open(now) {
-            router.close();
+        let closes = abi::beats(heard, own) && router.close();
+        if closes {
             maps::count(router.slot, Counter::ClosedByProgram);
         }
-        router.tell(abi::kind(heard, own), now, heard);
+        router.tell(abi::kind(heard, own), now, heard, closes);
         maps::count(router.slot, Counter::AdvertsNews);
     }
 }

@@ -153,11 +153,18 @@ impl Router {
         unsafe { (&raw const (*self.shared).lease).read_volatile() > now }
     }
 
-    /// Closes the slot until the controller opens it again.
+    /// Closes the slot until the controller opens it again, also where the lease is over: adverts
+    /// that were on their way must not renew it. False where it is closed.
     #[inline(always)]
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self) -> bool {
         // SAFETY: as in `rules`.
-        unsafe { (&raw mut (*self.shared).lease).write_volatile(0) }
+        unsafe {
+            let is_closed = (&raw const (*self.shared).lease).read_volatile() == 0;
+            if !is_closed {
+                (&raw mut (*self.shared).lease).write_volatile(0);
+            }
+            !is_closed
+        }
     }
 
     /// True while the addresses are on the interface because of us.
@@ -193,9 +200,10 @@ impl Router {
         unsafe { (&raw mut (*self.shared).last_seen).write_volatile(now) }
     }
 
-    /// Leaves news and rings, unless a doorbell of this kind is still under way.
+    /// Leaves news and rings, unless a doorbell of this kind is still under way, and it is not
+    /// `urgent`.
     #[inline(always)]
-    pub(crate) fn tell(&self, kind: Kind, at: u64, heard: &Heard) {
+    pub(crate) fn tell(&self, kind: Kind, at: u64, heard: &Heard, urgent: bool) {
         let (advert, source, digest) = (heard.to_word(), heard.source, heard.digest);
         // SAFETY: as in `rules`; `kind` indexes within the array.
         let news =
@@ -213,7 +221,7 @@ impl Router {
                 (&raw const (*news).answered).read_volatile(),
             )
         };
-        if rung != 0 && rung != answered {
+        if rung != 0 && rung != answered && !urgent {
             return;
         }
         // Before the doorbell, so that its answer covers it.

@@ -491,7 +491,7 @@ fn closes() {
         for state in State::ALL {
             bench.put(state);
             let lease = bench.slot().lease();
-            let closes = better && state.is_open();
+            let closes = better && lease.is_some();
             let mut moved = NEWS.to_vec();
             if closes {
                 moved.push("closed_by_program");

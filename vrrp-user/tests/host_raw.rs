@@ -1,21 +1,24 @@
-//! Raw sockets of IPv6, with a frame sent at the other end of a wire. Needs root and iproute2.
+//! Raw sockets, with a frame sent at the other end of a wire. Needs root and iproute2.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod host_support;
 
 use std::{
-    io::{self, ErrorKind},
-    net::Ipv6Addr,
+    io::{self, ErrorKind, Read},
+    net::{Ipv4Addr, Ipv6Addr},
     time::Duration,
 };
 
 use host_support::{in_namespace, running};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::Socket;
-use vrrp_common::wire::{ethernet, ipv6};
+use vrrp_common::{
+    Family,
+    wire::{ethernet, ipv4, ipv6},
+};
 use xvrrp::sys::{
     packet::packet_socket,
-    raw::{receive_v6, vrrp_socket_v6},
+    raw::{only_vrids, receive_v6, vrrp_socket, vrrp_socket_v6},
 };
 
 const SENDER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
@@ -91,5 +94,39 @@ fn groups() {
         assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
         let error = vrrp_socket_v6("a", 0x7fff_ffff, &[VRRP_GROUP]).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
+    });
+}
+
+/// issue 4, flood defence: adverts of virtual routers that are not ours reach no socket, those of ours
+/// do, and so does what is wrong behind the VRID.
+#[test]
+fn foreign_adverts_wake_nobody() {
+    in_namespace(async || {
+        let (a, b) = (running("a").await, running("b").await);
+        let sender = packet_socket(b.index).unwrap();
+        let group = Ipv4Addr::from(ipv4::VRRP_GROUP);
+        let v4 = vrrp_socket("a", a.index, &[group]).unwrap();
+        let v6 = vrrp_socket_v6("a", a.index, &[VRRP_GROUP]).unwrap();
+        only_vrids(&v4, Family::V4, [51, 255]).unwrap();
+        only_vrids(&v6, Family::V6, [51, 255]).unwrap();
+        for vrid in [50, 51, 52, 254, 255, 1] {
+            let message = [0x31, vrid, 100];
+            sender.send(&frame(VRRP_GROUP, 255, &message)).unwrap();
+            let (mac, source) = (ipv4::group_mac(ipv4::VRRP_GROUP), [192, 0, 2, 2]);
+            let link = ethernet::header(mac, [2, 0, 0, 0, 0, 2], ethernet::IPV4);
+            let header = ipv4::advert_header(source, ipv4::VRRP_GROUP, 255, 1, message.len());
+            sender.send(&[&link[..], &header, &message].concat()).unwrap();
+        }
+        for vrid in [51, 255] {
+            let mut buffer = [0; 100];
+            assert_eq!(next(&v6, &mut buffer).unwrap(), ipv6::HEADER + 3);
+            assert_eq!(buffer[ipv6::HEADER + 1], vrid);
+            assert_eq!((&v4).read(&mut buffer).unwrap(), ipv4::HEADER + 3);
+            assert_eq!(buffer[ipv4::HEADER + 1], vrid);
+        }
+        let nothing = receive_v6(&v6, &mut [0; 100]).unwrap_err();
+        assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+        let nothing = (&v4).read(&mut [0; 100]).unwrap_err();
+        assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
     });
 }

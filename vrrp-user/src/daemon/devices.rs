@@ -534,7 +534,8 @@ impl Devices {
         if !self.needs_port(interface) {
             return None;
         }
-        match Port::open(interface, ifindex, mac, &self.plan.groups_on(interface), ears) {
+        let (groups, vrids) = (self.plan.groups_on(interface), self.plan.vrids_on(interface));
+        match Port::open(interface, ifindex, mac, &groups, &vrids, ears) {
             Ok(port) => Some(Arc::new(port)),
             Err(error) => {
                 warn!("{interface}: no sockets for adverts: {error}");

@@ -209,6 +209,12 @@ impl Plan {
         groups.into_iter().collect()
     }
 
+    /// VRIDs of the routers on this interface, those of unicast routers as well: they must know, too,
+    /// that somebody speaks to the group.
+    pub(super) fn vrids_on(&self, interface: &str) -> BTreeSet<u8> {
+        self.routers_on(interface).map(|(_, router)| router.vrid.get()).collect()
+    }
+
     /// Routers whose adverts go to single peers.
     pub(super) fn unicast_routers(&self) -> impl Iterator<Item = &Instance> {
         self.routers.iter().filter(|router| router.unicast.is_some())

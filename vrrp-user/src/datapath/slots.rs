@@ -206,13 +206,14 @@ pub(crate) mod testing {
                 return false;
             }
             let own = self.rules().rank();
-            if abi::beats(heard, own) {
+            let closes = abi::beats(heard, own) && self.lease().is_some();
+            if closes {
                 self.close();
             }
-            self.tell(abi::kind(heard, own), heard, at)
+            self.tell(abi::kind(heard, own), heard, at, closes)
         }
 
-        fn tell(&self, kind: Kind, heard: &Heard, at: Instant) -> bool {
+        fn tell(&self, kind: Kind, heard: &Heard, at: Instant, urgent: bool) -> bool {
             let news = &self.0.news[kind as usize];
             let (at, advert) = (at.as_nanos(), heard.to_word());
             news.advert.store(advert, Release);
@@ -221,7 +222,7 @@ pub(crate) mod testing {
             news.seal.store(abi::seal(at, advert, heard.source, heard.digest), Release);
             news.at.store(at, Release);
             let (rung, answered) = (news.rung.load(Acquire), news.answered.load(Acquire));
-            if rung != 0 && rung != answered {
+            if rung != 0 && rung != answered && !urgent {
                 return false;
             }
             news.rung.store(at, Release);
@@ -251,14 +252,16 @@ pub(crate) mod testing {
         let slots = Slots::own(1);
         let slot = slots.get(0);
         let kind = Kind::Higher;
-        assert!(slot.tell(kind, &heard(200), second(1)));
-        assert!(!slot.tell(kind, &heard(201), second(2)));
+        assert!(slot.tell(kind, &heard(200), second(1), false));
+        assert!(!slot.tell(kind, &heard(201), second(2), false));
         assert_eq!(slot.answer(kind).heard, heard(201));
         // A processor that saw no doorbell under way rings late, and is heard late.
         slots.get(0).0.news[kind as usize].rung.store(second(1).as_nanos() + 1, Release);
-        assert!(!slot.tell(kind, &heard(202), second(3)));
+        assert!(!slot.tell(kind, &heard(202), second(3), false));
         assert_eq!(slot.answer(kind).at, second(3));
-        assert!(slot.tell(kind, &heard(203), second(4)));
+        assert!(slot.tell(kind, &heard(203), second(4), false));
+        assert!(!slot.tell(kind, &heard(204), second(5), false));
+        assert!(slot.tell(kind, &heard(205), second(6), true));
     }
 
     /// R-7.1-13: news that two processors wrote over each other are no news.
@@ -267,7 +270,7 @@ pub(crate) mod testing {
         let slots = Slots::own(1);
         let slot = slots.get(0);
         let kind = Kind::Higher;
-        slot.tell(kind, &heard(200), second(1));
+        slot.tell(kind, &heard(200), second(1), false);
         assert_eq!(slot.news(kind), News { at: second(1), heard: heard(200) });
         slots.get(0).0.news[kind as usize].advert.store(heard(201).to_word(), Release);
         assert_eq!(slot.news(kind), News::default());

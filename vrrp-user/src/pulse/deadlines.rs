@@ -88,7 +88,7 @@ mod tests {
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let value = random >> 33;
                 if let Some(router) = (value as usize).checked_rem(count) {
-                    plain[router] = (value % 5 != 0).then_some(at(value % 1000 + step));
+                    plain[router] = (!value.is_multiple_of(5)).then_some(at(value % 1000 + step));
                     deadlines.set(router, plain[router]);
                     assert_eq!(deadlines.of(router), plain[router]);
                 }

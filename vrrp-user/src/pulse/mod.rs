@@ -15,6 +15,7 @@ mod send;
 mod thread;
 
 use std::{
+    collections::BTreeSet,
     io,
     net::IpAddr,
     sync::{
@@ -143,18 +144,19 @@ pub struct Ear {
 }
 
 impl Port {
-    /// Opens the sockets on a device, joins `groups`, and listens for what comes from the MAC of
-    /// each of the `ears` there. Needs CAP_NET_RAW.
+    /// Opens the sockets on a device, joins `groups`, and listens for adverts of the virtual routers
+    /// `vrids` and for whatever comes from the MAC of each of the `ears` there. Needs CAP_NET_RAW.
     pub fn open(
         device: &str,
         ifindex: u32,
         mac: Mac,
         groups: &[IpAddr],
+        vrids: &BTreeSet<u8>,
         ears: &[Ear],
     ) -> io::Result<Self> {
-        let mut receivers = receivers(device, ifindex, groups)?;
+        let mut receivers = receivers(device, ifindex, groups, vrids)?;
         for ear in ears {
-            receivers.extend(receivers_of_ear(ear, groups)?);
+            receivers.extend(receivers_of_ear(ear, groups, vrids)?);
         }
         let sender = sys::packet::packet_socket(ifindex)?;
         Ok(Self::new(ifindex, mac, ipv4::TTL, sender, receivers))
@@ -195,7 +197,12 @@ impl Port {
 }
 
 /// The raw sockets on a device for the families of `groups`.
-fn receivers(device: &str, ifindex: u32, groups: &[IpAddr]) -> io::Result<Vec<(Family, Socket)>> {
+fn receivers(
+    device: &str,
+    ifindex: u32,
+    groups: &[IpAddr],
+    vrids: &BTreeSet<u8>,
+) -> io::Result<Vec<(Family, Socket)>> {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for group in groups {
         match group {
@@ -205,18 +212,26 @@ fn receivers(device: &str, ifindex: u32, groups: &[IpAddr]) -> io::Result<Vec<(F
     }
     let mut receivers = Vec::new();
     if !v4.is_empty() {
-        receivers.push((Family::V4, sys::raw::vrrp_socket(device, ifindex, &v4)?));
+        let socket = sys::raw::vrrp_socket(device, ifindex, &v4)?;
+        sys::raw::only_vrids(&socket, Family::V4, vrids.iter().copied())?;
+        receivers.push((Family::V4, socket));
         receivers.push((Family::V4, sys::raw::ah_socket(device, ifindex, &v4)?));
     }
     if !v6.is_empty() {
-        receivers.push((Family::V6, sys::raw::vrrp_socket_v6(device, ifindex, &v6)?));
+        let socket = sys::raw::vrrp_socket_v6(device, ifindex, &v6)?;
+        sys::raw::only_vrids(&socket, Family::V6, vrids.iter().copied())?;
+        receivers.push((Family::V6, socket));
     }
     Ok(receivers)
 }
 
 /// The same on a macvlan, for what the device below does not get.
-fn receivers_of_ear(ear: &Ear, groups: &[IpAddr]) -> io::Result<Vec<(Family, Socket)>> {
-    let receivers = receivers(&ear.name, ear.ifindex, groups)?;
+fn receivers_of_ear(
+    ear: &Ear,
+    groups: &[IpAddr],
+    vrids: &BTreeSet<u8>,
+) -> io::Result<Vec<(Family, Socket)>> {
+    let receivers = receivers(&ear.name, ear.ifindex, groups, vrids)?;
     for (_, socket) in &receivers {
         sys::raw::hear_only(socket, ear.mac)?;
     }
@@ -308,7 +323,8 @@ pub enum Report {
         /// Whose.
         router: RouterId,
     },
-    /// A raw socket brought an advert that failed a check. At most one for each reason and second.
+    /// A raw socket brought an advert that failed a check. At most one for each reason in ten
+    /// seconds.
     Rejected {
         /// Whose.
         router: RouterId,
@@ -317,7 +333,8 @@ pub enum Report {
         /// Its sender.
         source: IpAddr,
     },
-    /// An advert was accepted that gives food for thought. At most one for each oddity and second.
+    /// An advert was accepted that gives food for thought. At most one for each oddity in ten
+    /// seconds.
     Odd {
         /// Whose.
         router: RouterId,

@@ -29,9 +29,13 @@ use crate::{
     election::{Action, Actions, Advert, Election, Event, Instant, State},
 };
 
-/// How often a virtual router reports one reason for refusing adverts, which are counted, or one
-/// oddity.
+/// How often a virtual router reports one reason for refusing adverts, or one oddity.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Doorbells of a router that may come at any time. Beyond these it answers one between two
+/// deadlines, and the kernel program does not ring for more: whoever floods the network with news
+/// wakes nobody, and at the deadline they are read all the same.
+const PATIENCE: u8 = 8;
 
 /// A virtual router with everything that its adverts need.
 pub(super) struct Router {
@@ -49,6 +53,9 @@ pub(super) struct Router {
     /// Stamps of the news that were handled, by kind, and of the last repetition.
     handled: [Instant; Kind::COUNT],
     repeated: Instant,
+    /// Doorbells that are answered at once, and those, by kind, that wait for the next deadline.
+    patience: u8,
+    unanswered: [bool; Kind::COUNT],
     /// When a refused advert was last reported, by reason.
     refused: [Instant; Reject::COUNT],
     /// When an odd advert was last reported, by oddity.
@@ -87,6 +94,8 @@ impl Router {
             paid_until: None,
             handled: [Instant::default(); Kind::COUNT],
             repeated: Instant::default(),
+            patience: PATIENCE,
+            unanswered: [false; Kind::COUNT],
             refused: [Instant::default(); Reject::COUNT],
             wondered: [Instant::default(); Oddity::COUNT],
             heard: [None; 3],
@@ -197,8 +206,23 @@ impl Router {
 
     /// The kernel program rang: there are news of `kind`.
     pub(super) fn answer_doorbell(&mut self, kind: Kind, outlet: &Outlet<'_>) {
-        self.slot().answer(kind);
+        match self.patience.checked_sub(1) {
+            Some(left) => {
+                self.patience = left;
+                self.slot().answer(kind);
+            }
+            None => self.unanswered[kind as usize] = true,
+        }
         self.catch_up(outlet);
+    }
+
+    /// A deadline has come: answers the doorbells that had to wait. Their news are read after this.
+    fn answer_late(&mut self) {
+        self.patience = PATIENCE.min(self.patience + 1);
+        let late = std::mem::take(&mut self.unanswered);
+        for kind in Kind::ALL.into_iter().filter(|kind| late[*kind as usize]) {
+            self.slot().answer(kind);
+        }
     }
 
     /// An advert that a raw socket received passed the ladder. Returns what became of it.
@@ -284,6 +308,7 @@ impl Router {
             self.expire(now, outlet);
             return false;
         }
+        self.answer_late();
         self.catch_up(outlet);
         let due = self.next_deadline().filter(|due| *due <= now);
         let (Some(due), State::Active) = (due, self.state()) else { return false };
@@ -311,6 +336,7 @@ impl Router {
     /// The deadline has passed. What the kernel saw counts first: a thread that was late is not an
     /// Active router that was dead.
     pub(super) fn expire(&mut self, now: Instant, outlet: &Outlet<'_>) {
+        self.answer_late();
         self.catch_up(outlet);
         if !self.is_due(now) {
             return;
@@ -365,6 +391,7 @@ impl Router {
         for kind in Kind::ALL {
             self.handled[kind as usize] = self.slot().answer(kind).at;
         }
+        (self.patience, self.unanswered) = (PATIENCE, [false; Kind::COUNT]);
         self.repeated = self.slot().last_seen();
     }
 

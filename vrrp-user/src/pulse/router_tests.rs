@@ -169,6 +169,51 @@ fn rules_before_start() {
     assert!(bench.board.snapshot(0).since > Instant::default());
 }
 
+/// issue 4, flood defence: losing adverts without end ring a few times, then once for each of our own
+/// adverts; the news of each are read all the same. A better one rings at once.
+#[test]
+fn flood_of_news() {
+    let mut bench = Bench::new(|_| {});
+    bench.start(PRIMARY);
+    bench.expire_at(bench.deadline());
+    assert_eq!(bench.state(), State::Active);
+    let mut last = 0;
+    let mut flood = |bench: &mut Bench, at: Instant| {
+        let rings = (0..1000).filter(|microsecond| {
+            last = if last == 3 { 4 } else { 3 };
+            bench.hear(&advert(last, last), at + Duration::from_micros(*microsecond))
+        });
+        rings.count()
+    };
+    let start = bench.deadline();
+    assert_eq!(flood(&mut bench, start), usize::from(PATIENCE) + 1);
+    for second in 1..10 {
+        bench.expire_at(bench.deadline());
+        assert_eq!(flood(&mut bench, start + SECOND * second), 2, "second {second}");
+    }
+    assert!(bench.hear(&advert(200, 3), start + SECOND * 11));
+    assert_eq!(bench.state(), State::Backup);
+}
+
+/// issue 4, flood defence: news that did not ring are read at the deadline, as of when they came.
+#[test]
+fn unread_news_count() {
+    let mut bench = Bench::new(|_| {});
+    bench.start(PRIMARY);
+    let mut at = now();
+    for digest in 1..=u64::from(PATIENCE) + 1 {
+        at = at + Duration::from_micros(1);
+        assert!(bench.hear(&Heard { digest, ..advert(200, 3) }, at));
+    }
+    let deadline = bench.deadline();
+    assert!(!bench.hear(&advert(201, 3), at + SECOND * 3));
+    assert_eq!(bench.deadline(), deadline, "nobody was told");
+    bench.expire_at(deadline);
+    assert_eq!(bench.state(), State::Backup);
+    assert_eq!(bench.deadline(), deadline + SECOND * 3);
+    assert!(bench.hear(&advert(202, 3), at + SECOND * 4), "it rings again");
+}
+
 /// R-6.4.2-11: what was absorbed counts before the source address, and with it the memory of the
 /// Active router, changes.
 #[test]

@@ -191,7 +191,7 @@ mod tests {
 
     /// A kernel that refuses with these errors, in their order, and then accepts.
     fn refusing(errors: &[i32]) -> impl Fn(Class) -> io::Result<()> {
-        let errors = RefCell::new(errors.to_vec().into_iter());
+        let errors = RefCell::new(errors.iter().copied());
         move |_| match errors.borrow_mut().next() {
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
             None => Ok(()),

@@ -9,7 +9,10 @@ use std::{
 };
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
-use vrrp_common::wire::{Mac, ipv4, ipv6};
+use vrrp_common::{
+    Family,
+    wire::{Mac, ipv4, ipv6},
+};
 
 use super::packet::PRIORITY;
 
@@ -43,6 +46,31 @@ pub fn vrrp_socket_v6(device: &str, ifindex: u32, groups: &[Ipv6Addr]) -> io::Re
         socket.join_multicast_v6(group, ifindex)?;
     }
     Ok(socket)
+}
+
+/// Lets a [`vrrp_socket`] or [`vrrp_socket_v6`] hear only the virtual routers with these VRIDs: what
+/// others say wakes nobody.
+pub fn only_vrids(
+    socket: &Socket,
+    family: Family,
+    vrids: impl IntoIterator<Item = u8>,
+) -> io::Result<()> {
+    // The second octet of the message; with IPv4 the IP header lies in front of it.
+    let mut program = match family {
+        Family::V4 => vec![
+            instruction(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0, 0, 0),
+            instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_IND, 0, 0, 1),
+        ],
+        Family::V6 => vec![instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, 1)],
+    };
+    for vrid in vrids {
+        program.extend([
+            instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, vrid.into()),
+            instruction(libc::BPF_RET, 0, 0, u32::MAX),
+        ]);
+    }
+    program.push(instruction(libc::BPF_RET, 0, 0, 0));
+    socket.attach_filter(&program)
 }
 
 /// Lets a socket hear only what frames from `mac` bring, and no longer what it was restricted to
