@@ -7,6 +7,7 @@ mod plot;
 mod quiet;
 mod result;
 mod runtime;
+mod starve;
 mod stats;
 mod steady;
 
@@ -46,6 +47,8 @@ enum Work {
     Failover,
     /// Processor time and context switches of MASTER and BACKUP
     Cpu,
+    /// False failovers and gaps between adverts while the processors are busy
+    Starve,
     /// Run time of the kernel programs for one frame
     Runtime,
 }
@@ -89,6 +92,7 @@ fn measure(work: Work, scale: Scale) -> Result<Section> {
     match work {
         Work::Failover => failover::measure(scale),
         Work::Cpu => steady::measure(scale),
+        Work::Starve => starve::measure(scale),
         Work::Runtime => runtime::measure(scale),
     }
 }

@@ -151,7 +151,7 @@ fn one(daemon: Daemon, load: Load, window: Duration) -> Result<(Figures, f64)> {
 }
 
 /// How often the log says that an instance came into `state`.
-fn transitions(router: &Router, state: &str) -> usize {
+pub(crate) fn transitions(router: &Router, state: &str) -> usize {
     let entering = format!("Entering {state} STATE");
     router.log().iter().filter(|line| line.contains(&entering)).count()
 }
