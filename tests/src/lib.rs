@@ -29,6 +29,7 @@ mod probe;
 mod process;
 mod router;
 mod sys;
+mod takeover;
 pub mod tcp;
 mod times;
 pub mod vectors;
@@ -54,6 +55,7 @@ pub use probe::Prober;
 pub use process::{Line, Process, Signal};
 pub use router::{Daemon, Lateness, Launch, Pulse, Router, VirtualRouter};
 pub use sys::PacketSocket;
+pub use takeover::Takeover;
 pub use times::Times;
 pub use wire::Mac;
 

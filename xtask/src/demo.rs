@@ -1,4 +1,4 @@
-//! `demo`, `failover`, `interop`, `vectors` and `ledger`: build, then become a program of the tests
+//! `demo`, `failover`, `bench`, `interop`, `vectors` and `ledger`: build, then become a program of the tests
 //! crate.
 
 use std::ffi::OsString;
@@ -20,6 +20,13 @@ pub(crate) fn demo(arguments: &[OsString]) -> Result<()> {
 pub(crate) fn failover(arguments: &[OsString]) -> Result<()> {
     require_root("the measurement")?;
     measure("failover", arguments)
+}
+
+/// Measures our daemon and keepalived on the same work; `arguments` are the program's own.
+pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
+    require_root("the measurement")?;
+    setup::install_programs(User::Tests)?;
+    measure("bench", arguments)
 }
 
 /// Builds and becomes `program`, with the xvrrp that would be installed: it is measured.

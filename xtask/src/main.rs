@@ -61,6 +61,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Measure xvrrp and keepalived on the same work, and write docs/bench.md (needs root)
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Arguments of the measurement itself, `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Run xvrrp beside keepalived and FRR in every role, and print a table (needs root)
     #[command(disable_help_flag = true)]
     Interop {
@@ -98,6 +105,7 @@ fn main() -> ExitCode {
         Task::Demo { arguments } => demo::demo(&arguments),
         Task::Ledger => demo::ledger(),
         Task::Failover { arguments } => demo::failover(&arguments),
+        Task::Bench { arguments } => demo::bench(&arguments),
         Task::Interop { arguments } => demo::interop(&arguments),
         Task::Fuzz { target, executions, seconds, inputs } => {
             fuzz::fuzz(target.as_deref(), Limit { executions, seconds }, &inputs)

@@ -1,14 +1,10 @@
 //! How fast a backup follows a daemon that was killed, at the shortest interval.
 
-use std::{
-    process::ExitCode,
-    thread,
-    time::{Duration, SystemTime},
-};
+use std::{process::ExitCode, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
-use rig::{Capture, Config, Daemon, Lab, Router, Seen, Times, ms_between, remove_on_signals};
+use rig::{Config, Daemon, Takeover, Times, remove_on_signals};
 
 /// Measures the failover between two routers with an advert each centisecond.
 ///
@@ -30,11 +26,7 @@ struct Arguments {
     daemon: Daemon,
 }
 
-/// Adverts in which nothing may happen before the kill.
-const QUIET_ADVERTS: u32 = 100;
 const BACKUP_PRIORITY: u8 = 90;
-/// What a busy machine may add to a time that the protocol defines.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> Result<ExitCode> {
     let Arguments { runs, advert_int, daemon } = Arguments::parse();
@@ -46,81 +38,28 @@ fn main() -> Result<ExitCode> {
     let backup = Config { priority: BACKUP_PRIORITY, ..master.clone() };
     let mut trials = Vec::new();
     for run in 1..=runs {
-        let trial = trial(daemon, [&master, &backup], phase_of(run, advert_int))?;
-        eprintln!("run {run:>3} of {runs}: {:6.2} ms{}", trial.failover_ms, trial.remark());
+        let phase = Takeover::phase(run, advert_int);
+        let trial = Takeover::measure(daemon, [&master, &backup], phase)?;
+        eprintln!("run {run:>3} of {runs}: {:6.2} ms{}", trial.ms, remark(trial));
         trials.push(trial);
     }
     Ok(if report(daemon, &backup, &trials) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// When to kill after an advert: spread evenly over the interval (by the golden ratio).
-fn phase_of(run: u16, advert_int: Duration) -> Duration {
-    const GOLDEN: f64 = 0.618_033_988_749_895;
-    advert_int.mul_f64((f64::from(run) * GOLDEN).fract())
-}
-
-/// One failover.
-struct Trial {
-    /// From the last advert of the dead router to the first one of its heir.
-    failover_ms: f64,
-    /// How often a router changed its state before that, beyond what the start needs.
-    false_failovers: usize,
-}
-
-impl Trial {
-    fn remark(&self) -> String {
-        match self.false_failovers {
-            0 => String::new(),
-            count => format!(", {count} transitions too many before the kill"),
-        }
+/// Whether nothing happened before the kill, for the line of a run.
+fn remark(takeover: Takeover) -> String {
+    match takeover.false_failovers {
+        0 => String::new(),
+        count => format!(", {count} transitions too many before the kill"),
     }
 }
 
-fn trial(daemon: Daemon, configs: [&Config; 2], phase: Duration) -> Result<Trial> {
-    let lab = Lab::new(2)?;
-    let capture = Capture::start(lab.client())?;
-    // One after the other: so the number of transitions is known.
-    let start = |node: usize, state| {
-        let router = Router::start(lab.node(node), daemon, &configs[node].to_string())?;
-        router.wait_for_state(router.started(), Config::INSTANCE, state, PATIENCE)?;
-        anyhow::Ok(router)
-    };
-    let (mut master, backup) = (start(0, "MASTER")?, start(1, "BACKUP")?);
-    let (of_master, of_backup) = (
-        |seen: &Seen| seen.is_advert_of(lab.node(0)),
-        |seen: &Seen| seen.is_advert_of(lab.node(1)),
-    );
-
-    thread::sleep(configs[0].advert_int * QUIET_ADVERTS);
-    let now = SystemTime::now();
-    let beat = capture.expect("an advert of the master", now, PATIENCE, of_master)?;
-    thread::sleep((beat.at + phase).duration_since(SystemTime::now()).unwrap_or_default());
-    let killed = SystemTime::now();
-    master.process().kill()?;
-    let first = capture.expect("an advert of the backup", killed, PATIENCE, of_backup)?;
-    let backup_up = backup.wait_for_state(killed, Config::INSTANCE, "MASTER", PATIENCE);
-    backup_up.context("the backup does not say that it is MASTER")?;
-
-    let seen = capture.seen();
-    let last = seen.iter().rfind(|seen| of_master(seen)).context("the master never sent")?;
-    let transitions = |router: &Router| {
-        let entering = format!("({}) Entering ", Config::INSTANCE);
-        router.log().iter().filter(|line| line.contains(&entering)).count()
-    };
-    // BACKUP and MASTER, each.
-    let transitions = transitions(&master) + transitions(&backup);
-    let false_failovers = transitions.saturating_sub(4);
-    let early = seen.iter().any(|seen| of_backup(seen) && seen.at < last.at);
-    ensure!(!early || false_failovers > 0, "the backup spoke before the kill, and did not say so");
-    Ok(Trial { failover_ms: ms_between(last.at, first.at), false_failovers })
-}
-
 /// Prints the numbers; returns whether they are good enough.
-fn report(daemon: Daemon, backup: &Config, trials: &[Trial]) -> bool {
+fn report(daemon: Daemon, backup: &Config, trials: &[Takeover]) -> bool {
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     let (interval, skew) = (ms(backup.advert_int), ms(backup.skew_time()));
     let limit = interval * 3.0 + skew + interval;
-    let times = Times::new(trials.iter().map(|trial| trial.failover_ms));
+    let times = Times::new(trials.iter().map(|trial| trial.ms));
     let false_failovers: usize = trials.iter().map(|trial| trial.false_failovers).sum();
     let (met, runs) = (times.median() <= limit, trials.len());
     println!(

@@ -1,0 +1,105 @@
+//! Our daemon and keepalived on the same work, in turn, and a page with the figures.
+
+mod cost;
+mod failover;
+mod page;
+mod plot;
+mod quiet;
+mod result;
+mod runtime;
+mod starve;
+mod stats;
+mod steady;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Result, ensure};
+use clap::{Parser, ValueEnum};
+use rig::{output_of, remove_on_signals};
+
+use result::Section;
+
+/// Measures xvrrp and keepalived on the same work in turn, and writes a page with the figures.
+///
+/// Everything happens in network namespaces. A row during which the processors worked for others is
+/// marked.
+#[derive(Parser)]
+#[command(name = "bench", bin_name = "cargo xtask bench")]
+struct Arguments {
+    /// Only this work; can be given more than once
+    #[arg(long, value_name = "NAME")]
+    only: Vec<Work>,
+    /// Few and short runs: to see that it works, not what the figures are
+    #[arg(long)]
+    quick: bool,
+    /// With 1,020 virtual routers on four interfaces, too
+    #[arg(long, conflicts_with = "quick")]
+    full: bool,
+    /// The page; its plots go to the folder of the same name beside it
+    #[arg(long, value_name = "PATH", default_value = "docs/bench.md")]
+    out: PathBuf,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Work {
+    /// From the last advert of a killed MASTER to the first of its heir
+    Failover,
+    /// Processor time and context switches of MASTER and BACKUP
+    Cpu,
+    /// False failovers and gaps between adverts while the processors are busy
+    Starve,
+    /// Run time of the kernel programs for one frame
+    Runtime,
+}
+
+/// How much is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scale {
+    Quick,
+    Usual,
+    Full,
+}
+
+impl Scale {
+    /// The first in a quick run, else the second.
+    fn pick<T>(self, quick: T, usual: T) -> T {
+        if self == Self::Quick { quick } else { usual }
+    }
+}
+
+/// How long a daemon may take to get into its state.
+const SETTLING: Duration = Duration::from_secs(30);
+
+fn main() -> Result<()> {
+    let Arguments { only, quick, full, out } = Arguments::parse();
+    ensure!(out.file_stem().is_some(), "--out wants the name of a file");
+    remove_on_signals()?;
+    let scale = match (quick, full) {
+        (true, _) => Scale::Quick,
+        (_, true) => Scale::Full,
+        _ => Scale::Usual,
+    };
+    let wanted = |work: &&Work| only.is_empty() || only.contains(work);
+    let mut sections = Vec::new();
+    for work in Work::value_variants().iter().filter(wanted) {
+        sections.push(measure(*work, scale)?);
+    }
+    page::write(&out, scale, &sections)
+}
+
+fn measure(work: Work, scale: Scale) -> Result<Section> {
+    match work {
+        Work::Failover => failover::measure(scale),
+        Work::Cpu => steady::measure(scale),
+        Work::Starve => starve::measure(scale),
+        Work::Runtime => runtime::measure(scale),
+    }
+}
+
+/// The first line that `program --version` prints, on either output.
+fn version_of(program: &std::path::Path) -> Result<String> {
+    let shell = "\"$0\" --version 2>&1 || true";
+    let text = output_of(std::process::Command::new("sh").arg("-c").arg(shell).arg(program))?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}

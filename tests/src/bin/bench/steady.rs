@@ -1,0 +1,199 @@
+//! What MASTER and BACKUP cost while nothing happens.
+
+use std::{
+    fmt::Write,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use rig::{Daemon, Lab, Node, Router, Times};
+
+use crate::{
+    SETTLING, Scale,
+    cost::Cost,
+    quiet::watched,
+    result::{Row, Section, Table},
+    stats,
+};
+
+/// In the order of the columns.
+pub(crate) const DAEMONS: [Daemon; 2] = [Daemon::Xvrrp, Daemon::Keepalived];
+/// An interface has room for so many virtual routers of a family.
+const PER_INTERFACE: u16 = 255;
+/// After everybody is in its state.
+const CALM: Duration = Duration::from_secs(1);
+
+const TEXT: &str = "Two hosts run the same daemon with the same virtual routers (VRRPv3, one \
+address each), one is MASTER of all, and nothing happens. Counted are all processes of a host with \
+all threads. The programs' run time is what the kernel measures of the BPF programs that they hold; \
+on a veth pair it is spent in the sender's context, so it is not in the BACKUP's own time but may be \
+in the MASTER's. The MASTER's time contains the way of its frames through bridge and receivers, too.";
+
+/// How many virtual routers, and how often each sends.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    routers: u16,
+    ms: u64,
+}
+
+/// Names and units of the figures, in the order of [`Figures`].
+const FIGURES: [(&str, &str); 7] = [
+    ("BACKUP: processor", "% of one"),
+    ("BACKUP: context switches", "1/s"),
+    ("BACKUP: BPF programs", "% of one processor"),
+    ("MASTER: processor", "% of one"),
+    ("MASTER: context switches", "1/s"),
+    ("BACKUP: memory", "MiB"),
+    ("Transitions of the BACKUP that should not have been", ""),
+];
+type Figures = [f64; FIGURES.len()];
+
+/// Costs of both daemons for several loads.
+///
+/// # Errors
+/// A lab cannot be made, or a router does not get into its state.
+pub(crate) fn measure(scale: Scale) -> Result<Section> {
+    let _measured = stats::measure_run_times()?;
+    let routers: &[u16] = match scale {
+        Scale::Quick => &[1, 50],
+        Scale::Usual => &[1, 50, 255],
+        Scale::Full => &[1, 50, 255, 1020],
+    };
+    let intervals: &[u64] = scale.pick(&[10], &[100, 10]);
+    let (rounds, window) = scale.pick((1, Duration::from_secs(1)), (3, Duration::from_secs(8)));
+    let mut rows: [Vec<Row>; FIGURES.len()] = Default::default();
+    for ms in intervals {
+        for routers in routers {
+            let load = Load { routers: *routers, ms: *ms };
+            let mut samples: [Vec<Figures>; 2] = Default::default();
+            let mut foreign: f64 = 0.0;
+            for round in 1..=rounds {
+                for (subject, daemon) in DAEMONS.into_iter().enumerate() {
+                    eprintln!(
+                        "cpu, {} x {ms} ms, round {round} of {rounds}, {daemon}",
+                        load.routers
+                    );
+                    let (figures, share) = one(daemon, load, window)?;
+                    samples[subject].push(figures);
+                    foreign = foreign.max(share);
+                }
+            }
+            for (figure, rows) in rows.iter_mut().enumerate() {
+                let figures = samples
+                    .each_ref()
+                    .map(|samples| Some(Times::new(samples.iter().map(|sample| sample[figure]))));
+                rows.push(Row { work: format!("{routers} x {ms} ms"), figures, foreign });
+            }
+        }
+    }
+    let tables = FIGURES.into_iter().zip(rows).map(|((title, unit), rows)| Table {
+        title: title.into(),
+        unit,
+        subjects: ["xvrrp", "keepalived"],
+        ratio: true,
+        logarithmic: true,
+        rows,
+    });
+    Ok(Section {
+        name: "cpu",
+        title: "Processor time and context switches",
+        text: TEXT.into(),
+        tables: tables.collect(),
+    })
+}
+
+/// The figures of one daemon, and the foreign load while they were taken.
+fn one(daemon: Daemon, load: Load, window: Duration) -> Result<(Figures, f64)> {
+    let lab = Lab::new(2)?;
+    let interfaces = interfaces(&lab, load)?;
+    let start = |node: usize, priority, state| {
+        let config = config(&interfaces, load, priority);
+        let router = Router::start(lab.node(node), daemon, &config)?;
+        for number in 0..load.routers {
+            router.wait_for_state(router.started(), &name(number), state, SETTLING)?;
+        }
+        anyhow::Ok(router)
+    };
+    let master = start(0, 200, "MASTER")?;
+    let backup = start(1, 100, "BACKUP")?;
+    thread::sleep(CALM);
+    let nodes = [lab.node(0), lab.node(1)];
+    let ((costs, seconds), foreign) = watched(|| {
+        let before = [Cost::of(nodes[0])?, Cost::of(nodes[1])?];
+        let began = Instant::now();
+        thread::sleep(window);
+        let after = [Cost::of(nodes[0])?, Cost::of(nodes[1])?];
+        Ok(([(before[0], after[0]), (before[1], after[1])], began.elapsed().as_secs_f64()))
+    })?;
+    ensure!(
+        transitions(&master, "MASTER") >= load.routers.into(),
+        "{daemon} is not MASTER of all its virtual routers"
+    );
+    let percent = |ns: u64| ns as f64 / seconds / 1e7;
+    let processor = |(before, after): (Cost, Cost)| {
+        percent(after.processor_ns.saturating_sub(before.processor_ns))
+    };
+    let switches = |(before, after): (Cost, Cost)| {
+        after.switches.saturating_sub(before.switches) as f64 / seconds
+    };
+    let [of_master, of_backup] = costs;
+    let figures = [
+        processor(of_backup),
+        switches(of_backup),
+        percent((of_backup.1.programs - of_backup.0.programs).ns),
+        processor(of_master),
+        switches(of_master),
+        of_backup.1.memory_kib as f64 / 1024.0,
+        transitions(&backup, "MASTER") as f64,
+    ];
+    Ok((figures, foreign))
+}
+
+/// How often the log says that an instance came into `state`.
+pub(crate) fn transitions(router: &Router, state: &str) -> usize {
+    let entering = format!("Entering {state} STATE");
+    router.log().iter().filter(|line| line.contains(&entering)).count()
+}
+
+/// The names of the interfaces on both nodes: the lab's own, and cables from node to node for what
+/// has no room there.
+fn interfaces(lab: &Lab, load: Load) -> Result<Vec<String>> {
+    let mut names = vec![Node::INTERFACE.to_owned()];
+    let (first, second) = (lab.node(0), lab.node(1));
+    for number in 1..load.routers.div_ceil(PER_INTERFACE) {
+        let name = format!("eth{number}");
+        let peer = ["peer", "name", &name, "netns", second.namespace().name()];
+        first.namespace().ip(&[&["link", "add", &name, "type", "veth"], &peer[..]].concat())?;
+        for (node, host) in [(first, 1), (second, 2)] {
+            let address = format!("198.19.{number}.{host}/24");
+            node.namespace().ip(&["addr", "add", &address, "dev", &name])?;
+            node.namespace().ip(&["link", "set", &name, "up"])?;
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// A file with all virtual routers; their addresses are of the network for benchmarks (RFC 2544).
+fn config(interfaces: &[String], load: Load, priority: u8) -> String {
+    let interval = Duration::from_millis(load.ms).as_secs_f64();
+    let mut config = String::new();
+    for number in 0..load.routers {
+        let (interface, vrid) = (number / PER_INTERFACE, number % PER_INTERFACE + 1);
+        let device = &interfaces[usize::from(interface)];
+        let name = name(number);
+        // Writing to a string does not fail.
+        let _ = write!(
+            config,
+            "vrrp_instance {name} {{\n    interface {device}\n    state BACKUP\n    version 3\n    \
+             virtual_router_id {vrid}\n    priority {priority}\n    advert_int {interval}\n    \
+             virtual_ipaddress {{\n        198.18.{interface}.{vrid}\n    }}\n}}\n"
+        );
+    }
+    config
+}
+
+fn name(number: u16) -> String {
+    format!("V{number}")
+}
