@@ -214,7 +214,10 @@ impl Addresses {
                     changes.insert(router, board.state(router) == State::Active);
                 }
                 Report::Announce { router, occasion } => announcements.push((router, occasion)),
-                Report::Transition { .. } | Report::Rejected { .. } | Report::Odd { .. } => {}
+                Report::Transition { .. }
+                | Report::Rejected { .. }
+                | Report::Odd { .. }
+                | Report::Heard { .. } => {}
             }
         }
         self.change(&changes).await;

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     announce::Target,
     config::Instance,
-    datapath::{Address, Attachment, Datapath, Mode, VirtualMac, choose},
+    datapath::{self, Address, Attachment, Datapath, Mode, VirtualMac, choose},
     host::{Change, Link, LinkAddress, LinkKind},
     pulse::{Command, Ear, Port, RouterId},
     sys,
@@ -50,6 +50,9 @@ struct Device {
     ifindex: u32,
     mac: Mac,
     attachment: Attachment,
+    /// The program deals with the adverts of all virtual routers here and passes them on: what the
+    /// port brings of them has been heard.
+    is_heard: bool,
     port: Option<Arc<Port>>,
     /// Where the port listens besides.
     ears: Vec<Ear>,
@@ -213,6 +216,11 @@ impl Devices {
         datapath.and_then(|datapath| datapath.rejects_of(slot).ok()).unwrap_or_default()
     }
 
+    /// Whether the kernel program is to report each advert.
+    pub(super) fn report_adverts(&mut self, wanted: bool) -> Result<(), datapath::Error> {
+        self.datapath.as_mut().map_or(Ok(()), |datapath| datapath.report_adverts(wanted))
+    }
+
     fn judge(&self, instance: &Instance, link: Option<&Link>, links: &[Link]) -> Part {
         let interface = &instance.interface;
         let Some(link) = link else {
@@ -353,10 +361,11 @@ impl Devices {
             }
             None => self.attach(link),
         };
-        if attachment.mode != Mode::None {
-            self.fill_tables(interface, link.index, mac);
-        }
-        let device = Device { ifindex: link.index, mac, attachment, port: None, ears: Vec::new() };
+        let is_complete =
+            attachment.mode != Mode::None && self.fill_tables(interface, link.index, mac);
+        let is_heard = is_complete && self.plan.pass_on();
+        let (port, ears) = (None, Vec::new());
+        let device = Device { ifindex: link.index, mac, attachment, is_heard, port, ears };
         let former = self.present.insert(interface.to_owned(), device);
         self.retired.extend(former.and_then(|device| device.port));
     }
@@ -367,7 +376,7 @@ impl Devices {
         if device.port.is_some() && device.ears == ears {
             return;
         }
-        let port = self.open_port(interface, device.ifindex, device.mac, &ears);
+        let port = self.open_port(interface, device, &ears);
         if let Some(device) = self.present.get_mut(interface) {
             device.ears = ears;
             self.retired.extend(std::mem::replace(&mut device.port, port));
@@ -423,9 +432,11 @@ impl Devices {
         }
     }
 
-    /// Only devices with the program have entries: where nothing is attached, nothing looks.
-    fn fill_tables(&mut self, interface: &str, ifindex: u32, mac: Mac) {
-        let Some(datapath) = &mut self.datapath else { return };
+    /// Only devices with the program have entries: where nothing is attached, nothing looks. `false`
+    /// if the adverts of some virtual router go past the program.
+    fn fill_tables(&mut self, interface: &str, ifindex: u32, mac: Mac) -> bool {
+        let Some(datapath) = &mut self.datapath else { return false };
+        let mut is_complete = true;
         for (router, instance) in self.plan.routers_on(interface) {
             if let Err(error) = datapath.add_router(
                 ifindex,
@@ -435,6 +446,7 @@ impl Devices {
                 slot_of(router),
             ) {
                 warn!("({}) adverts go past the kernel program: {error}", instance.name);
+                is_complete = false;
             }
         }
         for (router, instance, virtual_mac) in self.plan.with_virtual_mac() {
@@ -452,6 +464,7 @@ impl Devices {
                 warn!("{address}: the kernel answers for it, not the program: {error}");
             }
         }
+        is_complete
     }
 
     /// Undoes [`Self::attach`] and [`Self::fill_tables`]. What is gone already is fine.
@@ -475,18 +488,13 @@ impl Devices {
         !self.plan.groups_on(interface).is_empty()
     }
 
-    fn open_port(
-        &self,
-        interface: &str,
-        ifindex: u32,
-        mac: Mac,
-        ears: &[Ear],
-    ) -> Option<Arc<Port>> {
+    fn open_port(&self, interface: &str, device: &Device, ears: &[Ear]) -> Option<Arc<Port>> {
         if !self.needs_port(interface) {
             return None;
         }
+        let Device { ifindex, mac, is_heard, .. } = *device;
         match Port::open(interface, ifindex, mac, &self.plan.groups_on(interface), ears) {
-            Ok(port) => Some(Arc::new(port)),
+            Ok(port) => Some(Arc::new(port.heard_elsewhere(is_heard))),
             Err(error) => {
                 warn!("{interface}: no sockets for adverts: {error}");
                 None

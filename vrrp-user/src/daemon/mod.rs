@@ -4,6 +4,7 @@
 mod acceptance;
 mod addresses;
 mod devices;
+mod events;
 mod journal;
 mod log;
 mod memory;
@@ -15,6 +16,7 @@ mod virtual_macs;
 
 use std::{
     net::IpAddr,
+    os::fd::AsFd,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -27,12 +29,13 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 use tracing::{error, info, warn};
-use vrrp_common::{abi::Rejected, ladder::Reject};
+use vrrp_common::ladder::Reject;
 
 use self::{
     acceptance::Acceptance,
     addresses::Addresses,
     devices::Devices,
+    events::Feed,
     plan::{Plan, slot_of},
     refusals::{Matter, Refusals},
     service::Request,
@@ -40,9 +43,10 @@ use self::{
 };
 use crate::{
     announce::{self, Announcer},
-    api,
+    api::{self, What},
     config::{Config, Garp},
-    datapath::{self, Datapath, Doorbells, Mode, Rejects, Slots},
+    datapath::{self, Adverts, Datapath, Doorbells, Mode, Rejects, Slots},
+    election,
     host::{self, Host, Link, RuntimeDir},
     pulse::{self, Command, Report},
     sys::readiness::Readiness,
@@ -133,8 +137,10 @@ struct Daemon {
     addresses: Addresses,
     announcer: Announcer,
     slots: Arc<Slots>,
-    rejects: Option<RejectLog>,
+    rejects: Option<Log<Rejects>>,
     refusals: Refusals,
+    adverts: Option<Log<Adverts>>,
+    feed: Feed,
     lost_reports: u64,
     /// Until when no virtual router takes part, `vrrp_startup_delay`. What is heard until then is
     /// not for the elections: they begin with what comes in after their start.
@@ -165,10 +171,8 @@ impl Daemon {
         let (mut datapath, refusal) = load_datapath(&plan);
         let slots =
             datapath.as_ref().map_or_else(|| Arc::new(Slots::own(plan.slots())), Datapath::slots);
-        let (doorbells, rejects) = match &mut datapath {
-            Some(datapath) => rings(datapath),
-            None => (None, None),
-        };
+        let Rings { doorbells, rejects, adverts } =
+            datapath.as_mut().map(Rings::of).unwrap_or_default();
         match datapath.as_mut().map(Datapath::requesters) {
             Some(Ok(requesters)) => {
                 neighbours::introduce(requesters, host.clone(), plan.virtual_addresses());
@@ -218,6 +222,8 @@ impl Daemon {
             slots,
             rejects,
             refusals,
+            adverts,
+            feed: Feed::new(),
             lost_reports: 0,
             held_until,
             stopping: false,
@@ -260,14 +266,21 @@ impl Daemon {
                         // Whoever asked may have gone.
                         let _ = answer.send(self.status());
                     }
+                    Request::Events { adverts, answer } => {
+                        let _ = answer.send(self.follow(adverts));
+                    }
                     Request::Stop(done) => break End::Request(done),
                 },
-                record = next_reject(self.rejects.as_mut()) => {
+                record = next_record(self.rejects.as_mut()) => {
+                    let at = election::Instant::from_nanos(record.at);
                     if let Some(reject) = Reject::ALL.get(record.reason as usize) {
-                        self.log_reject(record.slot, *reject, record.sender());
+                        self.tell_reject(at, record.slot, *reject, record.sender());
                     }
                 },
                 () = until(self.refusals.next_timeout()) => self.log_more_rejects(Instant::now()),
+                advert = next_record(self.adverts.as_mut()) => {
+                    self.tell(events::of_advert(&self.plan, &advert));
+                }
                 _ = terminate.recv() => break End::Signal("SIGTERM"),
                 _ = interrupt.recv() => break End::Signal("SIGINT"),
                 _ = hangup.recv() => {
@@ -345,9 +358,9 @@ impl Daemon {
             reports.push(report);
         }
         for report in &reports {
-            log::report(&self.plan, &self.devices, self.stopping, report);
+            self.tell(events::of_report(&self.plan, &self.devices, self.stopping, report));
             if let Report::Rejected { router, reject, source } = *report {
-                self.log_reject(slot_of(router), reject, source);
+                self.tell_reject(pulse::now(), slot_of(router), reject, source);
             }
         }
         self.virtual_macs.follow(self.pulse.board()).await;
@@ -363,9 +376,38 @@ impl Daemon {
         }
     }
 
-    fn log_reject(&mut self, slot: u32, reject: Reject, source: IpAddr) {
+    /// To the log, and to all who follow.
+    fn tell(&mut self, happened: Option<(election::Instant, What)>) {
+        let Some((at, what)) = happened else { return };
+        log::write(&what);
+        if matches!(what, What::Advert { .. }) && !self.feed.wants_adverts() {
+            // Whoever wanted them has gone.
+            self.report_adverts(false);
+        }
+        self.feed.publish(at, what);
+    }
+
+    fn tell_reject(&mut self, at: election::Instant, slot: u32, reject: Reject, source: IpAddr) {
+        let refused = events::of_reject(&self.plan, slot, reject, source);
         let say = self.refusals.handle((slot, reject as usize), Instant::now());
-        log::reject(&self.plan, say, (slot, reject), source);
+        log::reject(say, &refused);
+        self.feed.publish(at, refused);
+    }
+
+    /// Lets a client see what happens from now on.
+    fn follow(&mut self, adverts: bool) -> api::Following {
+        if adverts {
+            self.report_adverts(true);
+        }
+        service::follow(&self.plan, &self.pulse, &self.devices, &self.feed, adverts)
+    }
+
+    /// Has each advert reported, by the kernel program and by the pulse.
+    fn report_adverts(&mut self, wanted: bool) {
+        self.pulse.board().report_adverts(wanted);
+        if let Err(error) = self.devices.report_adverts(wanted) {
+            warn!("adverts that the kernel program absorbs cannot be followed: {error}");
+        }
     }
 
     /// Logs of refused adverts that the log was silent of until then.
@@ -442,6 +484,11 @@ fn load_datapath(plan: &Plan) -> (Option<Datapath>, Option<String>) {
     }
     match Datapath::load(plan.sizes(), plan.drop_foreign(), log::program_is_verbose()) {
         Ok(mut datapath) => {
+            if plan.pass_on()
+                && let Err(error) = datapath.pass_on(true)
+            {
+                warn!("xdp_absorb off has no effect: {error}");
+            }
             match datapath.logger() {
                 Ok(logger) => log::follow_program(logger),
                 Err(error) => warn!("no log of the kernel program: {error}"),
@@ -455,31 +502,42 @@ fn load_datapath(plan: &Plan) -> (Option<Datapath>, Option<String>) {
     }
 }
 
-type Rings = (Option<Doorbells>, Option<RejectLog>);
-
-fn rings(datapath: &mut Datapath) -> Rings {
-    let doorbells = datapath.doorbells().inspect_err(|error| warn!("{error}")).ok();
-    let rejects = RejectLog::new(datapath)
-        .inspect_err(|error| warn!("rejected adverts cannot be logged: {error}"))
-        .ok();
-    (doorbells, rejects)
+/// The rings of the kernel program.
+#[derive(Default)]
+struct Rings {
+    doorbells: Option<Doorbells>,
+    rejects: Option<Log<Rejects>>,
+    adverts: Option<Log<Adverts>>,
 }
 
-/// The reject ring, and when to look at it.
-struct RejectLog {
-    ring: Rejects,
+impl Rings {
+    fn of(datapath: &mut Datapath) -> Self {
+        Self {
+            doorbells: datapath.doorbells().inspect_err(|error| warn!("{error}")).ok(),
+            rejects: (datapath.rejects().and_then(Log::new))
+                .inspect_err(|error| warn!("rejected adverts cannot be logged: {error}"))
+                .ok(),
+            adverts: (datapath.adverts().and_then(Log::new))
+                .inspect_err(|error| warn!("adverts cannot be followed: {error}"))
+                .ok(),
+        }
+    }
+}
+
+/// A ring with records for people, and when to look at it.
+struct Log<R> {
+    ring: R,
     readiness: Readiness,
 }
 
-impl RejectLog {
-    fn new(datapath: &mut Datapath) -> Result<Self, datapath::Error> {
-        let ring = datapath.rejects()?;
+impl<R: AsFd> Log<R> {
+    fn new(ring: R) -> Result<Self, datapath::Error> {
         Ok(Self { readiness: Readiness::of(&ring)?, ring })
     }
 }
 
-/// The next record of the reject ring; never, where there is none.
-async fn next_reject(log: Option<&mut RejectLog>) -> Rejected {
+/// The next record of a ring; never, where there is none.
+async fn next_record<R: Iterator>(log: Option<&mut Log<R>>) -> R::Item {
     let Some(log) = log else { return std::future::pending().await };
     loop {
         if let Some(record) = log.ring.next() {

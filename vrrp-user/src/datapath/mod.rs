@@ -7,6 +7,6 @@ mod slots;
 
 pub use attach::{Attachment, Mode, choose};
 pub use program::{
-    Address, Datapath, Doorbells, Error, Program, Rejects, Requesters, Sizes, VirtualMac,
+    Address, Adverts, Datapath, Doorbells, Error, Program, Rejects, Requesters, Sizes, VirtualMac,
 };
 pub use slots::{News, Slot, Slots};

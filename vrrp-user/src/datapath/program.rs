@@ -21,7 +21,9 @@ use aya::{
 use rustix::net::{AddressFamily, SocketType, netdevice::index_to_name, socket};
 use vrrp_common::{
     Addr, Family, Vrid,
-    abi::{self, Alias, Counter, Counters, Doorbell, Place, Rejected, Requester, Setting},
+    abi::{
+        self, Alias, Counter, Counters, Doorbell, Place, Rejected, Reported, Requester, Setting,
+    },
     ladder::Reject,
     wire::{
         Mac,
@@ -202,6 +204,21 @@ impl Datapath {
     /// The ring of requesters; there is one, so the second call fails.
     pub fn requesters(&mut self) -> Result<Requesters, Error> {
         Ok(Requesters(take(&mut self.ebpf, "REQUESTERS")?.try_into()?))
+    }
+
+    /// The advert ring; there is one, so the second call fails.
+    pub fn adverts(&mut self) -> Result<Adverts, Error> {
+        Ok(Adverts(take(&mut self.ebpf, "ADVERTS")?.try_into()?))
+    }
+
+    /// Whether each advert of ours that passes every check is to leave a record in the advert ring.
+    pub fn report_adverts(&mut self, wanted: bool) -> Result<(), Error> {
+        Ok(self.settings.set(Setting::ReportAdverts as u32, u64::from(wanted), 0)?)
+    }
+
+    /// Whether adverts go on to the kernel when the program has dealt with them: `xdp_absorb off`.
+    pub fn pass_on(&mut self, wanted: bool) -> Result<(), Error> {
+        Ok(self.settings.set(Setting::PassOn as u32, u64::from(wanted), 0)?)
     }
 
     /// What the program logs, for `tracing`'s `log` bridge.
@@ -476,6 +493,27 @@ impl Iterator for Rejects {
 }
 
 impl AsFd for Rejects {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Adverts that passed every check, for people. Readable when a record waits.
+pub struct Adverts(RingBuf<MapData>);
+
+impl Iterator for Adverts {
+    type Item = Reported;
+
+    /// The next record, without waiting; there may be more after a `None`.
+    fn next(&mut self) -> Option<Reported> {
+        let item = self.0.next()?;
+        let [a0, a1, w0, w1, h0, h1, l0, l1, slot, fate] = words(&item)?;
+        let source = Addr { high: long(h0, h1), low: long(l0, l1) };
+        Some(Reported { at: long(a0, a1), advert: long(w0, w1), source, slot, fate })
+    }
+}
+
+impl AsFd for Adverts {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
