@@ -93,6 +93,7 @@ fn read(packet: &[u8], extensions: usize) -> (Vec<Fault>, Option<Question>) {
         source: address(source),
         mac: mac.try_into().unwrap_or_default(),
         target: address(target),
+        introduces: link_layer.is_some(),
     };
     (faults, Some(question))
 }
