@@ -1,6 +1,8 @@
 //! Adverts that people want to see, through the real kernel program: records of them, and the frames
 //! themselves with `xdp_absorb off`. They need root.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
+
 mod datapath_support;
 
 use datapath_support::{Advert, Bench, PEER, SLOT, VIP, Verdict, v3_rules};
