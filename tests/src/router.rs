@@ -275,6 +275,18 @@ impl Router {
         serde_json::from_str(&json).with_context(|| format!("`xvrrp status` printed {json}"))
     }
 
+    /// Starts `xvrrp events` for this daemon, and waits until it follows: for its first line.
+    ///
+    /// # Errors
+    /// It does not, or this daemon is not ours.
+    pub fn follow(&self, args: &[&str]) -> Result<Process> {
+        let mut command = self.node.command(self.daemon.program()?);
+        command.args(["events", "--runtime-dir"]).arg(&self.dir).args(args);
+        let follower = self.node.spawn("xvrrp events", command)?;
+        follower.wait_for_line(self.started, "", STOP_TIMEOUT)?;
+        Ok(follower)
+    }
+
     /// Runs an `xvrrp` command that talks to this daemon, and returns its standard output.
     ///
     /// # Errors

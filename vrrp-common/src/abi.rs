@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Changes with every change of this file: a controller only adopts a program that says the same.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// Slot 0 belongs to no virtual router: its counters are for what cannot be ascribed to one.
 pub const NO_SLOT: u32 = 0;
@@ -189,6 +189,50 @@ pub const REQUESTER_INTERVAL: u64 = 250_000_000;
 /// See [`REQUESTER_INTERVAL`].
 pub const REQUESTER_BURST: u64 = 256;
 
+/// What became of an advert that passed every check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Fate {
+    /// It repeats the last accepted one and wakes nobody.
+    Absorbed,
+    /// It loses, and changes nothing.
+    Ignored,
+    /// It says something new.
+    News,
+}
+
+impl Fate {
+    /// All of them, by their numbers.
+    pub const ALL: [Self; 3] = [Self::Absorbed, Self::Ignored, Self::News];
+
+    /// Where such adverts are counted.
+    #[inline(always)]
+    pub const fn counter(self) -> Counter {
+        match self {
+            Self::Absorbed => Counter::AdvertsAbsorbed,
+            Self::Ignored => Counter::AdvertsIgnored,
+            Self::News => Counter::AdvertsNews,
+        }
+    }
+}
+
+/// Record of the advert ring, left for each advert that passed every check while
+/// [`Setting::ReportAdverts`] is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Reported {
+    /// When it came in, in nanoseconds of CLOCK_MONOTONIC.
+    pub at: u64,
+    /// [`Heard::to_word`].
+    pub advert: u64,
+    /// Source address.
+    pub source: Addr,
+    /// Index into the slots.
+    pub slot: u32,
+    /// [`Fate`] as a number.
+    pub fate: u32,
+}
+
 /// Of each reject reason at most one record leaves per processor in this time, in nanoseconds.
 pub const REJECT_RECORD_INTERVAL: u64 = 100_000_000;
 
@@ -239,11 +283,13 @@ pub enum Counter {
     /// What this host itself sent in the name of our addresses and that was dropped, because the
     /// lease was not fresh.
     OutgoingDropped,
+    /// Records of adverts that found the ring full.
+    ReportsLost,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: usize = 20;
+    pub const COUNT: usize = 21;
 
     /// Their names in `xvrrp status`, in order.
     pub const NAMES: [&'static str; Self::COUNT] = [
@@ -267,6 +313,7 @@ impl Counter {
         "not_accepted",
         "virtual_mac_dropped",
         "outgoing_dropped",
+        "advert_reports_lost",
     ];
 
     /// Where a reject is counted.
@@ -293,11 +340,15 @@ pub enum Setting {
     /// Not 0: a virtual MAC is none of those of RFC 9568 7.3, so that the frame's destination alone
     /// does not tell whether to look for one.
     ChosenMacs,
+    /// 1: each advert of ours that passes every check leaves a record for people.
+    ReportAdverts,
+    /// 1: adverts go on to the kernel when they have been dealt with, `xdp_absorb off`.
+    PassOn,
 }
 
 impl Setting {
     /// How many there are.
-    pub const COUNT: u32 = 4;
+    pub const COUNT: u32 = 6;
 }
 
 /// Key of the router table.
@@ -466,7 +517,7 @@ mod tests {
     #[test]
     fn layout() {
         assert_eq!(size_of::<Slot<u64>>(), (13 + 8 * Kind::COUNT) * 8);
-        assert_eq!(Counter::OutgoingDropped as usize + 1, Counter::COUNT);
+        assert_eq!(Counter::ReportsLost as usize + 1, Counter::COUNT);
         assert_eq!(size_of::<Requester>(), 32);
         assert_eq!(word_mac(mac_word([1, 2, 3, 4, 5, 6])), [1, 2, 3, 4, 5, 6]);
     }

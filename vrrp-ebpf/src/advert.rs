@@ -3,7 +3,7 @@
 use aya_log_ebpf::debug;
 use vrrp_common::{
     Addr, Family, Frame,
-    abi::{self, Counter, NO_SLOT, Setting},
+    abi::{self, Counter, Fate, NO_SLOT, Setting},
     ladder::{Envelope, Heard, Rank, Reject},
     wire::{ethernet::Link, ipv4, ipv6},
 };
@@ -84,7 +84,7 @@ fn deliver(
     }
     let heard = envelope.judge(packet, &rules).map_err(|reason| (router.slot, reason))?;
     accept(&router, &heard, rules.rank());
-    Ok(Verdict::Drop)
+    Ok(if maps::setting(Setting::PassOn) != 0 { Verdict::Pass } else { Verdict::Drop })
 }
 
 /// An advert without news is stamped and wakes nobody. A better router closes our slot at once; the
@@ -101,17 +101,21 @@ fn accept(router: &Router, heard: &Heard, own: Rank) {
         maps::count(router.slot, Counter::AddressListDiffers);
     }
     let (expected, ignored) = router.known();
-    if heard.digest == expected {
+    let fate = if heard.digest == expected {
         router.stamp(now);
-        maps::count(router.slot, Counter::AdvertsAbsorbed);
+        Fate::Absorbed
     } else if heard.digest == ignored {
-        maps::count(router.slot, Counter::AdvertsIgnored);
+        Fate::Ignored
     } else {
         let closes = abi::beats(heard, own) && router.close();
         if closes {
             maps::count(router.slot, Counter::ClosedByProgram);
         }
         router.tell(abi::kind(heard, own), now, heard, closes);
-        maps::count(router.slot, Counter::AdvertsNews);
+        Fate::News
+    };
+    maps::count(router.slot, fate.counter());
+    if maps::setting(Setting::ReportAdverts) != 0 {
+        maps::report(router.slot, now, heard, fate);
     }
 }

@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use vrrp_common::{
     Addr, Family,
-    abi::{self, Counter, Counters, Doorbell, Kind, Rejected, Requester, Setting},
+    abi::{self, Counter, Counters, Doorbell, Fate, Kind, Rejected, Reported, Requester, Setting},
     ladder::{Heard, PackedRules, Reject},
     wire::Mac,
 };
@@ -68,6 +68,10 @@ static REMEMBERED: Array<u64> = Array::with_max_entries(abi::REMEMBERED_REQUESTE
 /// When the next record of [`REQUESTERS`] would be due if all left at the rate that is allowed.
 #[map]
 static NEXT_REQUESTER: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Adverts of ours, for people who asked for them: [`Reported`].
+#[map]
+static ADVERTS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 
 /// Nanoseconds of CLOCK_MONOTONIC.
 #[inline(always)]
@@ -300,6 +304,20 @@ pub(crate) fn introduce(requester: &Requester, now: u64) {
             remembered.write_volatile(entry);
             due.write_volatile(next + abi::REQUESTER_INTERVAL);
         }
+    }
+}
+
+/// Leaves a record of an advert.
+#[inline(always)]
+pub(crate) fn report(slot: u32, at: u64, heard: &Heard, fate: Fate) {
+    let (advert, source) = (heard.to_word(), heard.source);
+    let record = Reported { at, advert, source, slot, fate: fate as u32 };
+    // Written in place: from the stack it would cost the verifier almost twice as much.
+    if let Some(mut entry) = ADVERTS.reserve::<Reported>(0) {
+        entry.write(record);
+        entry.submit(0);
+    } else {
+        count(slot, Counter::ReportsLost);
     }
 }
 

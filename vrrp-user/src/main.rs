@@ -40,6 +40,10 @@ enum Command {
     Check(Check),
     /// Show the virtual routers of a running daemon.
     Status(Status),
+    /// Follow what happens in a running daemon: transitions and rejected adverts, with their reasons.
+    ///
+    /// Begins with the state of each virtual router, and ends with the daemon.
+    Events(Events),
     /// Stop a running daemon and wait until it has stopped.
     Stop(Runtime),
     /// End a running daemon in favour of the next one.
@@ -98,6 +102,18 @@ struct Status {
 }
 
 #[derive(Args)]
+struct Events {
+    #[command(flatten)]
+    runtime: Runtime,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
+    /// Print every advert, too, also those that the kernel program absorbs.
+    #[arg(long)]
+    adverts: bool,
+}
+
+#[derive(Args)]
 struct Runtime {
     /// Where the daemon keeps its socket, lock and journal. Two daemons on one machine differ in it.
     #[arg(long, value_name = "DIR", default_value = "/run/xvrrp")]
@@ -130,6 +146,9 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             Ok(check::run(&file, json, &mut io::stdout().lock()).map(ExitCode::from)?)
         }
         Command::Status(Status { runtime, json }) => show_status(&runtime.runtime_dir, json),
+        Command::Events(Events { runtime, json, adverts }) => {
+            follow_events(&runtime.runtime_dir, json, adverts)
+        }
         Command::Stop(Runtime { runtime_dir }) => {
             api::stop(&runtime_dir)?;
             Ok(ExitCode::SUCCESS)
@@ -223,9 +242,37 @@ fn show_status(runtime_dir: &Path, json: bool) -> Result<ExitCode> {
     } else {
         api::table(&routers)
     };
-    // A reader that has seen enough, such as `head`, is no failure.
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn follow_events(runtime_dir: &Path, json: bool, adverts: bool) -> Result<ExitCode> {
+    for event in api::events(runtime_dir, adverts)? {
+        let event = event?;
+        let line = if json {
+            serde_json::to_string(&event).context("the event cannot be written as JSON")?
+        } else {
+            event.to_string()
+        };
+        if print(&(line + "\n"))? == Reader::Gone {
+            break;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether somebody reads what is printed.
+#[derive(PartialEq, Eq)]
+enum Reader {
+    Reads,
+    /// It has seen enough, such as `head`, which is no failure.
+    Gone,
+}
+
+fn print(text: &str) -> io::Result<Reader> {
     match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
+        Ok(()) => Ok(Reader::Reads),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(error),
     }
 }

@@ -349,7 +349,12 @@ fn inheritance() {
     assert!(!own.skip_check_adv_addr);
     let config = config_support::clean(&global("router_id node1\nxdp_drop_foreign"));
     assert_eq!(config.global.router_id.as_deref(), Some("node1"));
-    assert!(config.global.drop_foreign);
+    assert!(config.global.drop_foreign && !config.global.pass_on);
+    for (line, pass_on) in
+        [("xdp_absorb", false), ("xdp_absorb on", false), ("xdp_absorb off", true)]
+    {
+        assert_eq!(config_support::clean(&global(line)).global.pass_on, pass_on, "{line}");
+    }
 }
 
 /// `vrrp_strict`: what it takes back, each with a report.

@@ -16,5 +16,7 @@ mod deferred;
 mod gate;
 #[path = "datapath_ipv6.rs"]
 mod ipv6;
+#[path = "datapath_reports.rs"]
+mod reports;
 #[path = "datapath_vmac.rs"]
 mod vmac;

@@ -10,7 +10,7 @@ use std::{
 use rustix::io::Errno;
 
 use super::{
-    RouterStatus,
+    Event, RouterStatus,
     wire::{Answer, Request, socket_path},
 };
 
@@ -45,6 +45,9 @@ pub enum ClientError {
     /// The connection broke before the answer.
     #[error("the daemon at {} closed the connection without an answer", .0.display())]
     Closed(PathBuf),
+    /// The daemon ended while its events were followed.
+    #[error("the daemon at {} has ended", .0.display())]
+    Ended(PathBuf),
     /// Any other failure of the socket.
     #[error("cannot talk to the daemon at {}: {errno}", socket.display())]
     Socket {
@@ -86,11 +89,51 @@ pub fn hand_over(dir: &Path) -> Result<(), ClientError> {
     }
 }
 
+/// Follows what happens in the daemon with the runtime directory `dir`, with `adverts` each advert,
+/// too. Blocks up to 5 s.
+pub fn events(dir: &Path, adverts: bool) -> Result<Events, ClientError> {
+    let follow = || {
+        let mut reader = BufReader::new(send(dir, Request::Events { adverts }, STATUS_PATIENCE)?);
+        // The states come at once; after them nothing may happen for a long time.
+        reader.fill_buf()?;
+        reader.get_ref().set_read_timeout(None)?;
+        Ok(reader)
+    };
+    let reader = follow().map_err(|error| explain(&error, dir, STATUS_PATIENCE))?;
+    Ok(Events { reader, dir: dir.to_owned() })
+}
+
+/// The events of a daemon, first the state of each virtual router. Without end, but for an error: at
+/// last [`ClientError::Ended`].
+#[derive(Debug)]
+pub struct Events {
+    reader: BufReader<UnixStream>,
+    dir: PathBuf,
+}
+
+impl Iterator for Events {
+    type Item = Result<Event, ClientError>;
+
+    /// Blocks until something happens.
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut line = String::new();
+        Some(match self.reader.read_line(&mut line) {
+            Ok(0) => Err(ClientError::Ended(socket_path(&self.dir))),
+            Ok(_) => understand(&line).and_then(|answer| match answer {
+                Answer::Event(event) => Ok(event),
+                other => Err(unexpected(other)),
+            }),
+            Err(error) => Err(explain(&error, &self.dir, STATUS_PATIENCE)),
+        })
+    }
+}
+
 fn unexpected(answer: Answer) -> ClientError {
     match answer {
         Answer::Error(message) => ClientError::Refused(message),
-        Answer::Status(_) => ClientError::Answer("status instead of stop".to_owned()),
-        Answer::Stopped {} => ClientError::Answer("stop instead of status".to_owned()),
+        Answer::Status(_) => ClientError::Answer("it is a status".to_owned()),
+        Answer::Event(_) => ClientError::Answer("it is an event".to_owned()),
+        Answer::Stopped {} => ClientError::Answer("it is that of a stop".to_owned()),
     }
 }
 
@@ -99,19 +142,28 @@ fn request(dir: &Path, request: Request, patience: Duration) -> Result<Answer, C
     if line.is_empty() {
         return Err(ClientError::Closed(socket_path(dir)));
     }
-    serde_json::from_str(&line).map_err(|error| ClientError::Answer(error.to_string()))
+    understand(&line)
+}
+
+fn understand(line: &str) -> Result<Answer, ClientError> {
+    serde_json::from_str(line).map_err(|error| ClientError::Answer(error.to_string()))
 }
 
 fn exchange(dir: &Path, request: Request, patience: Duration) -> io::Result<String> {
+    let stream = send(dir, request, patience)?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    Ok(answer)
+}
+
+fn send(dir: &Path, request: Request, patience: Duration) -> io::Result<UnixStream> {
     let mut stream = UnixStream::connect(socket_path(dir))?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
     let mut line = serde_json::to_vec(&request)?;
     line.push(b'\n');
     stream.write_all(&line)?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer)?;
-    Ok(answer)
+    Ok(stream)
 }
 
 fn explain(error: &io::Error, dir: &Path, patience: Duration) -> ClientError {

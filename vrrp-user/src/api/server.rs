@@ -7,19 +7,19 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
-    sync::watch,
+    sync::{broadcast::error::RecvError, watch},
     task::JoinSet,
     time::timeout,
 };
 
 use super::{
-    RouterStatus,
+    Event, Following, RouterStatus, What, timestamp,
     wire::{Answer, MAX_REQUEST, Request, socket_path},
 };
 
@@ -36,6 +36,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub trait Daemon: Send + Sync + 'static {
     /// All virtual routers, in the order of the configuration.
     fn status(&self) -> impl Future<Output = Vec<RouterStatus>> + Send;
+
+    /// What happens from now on, with `adverts` each advert, too. `None` when the daemon is on its
+    /// way out.
+    fn events(&self, adverts: bool) -> impl Future<Output = Option<Following>> + Send;
 
     /// Ends the daemon's work in good order. Ready when that is done: lease closed, priority 0
     /// sent, addresses removed. May be called more than once.
@@ -129,7 +133,24 @@ async fn serve(stream: UnixStream, daemon: Arc<impl Daemon>, mut closed: watch::
             _ = closed.changed() => return,
         };
         let (answer, last) = match line {
-            Ok(Ok(Line::Complete(line))) => answer(&line, &*daemon).await,
+            Ok(Ok(Line::Complete(line))) => match serde_json::from_slice(&line) {
+                Ok(Request::Events { adverts }) => {
+                    let following = daemon.events(adverts).await;
+                    // Nobody waits for its end.
+                    let _ = follow(following, &mut reader, &mut writer, &mut closed).await;
+                    return;
+                }
+                Ok(Request::Status) => (Answer::Status(daemon.status().await), false),
+                Ok(Request::Stop) => {
+                    daemon.stop().await;
+                    (Answer::Stopped {}, true)
+                }
+                Ok(Request::Handover) => {
+                    daemon.hand_over().await;
+                    (Answer::Stopped {}, true)
+                }
+                Err(error) => (Answer::Error(format!("not a request: {error}")), false),
+            },
             Ok(Ok(Line::TooLong)) => {
                 let limit = format!("request longer than {MAX_REQUEST} octets");
                 (Answer::Error(limit), true)
@@ -144,19 +165,34 @@ async fn serve(stream: UnixStream, daemon: Arc<impl Daemon>, mut closed: watch::
     }
 }
 
-/// The answer to `line`, and whether it is the last one on this connection.
-async fn answer(line: &[u8], daemon: &impl Daemon) -> (Answer, bool) {
-    match serde_json::from_slice(line) {
-        Ok(Request::Status) => (Answer::Status(daemon.status().await), false),
-        Ok(Request::Stop) => {
-            daemon.stop().await;
-            (Answer::Stopped {}, true)
-        }
-        Ok(Request::Handover) => {
-            daemon.hand_over().await;
-            (Answer::Stopped {}, true)
-        }
-        Err(error) => (Answer::Error(format!("not a request: {error}")), false),
+/// Passes events on until the client goes or says another word, or the daemon ends. A client that
+/// does not read keeps nobody waiting: what it misses meanwhile is counted for it.
+async fn follow(
+    following: Option<Following>,
+    reader: &mut (impl AsyncBufRead + Unpin),
+    writer: &mut (impl AsyncWriteExt + Unpin),
+    closed: &mut watch::Receiver<()>,
+) -> io::Result<()> {
+    let Some(Following { states, mut events }) = following else { return Ok(()) };
+    for state in states {
+        write_line(writer, &Answer::Event(state)).await?;
+    }
+    loop {
+        let received = tokio::select! {
+            // What is due goes out before the end.
+            biased;
+            received = events.recv() => received,
+            _ = reader.fill_buf() => return Ok(()),
+            _ = closed.changed() => return Ok(()),
+        };
+        let event = match received {
+            Ok(event) => Arc::unwrap_or_clone(event),
+            Err(RecvError::Lagged(count)) => {
+                Event { at: timestamp(SystemTime::now()), what: What::Lost { count } }
+            }
+            Err(RecvError::Closed) => return Ok(()),
+        };
+        write_line(writer, &Answer::Event(event)).await?;
     }
 }
 

@@ -2,26 +2,43 @@ use std::{future::pending, os::unix::net::UnixListener as StdListener};
 
 use tokio::{
     net::UnixStream,
-    sync::{Notify, watch},
+    sync::{Notify, broadcast, watch},
     task::{JoinHandle, spawn_blocking},
 };
 
 use super::*;
 use crate::{
-    api::{self, ClientError, status::tests::example},
+    api::{self, ClientError, event::tests::example as event, status::tests::example},
     host::testing::TempDir,
 };
 
-/// A daemon that stops when it is told to, and whose stopping takes until `finish`.
-#[derive(Default)]
+/// Events that a follower may be behind.
+const BACKLOG: usize = 16;
+
+/// A daemon that stops when it is told to, and whose stopping takes until `finish`. What happens to
+/// it is what a test sends.
 struct Fake {
     stopping: Notify,
     finish: Notify,
+    events: broadcast::Sender<Arc<Event>>,
+    adverts: broadcast::Sender<Arc<Event>>,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        let [events, adverts] = [0; 2].map(|_| broadcast::Sender::new(BACKLOG));
+        Self { stopping: Notify::new(), finish: Notify::new(), events, adverts }
+    }
 }
 
 impl Daemon for Arc<Fake> {
     async fn status(&self) -> Vec<RouterStatus> {
         vec![example()]
+    }
+
+    async fn events(&self, adverts: bool) -> Option<Following> {
+        let sender = if adverts { &self.adverts } else { &self.events };
+        Some(Following { states: vec![event("state")], events: sender.subscribe() })
     }
 
     async fn stop(&self) {
@@ -199,4 +216,78 @@ fn closed_without_answer() {
     let error = api::status(dir.path()).unwrap_err();
     assert_eq!(error, ClientError::Closed(socket_path(dir.path())));
     hang_up.join().unwrap();
+}
+
+/// `xvrrp events`: the states, and then what happens, in its order, until the daemon ends. What is
+/// due at its end still comes.
+#[tokio::test]
+async fn events_through_the_socket() {
+    let running = Running::start("api-events");
+    for adverts in [false, true] {
+        let dir = running.dir.path().to_owned();
+        let follow = move || {
+            let mut events = api::events(&dir, adverts).unwrap();
+            let state = events.next().unwrap();
+            (events, state)
+        };
+        let (events, state) = spawn_blocking(follow).await.unwrap();
+        assert_eq!(state, Ok(event("state")));
+        let wanted = if adverts { &running.fake.adverts } else { &running.fake.events };
+        for number in 0..BACKLOG {
+            wanted.send(Arc::new(event(&number.to_string()))).unwrap();
+        }
+        if adverts {
+            running.shutdown.send(()).unwrap();
+            let rest: Vec<_> = spawn_blocking(|| events.take(BACKLOG + 1).collect()).await.unwrap();
+            let due = (0..BACKLOG).map(|number| Ok(event(&number.to_string())));
+            let ended = ClientError::Ended(running.socket());
+            assert_eq!(rest, due.chain([Err(ended)]).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// `xvrrp events`: a follower that does not read delays nobody. It loses events, the oldest first,
+/// and is told how many.
+#[tokio::test]
+async fn slow_follower() {
+    /// More than any socket holds.
+    const MANY: usize = 100_000;
+    let running = Running::start("api-slow");
+    let mut client = running.connect().await;
+    let state = ask(&mut client, b"{\"command\":\"events\",\"adverts\":false}\n").await;
+    assert!(state.starts_with("{\"event\":"), "{state}");
+    for number in 0..MANY {
+        running.fake.events.send(Arc::new(event(&number.to_string()))).unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(running.client(api::status).await.unwrap(), Ok(vec![example()]));
+
+    let (mut seen, mut lost) = (0, 0);
+    loop {
+        let mut line = String::new();
+        client.read_line(&mut line).await.unwrap();
+        match serde_json::from_str(&line).unwrap() {
+            Answer::Event(Event { what: What::Lost { count }, .. }) => lost += count,
+            Answer::Event(Event { what: What::Transition { router, .. }, .. }) => {
+                seen += 1;
+                if router.parse() == Ok(MANY - 1) {
+                    break;
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(lost > 0);
+    assert_eq!(seen + lost, MANY as u64);
+}
+
+/// `xvrrp events`: a follower that goes is noticed although nothing happens.
+#[tokio::test]
+async fn follower_that_goes() {
+    let running = Running::start("api-goes");
+    let mut client = running.connect().await;
+    ask(&mut client, b"{\"command\":\"events\",\"adverts\":true}\n").await;
+    assert_eq!(running.fake.adverts.receiver_count(), 1);
+    drop(client);
+    running.fake.adverts.closed().await;
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::RouterStatus;
+use super::{Event, RouterStatus};
 
 /// Longest request, in octets with its newline.
 pub(super) const MAX_REQUEST: usize = 4096;
@@ -15,18 +15,25 @@ pub(super) const MAX_REQUEST: usize = 4096;
 pub(super) enum Request {
     /// The state of all virtual routers.
     Status,
+    /// What happens from now on.
+    Events {
+        /// Every advert, too.
+        adverts: bool,
+    },
     /// End the daemon in good order.
     Stop,
     /// End the daemon, and leave all to the one that comes next.
     Handover,
 }
 
-/// Such as `{"status":[…]}`, `{"stopped":{}}` or `{"error":"…"}`.
+/// Such as `{"status":[…]}`, `{"event":{…}}`, `{"stopped":{}}` or `{"error":"…"}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Answer {
     /// To `Status`.
     Status(Vec<RouterStatus>),
+    /// To `Events`, again and again until the connection ends.
+    Event(Event),
     /// To `Stop` and `Handover`, when all is done. The last answer on a connection.
     Stopped {},
     /// The request was not understood.

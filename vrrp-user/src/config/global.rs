@@ -115,6 +115,10 @@ fn apply(
     match statement.keyword() {
         "router_id" => global.router_id = values::argument(statement).map(|word| word.text.clone()),
         "xdp_drop_foreign" => set_switch(&mut global.drop_foreign, findings),
+        "xdp_absorb" => {
+            let absorb = values::switch(statement, findings).unwrap_or(!global.pass_on);
+            global.pass_on = !absorb;
+        }
         "vrrp_lower_prio_no_advert" => set_switch(&mut defaults.lower_prio_no_advert, findings),
         "vrrp_higher_prio_send_advert" => {
             set_switch(&mut defaults.higher_prio_send_advert, findings);

@@ -282,7 +282,7 @@ static ROWS: &[Row] = &[
     line(GLOBAL, "vrrp_check_unicast_src vrrp_owner_ignore_adverts", BOOL, Done),
     line(GLOBAL, "vrrp_startup_delay", ONE, Done),
     line(GLOBAL, "xdp_mode xdp_believe_checksum", ONE, Done),
-    line(GLOBAL, "xdp_drop_foreign xdp_no_accept xdp_gna_pacing", BOOL, Done),
+    line(GLOBAL, "xdp_absorb xdp_drop_foreign xdp_no_accept xdp_gna_pacing", BOOL, Done),
     line(GLOBAL, "vrrp_garp_extra_if vrrp_vmac_garp_intvl", SOME, NotYet),
     line(GLOBAL, "vrrp_notify_priority_changes log_unknown_vrids", BOOL, NotYet),
     line(GLOBAL, "vrrp_delay_after_boot", ONE, NotYet),

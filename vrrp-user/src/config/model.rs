@@ -33,6 +33,8 @@ pub struct Global {
     /// `xdp_drop_foreign`: multicast adverts of virtual routers that are not ours are dropped, not
     /// passed.
     pub drop_foreign: bool,
+    /// `xdp_absorb off`: the kernel program passes adverts on when it has dealt with them.
+    pub pass_on: bool,
     /// `vrrp_startup_delay`: for this long after the start no virtual router takes part.
     pub startup_delay: Duration,
     /// How the thread that sends adverts and notices a dead master is scheduled.

@@ -223,7 +223,10 @@ impl Addresses {
                 } if self.wanted[router] => {
                     changes.insert(router, board.state(router) == State::Active);
                 }
-                Report::Transition { .. } | Report::Rejected { .. } | Report::Odd { .. } => {}
+                Report::Transition { .. }
+                | Report::Rejected { .. }
+                | Report::Odd { .. }
+                | Report::Heard { .. } => {}
             }
         }
         self.change(&changes).await;

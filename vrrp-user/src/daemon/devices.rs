@@ -22,7 +22,7 @@ use super::{
 use crate::{
     announce::Target,
     config::Instance,
-    datapath::{Address, Attachment, Datapath, Mode, Object, Recipe, VirtualMac, choose},
+    datapath::{self, Address, Attachment, Datapath, Mode, Object, Recipe, VirtualMac, choose},
     host::{Change, Link, LinkAddress, LinkKind},
     pulse::{Command, Ear, Port, RouterId},
     sys,
@@ -51,6 +51,9 @@ struct Device {
     ifindex: u32,
     mac: Mac,
     attachment: Attachment,
+    /// The program deals with the adverts of all virtual routers here and passes them on: what the
+    /// port brings of them has been heard.
+    is_heard: bool,
     port: Option<Arc<Port>>,
     /// Where the port listens besides.
     ears: Vec<Ear>,
@@ -247,6 +250,11 @@ impl Devices {
         datapath.and_then(|datapath| datapath.rejects_of(slot).ok()).unwrap_or_default()
     }
 
+    /// Whether the kernel program is to report each advert.
+    pub(super) fn report_adverts(&mut self, wanted: bool) -> Result<(), datapath::Error> {
+        self.datapath.as_mut().map_or(Ok(()), |datapath| datapath.report_adverts(wanted))
+    }
+
     fn judge(&self, instance: &Instance, link: Option<&Link>, links: &[Link]) -> Part {
         let interface = &instance.interface;
         let Some(link) = link else {
@@ -379,13 +387,12 @@ impl Devices {
         if known == Some((link.index, mac)) {
             return;
         }
-        let attachment = match known {
+        let (attachment, is_complete) = match known {
             Some((ifindex, _)) if ifindex == link.index => {
                 let attachment = self.attachment(interface);
-                if attachment.mode != Mode::None {
-                    self.fill_tables(interface, link.index, mac);
-                }
-                attachment
+                let is_complete =
+                    attachment.mode != Mode::None && self.fill_tables(interface, link.index, mac);
+                (attachment, is_complete)
             }
             Some((ifindex, _)) => {
                 self.let_go(interface, ifindex);
@@ -393,7 +400,9 @@ impl Devices {
             }
             None => self.attach(link, mac),
         };
-        let device = Device { ifindex: link.index, mac, attachment, port: None, ears: Vec::new() };
+        let is_heard = is_complete && self.plan.pass_on();
+        let (port, ears) = (None, Vec::new());
+        let device = Device { ifindex: link.index, mac, attachment, is_heard, port, ears };
         let former = self.present.insert(interface.to_owned(), device);
         self.retired.extend(former.and_then(|device| device.port));
     }
@@ -404,7 +413,7 @@ impl Devices {
         if device.port.is_some() && device.ears == ears {
             return;
         }
-        let port = self.open_port(interface, device.ifindex, device.mac, &ears);
+        let port = self.open_port(interface, device, &ears);
         if let Some(device) = self.present.get_mut(interface) {
             device.ears = ears;
             self.retired.extend(std::mem::replace(&mut device.port, port));
@@ -412,8 +421,8 @@ impl Devices {
     }
 
     /// Fills the tables first: the program may take the place of the last daemon's, and is to know
-    /// all from its first frame on.
-    fn attach(&mut self, link: &Link, mac: Mac) -> Attachment {
+    /// all from its first frame on. `false` if the adverts of some virtual router go past it.
+    fn attach(&mut self, link: &Link, mac: Mac) -> (Attachment, bool) {
         let wanted = self.plan.mode_on(&link.name);
         let (modes, reason) = choose(
             wanted,
@@ -421,9 +430,7 @@ impl Devices {
             sys::ethtool::strips_vlan_tags(&link.name),
             self.plan.has_virtual_mac_on(&link.name),
         );
-        if *modes != [Mode::None] {
-            self.fill_tables(&link.name, link.index, mac);
-        }
+        let is_complete = *modes != [Mode::None] && self.fill_tables(&link.name, link.index, mac);
         let attachment = match (&mut self.datapath, modes) {
             (_, [Mode::None]) => Attachment { mode: Mode::None, reason: reason.to_owned() },
             (None, _) => Attachment {
@@ -448,7 +455,8 @@ impl Devices {
         } else if self.plan.interfaces_with_addresses().contains(link.name.as_str()) {
             self.attach_egress(link);
         }
-        attachment
+        let is_complete = is_complete && attachment.mode != Mode::None;
+        (attachment, is_complete)
     }
 
     fn attach_egress(&mut self, link: &Link) {
@@ -465,9 +473,11 @@ impl Devices {
         }
     }
 
-    /// Only devices with the program have entries: where nothing is attached, nothing looks.
-    fn fill_tables(&mut self, interface: &str, ifindex: u32, mac: Mac) {
-        let Some(datapath) = &mut self.datapath else { return };
+    /// Only devices with the program have entries: where nothing is attached, nothing looks. `false`
+    /// if the adverts of some virtual router go past the program.
+    fn fill_tables(&mut self, interface: &str, ifindex: u32, mac: Mac) -> bool {
+        let Some(datapath) = &mut self.datapath else { return false };
+        let mut is_complete = true;
         for (router, instance) in self.plan.routers_on(interface) {
             if let Err(error) = datapath.add_router(
                 ifindex,
@@ -477,6 +487,7 @@ impl Devices {
                 slot_of(router),
             ) {
                 warn!("({}) adverts go past the kernel program: {error}", instance.name);
+                is_complete = false;
             }
         }
         for (router, instance, virtual_mac) in self.plan.with_virtual_mac() {
@@ -494,6 +505,7 @@ impl Devices {
                 warn!("{address}: the kernel answers for it, not the program: {error}");
             }
         }
+        is_complete
     }
 
     /// Undoes [`Self::attach`].
@@ -524,19 +536,14 @@ impl Devices {
         !self.plan.groups_on(interface).is_empty()
     }
 
-    fn open_port(
-        &self,
-        interface: &str,
-        ifindex: u32,
-        mac: Mac,
-        ears: &[Ear],
-    ) -> Option<Arc<Port>> {
+    fn open_port(&self, interface: &str, device: &Device, ears: &[Ear]) -> Option<Arc<Port>> {
         if !self.needs_port(interface) {
             return None;
         }
         let (groups, vrids) = (self.plan.groups_on(interface), self.plan.vrids_on(interface));
+        let Device { ifindex, mac, is_heard, .. } = *device;
         match Port::open(interface, ifindex, mac, &groups, &vrids, ears) {
-            Ok(port) => Some(Arc::new(port)),
+            Ok(port) => Some(Arc::new(port.heard_elsewhere(is_heard))),
             Err(error) => {
                 warn!("{interface}: no sockets for adverts: {error}");
                 None

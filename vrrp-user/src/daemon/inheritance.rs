@@ -71,6 +71,9 @@ impl Inheritance {
                 let others = (0..plan.routers.len()).filter(|router| !heirs.contains(router));
                 others.for_each(|router| slots.get(slot_of(router)).close());
                 follow_log(&mut datapath);
+                if let Err(error) = report_to_us(&mut datapath, plan) {
+                    warn!("what the kernel program reports cannot be set: {error}");
+                }
                 Self { datapath: Some(datapath), refusal: None, heirs }
             }
             Err(error) => {
@@ -96,6 +99,12 @@ fn remove(heritage: &Heritage) {
     if let Err(error) = heritage.remove(None) {
         warn!("what the last daemon has left in the kernel stays: {error}");
     }
+}
+
+/// Says whether adverts go on to the kernel. Who followed them before is gone.
+fn report_to_us(datapath: &mut Datapath, plan: &Plan) -> Result<(), datapath::Error> {
+    datapath.pass_on(plan.pass_on())?;
+    datapath.report_adverts(false)
 }
 
 /// Passes on what the kernel program logs, once it is ours.

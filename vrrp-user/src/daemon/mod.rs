@@ -4,6 +4,7 @@
 mod acceptance;
 mod addresses;
 mod devices;
+mod events;
 mod inheritance;
 mod journal;
 mod log;
@@ -17,6 +18,7 @@ mod virtual_macs;
 
 use std::{
     net::IpAddr,
+    os::fd::AsFd,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -29,13 +31,14 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 use tracing::{error, info, warn};
-use vrrp_common::{abi::Rejected, ladder::Reject};
+use vrrp_common::ladder::Reject;
 
 pub use self::supervisor::{clean_up, supervise};
 use self::{
     acceptance::Acceptance,
     addresses::Addresses,
     devices::Devices,
+    events::Feed,
     inheritance::{Inheritance, Renewal},
     journal::Estate,
     plan::{Plan, slot_of},
@@ -45,9 +48,10 @@ use self::{
 };
 use crate::{
     announce::{self, Announcer},
-    api,
+    api::{self, What},
     config::{Config, Garp},
-    datapath::{self, Datapath, Doorbells, Mode, Rejects, Slots},
+    datapath::{self, Adverts, Datapath, Doorbells, Mode, Rejects, Slots},
+    election,
     host::{self, Host, Link, RuntimeDir},
     pulse::{self, Command, Report},
     sys::readiness::Readiness,
@@ -157,8 +161,10 @@ struct Daemon {
     addresses: Addresses,
     announcer: Announcer,
     slots: Arc<Slots>,
-    rejects: Option<RejectLog>,
+    rejects: Option<Log<Rejects>>,
     refusals: Refusals,
+    adverts: Option<Log<Adverts>>,
+    feed: Feed,
     lost_reports: u64,
     /// Where the kernel program is the last daemon's, ours is being loaded.
     renewal: Renewal,
@@ -196,10 +202,8 @@ impl Daemon {
             Estate::open(runtime_dir, &host, &links, &plan, &heirs).await?;
         let slots =
             datapath.as_ref().map_or_else(|| Arc::new(Slots::own(plan.slots())), Datapath::slots);
-        let (doorbells, rejects) = match &mut datapath {
-            Some(datapath) => rings(datapath),
-            None => (None, None),
-        };
+        let Rings { doorbells, rejects, adverts } =
+            datapath.as_mut().map(Rings::of).unwrap_or_default();
         match datapath.as_mut().map(Datapath::requesters) {
             Some(Ok(requesters)) => {
                 neighbours::introduce(requesters, host.clone(), plan.virtual_addresses());
@@ -250,6 +254,8 @@ impl Daemon {
             slots,
             rejects,
             refusals,
+            adverts,
+            feed: Feed::new(),
             lost_reports: 0,
             renewal: Renewal::default(),
             held_until,
@@ -299,15 +305,22 @@ impl Daemon {
                         // Whoever asked may have gone.
                         let _ = answer.send(self.status());
                     }
+                    Request::Events { adverts, answer } => {
+                        let _ = answer.send(self.follow(adverts));
+                    }
                     Request::Stop(done) => break End::Request(done),
                     Request::Handover(done) => break End::Handover(done),
                 },
-                record = next_reject(self.rejects.as_mut()) => {
+                record = next_record(self.rejects.as_mut()) => {
+                    let at = election::Instant::from_nanos(record.at);
                     if let Some(reject) = Reject::ALL.get(record.reason as usize) {
-                        self.log_reject(record.slot, *reject, record.sender());
+                        self.tell_reject(at, record.slot, *reject, record.sender());
                     }
                 },
                 () = until(self.refusals.next_timeout()) => self.log_more_rejects(Instant::now()),
+                advert = next_record(self.adverts.as_mut()) => {
+                    self.tell(events::of_advert(&self.plan, &advert));
+                }
                 object = self.renewal.done() => match object {
                     Ok(object) => self.devices.renew(object),
                     Err(error) => warn!("{error}; the last daemon's program goes on"),
@@ -398,9 +411,9 @@ impl Daemon {
             reports.push(report);
         }
         for report in &reports {
-            log::report(&self.plan, &self.devices, self.stopping, report);
+            self.tell(events::of_report(&self.plan, &self.devices, self.stopping, report));
             if let Report::Rejected { router, reject, source } = *report {
-                self.log_reject(slot_of(router), reject, source);
+                self.tell_reject(pulse::now(), slot_of(router), reject, source);
             }
         }
         self.virtual_macs.follow(self.pulse.board()).await;
@@ -416,9 +429,38 @@ impl Daemon {
         }
     }
 
-    fn log_reject(&mut self, slot: u32, reject: Reject, source: IpAddr) {
+    /// To the log, and to all who follow.
+    fn tell(&mut self, happened: Option<(election::Instant, What)>) {
+        let Some((at, what)) = happened else { return };
+        log::write(&what);
+        if matches!(what, What::Advert { .. }) && !self.feed.wants_adverts() {
+            // Whoever wanted them has gone.
+            self.report_adverts(false);
+        }
+        self.feed.publish(at, what);
+    }
+
+    fn tell_reject(&mut self, at: election::Instant, slot: u32, reject: Reject, source: IpAddr) {
+        let refused = events::of_reject(&self.plan, slot, reject, source);
         let say = self.refusals.handle((slot, reject as usize), Instant::now());
-        log::reject(&self.plan, say, (slot, reject), source);
+        log::reject(say, &refused);
+        self.feed.publish(at, refused);
+    }
+
+    /// Lets a client see what happens from now on.
+    fn follow(&mut self, adverts: bool) -> api::Following {
+        if adverts {
+            self.report_adverts(true);
+        }
+        service::follow(&self.plan, &self.pulse, &self.devices, &self.feed, adverts)
+    }
+
+    /// Has each advert reported, by the kernel program and by the pulse.
+    fn report_adverts(&mut self, wanted: bool) {
+        self.pulse.board().report_adverts(wanted);
+        if let Err(error) = self.devices.report_adverts(wanted) {
+            warn!("adverts that the kernel program absorbs cannot be followed: {error}");
+        }
     }
 
     /// Logs of refused adverts that the log was silent of until then.
@@ -505,31 +547,42 @@ async fn until(moment: Option<Instant>) {
     }
 }
 
-type Rings = (Option<Doorbells>, Option<RejectLog>);
-
-fn rings(datapath: &mut Datapath) -> Rings {
-    let doorbells = datapath.doorbells().inspect_err(|error| warn!("{error}")).ok();
-    let rejects = RejectLog::new(datapath)
-        .inspect_err(|error| warn!("rejected adverts cannot be logged: {error}"))
-        .ok();
-    (doorbells, rejects)
+/// The rings of the kernel program.
+#[derive(Default)]
+struct Rings {
+    doorbells: Option<Doorbells>,
+    rejects: Option<Log<Rejects>>,
+    adverts: Option<Log<Adverts>>,
 }
 
-/// The reject ring, and when to look at it.
-struct RejectLog {
-    ring: Rejects,
+impl Rings {
+    fn of(datapath: &mut Datapath) -> Self {
+        Self {
+            doorbells: datapath.doorbells().inspect_err(|error| warn!("{error}")).ok(),
+            rejects: (datapath.rejects().and_then(Log::new))
+                .inspect_err(|error| warn!("rejected adverts cannot be logged: {error}"))
+                .ok(),
+            adverts: (datapath.adverts().and_then(Log::new))
+                .inspect_err(|error| warn!("adverts cannot be followed: {error}"))
+                .ok(),
+        }
+    }
+}
+
+/// A ring with records for people, and when to look at it.
+struct Log<R> {
+    ring: R,
     readiness: Readiness,
 }
 
-impl RejectLog {
-    fn new(datapath: &mut Datapath) -> Result<Self, datapath::Error> {
-        let ring = datapath.rejects()?;
+impl<R: AsFd> Log<R> {
+    fn new(ring: R) -> Result<Self, datapath::Error> {
         Ok(Self { readiness: Readiness::of(&ring)?, ring })
     }
 }
 
-/// The next record of the reject ring; never, where there is none.
-async fn next_reject(log: Option<&mut RejectLog>) -> Rejected {
+/// The next record of a ring; never, where there is none.
+async fn next_record<R: Iterator>(log: Option<&mut Log<R>>) -> R::Item {
     let Some(log) = log else { return std::future::pending().await };
     loop {
         if let Some(record) = log.ring.next() {

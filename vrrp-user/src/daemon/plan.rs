@@ -24,6 +24,7 @@ use crate::{
 pub(super) struct Plan {
     pub(super) routers: Vec<Instance>,
     drop_foreign: bool,
+    pass_on: bool,
     startup_delay: Duration,
     scheduling: Scheduling,
 }
@@ -33,6 +34,7 @@ impl Plan {
         Self {
             routers: config.instances,
             drop_foreign: config.global.drop_foreign,
+            pass_on: config.global.pass_on,
             startup_delay: config.global.startup_delay,
             scheduling: config.global.scheduling,
         }
@@ -53,6 +55,11 @@ impl Plan {
 
     pub(super) const fn drop_foreign(&self) -> bool {
         self.drop_foreign
+    }
+
+    /// Whether adverts go on to the kernel when the kernel program has dealt with them.
+    pub(super) const fn pass_on(&self) -> bool {
+        self.pass_on
     }
 
     /// For how long after the start no virtual router takes part.
@@ -84,6 +91,12 @@ impl Plan {
     /// What the pulse must know.
     pub(super) fn specs(&self) -> Vec<Spec> {
         self.routers.iter().enumerate().map(|(id, router)| spec(id, router)).collect()
+    }
+
+    /// The router that a slot belongs to; `None` for slot 0.
+    pub(super) fn router_of(&self, slot: u32) -> Option<RouterId> {
+        let router = (slot as usize).checked_sub(1)?;
+        (router < self.routers.len()).then_some(router)
     }
 
     /// Every interface that a router or an address of one is on.

@@ -1,20 +1,18 @@
 //! What clients of the socket get to see and do.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     addresses::Addresses,
     devices::Devices,
+    events::{Feed, by_calendar},
     plan::{Plan, slot_of},
 };
 use crate::{
     announce::{self, Announcer},
-    api::{self, Class, Family, Pulse, RouterStatus, timestamp},
+    api::{self, Class, Event, Family, Following, Pulse, RouterStatus, What, timestamp},
     datapath::Slots,
     election::State,
     pulse::{self, Lateness},
@@ -23,6 +21,7 @@ use crate::{
 /// A client's request on its way to the daemon's loop.
 pub(super) enum Request {
     Status(oneshot::Sender<Vec<RouterStatus>>),
+    Events { adverts: bool, answer: oneshot::Sender<Following> },
     Stop(oneshot::Sender<()>),
     Handover(oneshot::Sender<()>),
 }
@@ -42,6 +41,12 @@ impl api::Daemon for Handle {
         // Once the loop has ended there is no router to speak of.
         let _ = self.0.send(Request::Status(answer)).await;
         wait.await.unwrap_or_default()
+    }
+
+    async fn events(&self, adverts: bool) -> Option<Following> {
+        let (answer, wait) = oneshot::channel();
+        self.0.send(Request::Events { adverts, answer }).await.ok()?;
+        wait.await.ok()
     }
 
     async fn stop(&self) {
@@ -70,7 +75,7 @@ pub(super) fn status(
     addresses: &Addresses,
     announcer: &Announcer,
 ) -> Vec<RouterStatus> {
-    let (now, now_by_calendar) = (pulse::now(), SystemTime::now());
+    let now = pulse::now();
     let scheduling = pulse.scheduling().to_string();
     let row = |(router, instance): (usize, &crate::config::Instance)| {
         let family = instance.family();
@@ -95,18 +100,11 @@ pub(super) fn status(
                 vrrp_common::Family::V6 => Family::Ipv6,
             },
             version: instance.version.number(),
-            state: match (shown.state, devices.fault(router)) {
-                (State::Active, _) => api::State::Master,
-                (State::Backup, _) => api::State::Backup,
-                (State::Initialize, Some(_)) => api::State::Fault,
-                (State::Initialize, None) => api::State::Init,
-            },
+            state: state(shown.state, devices, router),
             priority: instance.priority.get(),
             effective_priority: shown.priority.get(),
             active_router: shown.active_router.map(|address| address.to_ip(family)),
-            since: timestamp(
-                now_by_calendar.checked_sub(now.since(shown.since)).unwrap_or(now_by_calendar),
-            ),
+            since: timestamp(by_calendar(shown.since)),
             xdp_mode: attachment.mode.to_string(),
             xdp_reason: attachment.reason,
             acceptance: addresses.means(router).to_string(),
@@ -117,6 +115,33 @@ pub(super) fn status(
         }
     };
     plan.routers.iter().enumerate().map(row).collect()
+}
+
+/// What a follower of events gets: the state of each virtual router, and then all that happens.
+pub(super) fn follow(
+    plan: &Plan,
+    pulse: &pulse::Handle,
+    devices: &Devices,
+    feed: &Feed,
+    adverts: bool,
+) -> Following {
+    let at = timestamp(by_calendar(pulse::now()));
+    let found = |(router, instance): (usize, &crate::config::Instance)| {
+        let state = state(pulse.board().state(router), devices, router);
+        let what = What::State { router: instance.name.clone(), state };
+        Event { at: at.clone(), what }
+    };
+    let states = plan.routers.iter().enumerate().map(found).collect();
+    Following { states, events: feed.subscribe(adverts) }
+}
+
+fn state(state: State, devices: &Devices, router: pulse::RouterId) -> api::State {
+    match (state, devices.fault(router)) {
+        (State::Active, _) => api::State::Master,
+        (State::Backup, _) => api::State::Backup,
+        (State::Initialize, Some(_)) => api::State::Fault,
+        (State::Initialize, None) => api::State::Init,
+    }
 }
 
 fn milliseconds(span: Duration) -> i64 {

@@ -15,5 +15,5 @@ pub use attach::{Attachment, Mode, choose};
 pub use heritage::{Heritage, Owner, RouterKey};
 pub use object::{Logger, Object, Recipe};
 pub use program::{Address, Datapath, Error, Program, Sizes, VirtualMac};
-pub use rings::{Doorbells, Rejects, Requesters};
+pub use rings::{Adverts, Doorbells, Rejects, Requesters};
 pub use slots::{News, Slot, Slots};

@@ -23,7 +23,7 @@ use vrrp_common::{
 };
 
 use super::{
-    Doorbells, Mode, Rejects, Requesters, Slots,
+    Adverts, Doorbells, Mode, Rejects, Requesters, Slots,
     heritage::{Heritage, Owner, RouterKey},
     hook::Hook,
     object::{self, Object, classifier, xdp},
@@ -170,6 +170,7 @@ pub struct Datapath {
     doorbells: Option<Map>,
     rejects: Option<Map>,
     requesters: Option<Map>,
+    adverts: Option<Map>,
 }
 
 impl Datapath {
@@ -259,6 +260,7 @@ impl Datapath {
             doorbells: Some(take("DOORBELLS")?),
             rejects: Some(take("REJECTS")?),
             requesters: Some(take("REQUESTERS")?),
+            adverts: Some(take("ADVERTS")?),
         })
     }
 
@@ -287,6 +289,22 @@ impl Datapath {
     pub fn requesters(&mut self) -> Result<Requesters, Error> {
         let ring = self.requesters.take().ok_or(Error::Missing("ring REQUESTERS"))?;
         Ok(Requesters::new(ring.try_into()?))
+    }
+
+    /// The advert ring; there is one, so the second call fails.
+    pub fn adverts(&mut self) -> Result<Adverts, Error> {
+        let ring = self.adverts.take().ok_or(Error::Missing("ring ADVERTS"))?;
+        Ok(Adverts::new(ring.try_into()?))
+    }
+
+    /// Whether each advert of ours that passes every check is to leave a record in the advert ring.
+    pub fn report_adverts(&mut self, wanted: bool) -> Result<(), Error> {
+        self.set(Setting::ReportAdverts, wanted.into())
+    }
+
+    /// Whether adverts go on to the kernel when the program has dealt with them: `xdp_absorb off`.
+    pub fn pass_on(&mut self, wanted: bool) -> Result<(), Error> {
+        self.set(Setting::PassOn, wanted.into())
     }
 
     /// What the programs log that were loaded, for `tracing`'s `log` bridge; `None` before

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use aya::maps::{MapData, RingBuf};
 use vrrp_common::{
     Addr,
-    abi::{Doorbell, Rejected, Requester},
+    abi::{Doorbell, Rejected, Reported, Requester},
 };
 
 /// News for the pulse thread. Readable when a doorbell waits.
@@ -56,6 +56,33 @@ impl Iterator for Rejects {
 }
 
 impl AsFd for Rejects {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Adverts that passed every check, for people. Readable when a record waits.
+pub struct Adverts(RingBuf<MapData>);
+
+impl Adverts {
+    pub(super) const fn new(ring: RingBuf<MapData>) -> Self {
+        Self(ring)
+    }
+}
+
+impl Iterator for Adverts {
+    type Item = Reported;
+
+    /// The next record, without waiting; there may be more after a `None`.
+    fn next(&mut self) -> Option<Reported> {
+        let item = self.0.next()?;
+        let [a0, a1, w0, w1, h0, h1, l0, l1, slot, fate] = words(&item)?;
+        let source = Addr { high: long(h0, h1), low: long(l0, l1) };
+        Some(Reported { at: long(a0, a1), advert: long(w0, w1), source, slot, fate })
+    }
+}
+
+impl AsFd for Adverts {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

@@ -1,7 +1,7 @@
 //! What the pulse shows of itself, readable at any time without disturbing it.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -22,6 +22,7 @@ use crate::election::{Election, Instant, State};
 pub struct Board {
     rows: Vec<Row>,
     lost_reports: AtomicU64,
+    reports_adverts: AtomicBool,
 }
 
 /// Counters that only user space has.
@@ -89,6 +90,7 @@ impl Board {
         Self {
             rows: (0..routers).map(|_| Row::since(now())).collect(),
             lost_reports: AtomicU64::new(0),
+            reports_adverts: AtomicBool::new(false),
         }
     }
 
@@ -138,6 +140,15 @@ impl Board {
         self.rows[router].rejects.each_ref().map(|count| count.load(Relaxed))
     }
 
+    /// Says whether each advert that a raw socket brings is to be reported.
+    pub fn report_adverts(&self, wanted: bool) {
+        self.reports_adverts.store(wanted, Relaxed);
+    }
+
+    pub(super) fn reports_adverts(&self) -> bool {
+        self.reports_adverts.load(Relaxed)
+    }
+
     pub(super) fn show(&self, router: RouterId, election: &Election) {
         let row = &self.rows[router];
         row.priority.store(election.effective_priority().get().into(), Relaxed);
@@ -177,6 +188,10 @@ impl Board {
         if heard.addresses_differ {
             ladder[Counter::AddressListDiffers as usize].fetch_add(1, Relaxed);
         }
+    }
+
+    pub(super) fn count_ladder(&self, router: RouterId, counter: Counter) {
+        self.rows[router].ladder[counter as usize].fetch_add(1, Relaxed);
     }
 
     pub(super) fn count_reject(&self, router: RouterId, reject: Reject) {

@@ -27,7 +27,8 @@ use std::{
 use socket2::Socket;
 use vrrp_common::{
     Addr, Family, Vrid,
-    ladder::{Believe, Reject, address_set},
+    abi::Fate,
+    ladder::{Believe, Heard, Reject, address_set},
     wire::{Mac, ipv4, ipv6, vrrp},
 };
 
@@ -125,6 +126,8 @@ pub struct Port {
     /// TTL or hop limit of adverts that the configuration says nothing of.
     hop_limit: u8,
     carrier: AtomicBool,
+    /// The kernel program hears the adverts that come in here, and passes them on.
+    is_heard: bool,
     sender: Socket,
     /// A raw socket for each family that is spoken here, one for IPv4 behind authentication headers,
     /// and the same on each [`Ear`].
@@ -186,7 +189,15 @@ impl Port {
         sender: Socket,
         receivers: Vec<(Family, Socket)>,
     ) -> Self {
-        Self { ifindex, mac, hop_limit, carrier: AtomicBool::new(true), sender, receivers }
+        let carrier = AtomicBool::new(true);
+        Self { ifindex, mac, hop_limit, carrier, is_heard: false, sender, receivers }
+    }
+
+    /// Says whether the kernel program hears the adverts that come in here and passes them on, so
+    /// that they are not to be heard a second time; those apart that only user space can judge.
+    #[must_use]
+    pub fn heard_elsewhere(self, is_heard: bool) -> Self {
+        Self { is_heard, ..self }
     }
 
     /// Says whether frames can leave. A send without carrier reports success, too, so that only
@@ -342,6 +353,18 @@ pub enum Report {
         oddity: Oddity,
         /// Its sender.
         source: IpAddr,
+    },
+    /// A raw socket brought an advert that passed every check. Only while the [`Board`] says that
+    /// somebody wants to know.
+    Heard {
+        /// Whose.
+        router: RouterId,
+        /// What it says.
+        heard: Heard,
+        /// What became of it.
+        fate: Fate,
+        /// When.
+        at: Instant,
     },
     /// The network is to be told where the addresses are.
     Announce {

@@ -10,7 +10,6 @@ use std::{
 use socket2::Socket;
 use vrrp_common::{
     Addr, Family, Frame,
-    abi::Counter,
     ladder::Envelope,
     wire::{ipv4, ipv6},
 };
@@ -19,7 +18,7 @@ use super::{
     Port,
     clock::now,
     roster::Roster,
-    router::{Heeded, Outlet, Router},
+    router::{Outlet, Router},
 };
 use crate::{
     auth::{Judged, ah},
@@ -113,7 +112,11 @@ fn hear(family: Family, packet: &[u8], port: &Arc<Port>, roster: &mut Roster, ou
     let of_another = |router: &&Router| !router.has_peer(sender.address);
     let candidates = roster.with_vrid(family, vrid).filter(ours);
     let Some(router) = candidates.min_by_key(of_another).map(Router::id) else { return };
-    roster.visit(router, |router| take(router, packet, sender, outlet));
+    roster.visit(router, |router| {
+        if !(port.is_heard && router.is_heard_by_program()) {
+            take(router, packet, sender, outlet);
+        }
+    });
 }
 
 /// Lets a router have a packet that is for it.
@@ -123,12 +126,10 @@ fn take(router: &mut Router, packet: &[u8], sender: Sender, outlet: &Outlet<'_>)
             if let Some(reject) = tolerated {
                 router.tolerate(reject, sender.address, now(), outlet);
             }
-            let outcome = match router.hear(&heard, now(), outlet) {
-                Heeded::Repetition => Counter::AdvertsAbsorbed,
-                Heeded::Ignored => Counter::AdvertsIgnored,
-                Heeded::News => Counter::AdvertsNews,
-            };
-            outlet.board.count_heard(router.id(), &heard, outcome);
+            let at = now();
+            let fate = router.hear(&heard, at, outlet);
+            outlet.board.count_heard(router.id(), &heard, fate.counter());
+            outlet.report_heard(router.id(), heard, fate, at);
         }
         Err(reject) => router.refuse(reject, sender.address, now(), outlet),
     }

@@ -8,7 +8,7 @@ use std::{
 
 use vrrp_common::{
     Addr, Family, Priority, Version,
-    abi::Kind,
+    abi::{Counter, Fate, Kind},
     ladder::{Heard, Reject, Rules},
     wire::ipv4,
 };
@@ -154,6 +154,11 @@ impl Router {
         self.spec.unicast.is_some()
     }
 
+    /// True unless only user space can judge its adverts.
+    pub(super) fn is_heard_by_program(&self) -> bool {
+        !self.slot().rules().is_deferred()
+    }
+
     /// True when this address is a peer's.
     pub(super) fn has_peer(&self, address: IpAddr) -> bool {
         let peers = self.spec.unicast.iter().flat_map(|unicast| &unicast.peers);
@@ -226,17 +231,17 @@ impl Router {
     }
 
     /// An advert that a raw socket received passed the ladder. Returns what became of it.
-    pub(super) fn hear(&mut self, heard: &Heard, at: Instant, outlet: &Outlet<'_>) -> Heeded {
+    pub(super) fn hear(&mut self, heard: &Heard, at: Instant, outlet: &Outlet<'_>) -> Fate {
         let (expected, ignored) = self.slot().expected();
         if heard.digest == expected {
             self.slot().stamp(at);
-            Heeded::Repetition
+            Fate::Absorbed
         } else if heard.digest == ignored {
-            Heeded::Ignored
+            Fate::Ignored
         } else {
             self.catch_up(outlet);
             self.handle_advert(heard, at, outlet);
-            Heeded::News
+            Fate::News
         }
     }
 
@@ -573,19 +578,24 @@ impl Router {
     }
 }
 
-/// What became of an advert from a raw socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heeded {
-    Repetition,
-    Ignored,
-    News,
-}
-
 impl Outlet<'_> {
     /// Never waits: a full queue loses the report, and the board says so.
     fn report(&self, report: Report) {
         if self.reports.try_send(report).is_err() {
             self.board.lose_report();
+        }
+    }
+
+    /// Reports an advert to whoever wants to see each. They get at most half of the queue: what the
+    /// daemon must know has the rest for itself.
+    pub(super) fn report_heard(&self, router: RouterId, heard: Heard, fate: Fate, at: Instant) {
+        if !self.board.reports_adverts() {
+            return;
+        }
+        let report = Report::Heard { router, heard, fate, at };
+        let has_room = self.reports.capacity() > self.reports.max_capacity() / 2;
+        if !has_room || self.reports.try_send(report).is_err() {
+            self.board.count_ladder(router, Counter::ReportsLost);
         }
     }
 }

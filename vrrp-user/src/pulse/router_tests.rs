@@ -58,6 +58,7 @@ pub(in crate::pulse) fn port() -> (Arc<Port>, Socket) {
     let port = Port {
         ifindex: 2,
         mac: [2, 0, 0, 0, 0, 2],
+        is_heard: false,
         hop_limit: 255,
         carrier: AtomicBool::new(true),
         receivers: vec![(Family::V4, sender.try_clone().unwrap())],
