@@ -3,7 +3,7 @@
 
 mod host_support;
 
-use std::{io::Read, net::Ipv6Addr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io::Read, net::Ipv6Addr, sync::Arc, time::Duration};
 
 use host_support::{in_namespace, ip, running};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -120,6 +120,31 @@ fn nothing_after_cancel() {
         listener.expect(&vec![1; sent as usize - 1]).await;
         listener.expect(&[2]).await;
         assert_eq!(announcer.counts(A).sent, sent);
+    });
+}
+
+/// Issue 4: a router that comes and goes costs no socket each time: to close one takes the kernel
+/// milliseconds, on a busy host tens of them, and nothing else happens meanwhile.
+#[test]
+fn sockets_stay() {
+    let sockets = || {
+        let table = std::fs::read_to_string("/proc/thread-self/net/packet").unwrap();
+        let inode = |line: &str| line.split_whitespace().last().map(str::to_owned).unwrap();
+        table.lines().skip(1).map(inode).collect::<BTreeSet<_>>()
+    };
+    in_namespace(async move || {
+        let listener = Listener::new();
+        let a = running("a").await.index;
+        let before = sockets();
+        let announcer = Announcer::spawn();
+        announcer.start(A, vec![target(a, 1)], QUIET).await;
+        listener.expect(&[1]).await;
+        let opened = sockets();
+        assert_eq!(opened.difference(&before).count(), 1);
+        announcer.cancel(A).await;
+        announcer.start(B, vec![target(a, 2)], QUIET).await;
+        listener.expect(&[2]).await;
+        assert_eq!(sockets(), opened);
     });
 }
 

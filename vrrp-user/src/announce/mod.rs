@@ -122,7 +122,8 @@ impl Announcer {
 
 struct Task {
     schedule: Schedule,
-    /// By interface index, opened when first needed.
+    /// By interface index, opened when first needed. They stay open, because closing one waits for
+    /// all processors (RCU), and virtual routers come and go by the hundred.
     sockets: HashMap<u32, Socket>,
     counts: SharedCounts,
 }
@@ -155,8 +156,6 @@ impl Task {
                 let _ = done.send(());
             }
         }
-        let schedule = &self.schedule;
-        self.sockets.retain(|index, _| schedule.uses(*index));
     }
 
     fn send_due(&mut self) {

@@ -88,11 +88,6 @@ struct Queue {
 }
 
 impl Schedule {
-    /// True if anything may still be sent on `interface`.
-    pub(super) fn uses(&self, interface: u32) -> bool {
-        self.routers.values().any(|a| a.targets.iter().any(|t| t.interface == interface))
-    }
-
     /// `router` became Active or has other addresses now.
     pub(super) fn handle_start(
         &mut self,
@@ -557,7 +552,6 @@ mod tests {
         schedule.handle_start(B, vec![target(3, 2)], Garp::default(), now);
         schedule.handle_losing(A, now);
         schedule.handle_cancel(A);
-        assert!(!schedule.uses(2) && schedule.uses(3));
         assert_eq!(run(&mut schedule, now, seconds(100)), [(seconds(0), 5), (seconds(5), 5)]);
     }
 
