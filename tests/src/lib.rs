@@ -9,6 +9,7 @@
 //! [`remove_on_signals`] when the process is interrupted, and by the next lab when the process was
 //! killed.
 
+mod answers;
 mod bench;
 mod capture;
 mod command;
@@ -39,6 +40,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 
+pub use answers::{Answers, Questions};
 pub use bench::{Bench, Subject};
 pub use capture::{Capture, Seen};
 pub use command::output_of;
@@ -54,7 +56,7 @@ pub use ping::Pings;
 pub use probe::Prober;
 pub use process::{Line, Process, Signal};
 pub use router::{Daemon, Lateness, Launch, Pulse, Router, VirtualRouter};
-pub use sys::PacketSocket;
+pub use sys::{Hung, PacketSocket};
 pub use takeover::Takeover;
 pub use times::Times;
 pub use wire::Mac;

@@ -254,6 +254,25 @@ impl Router {
         }
     }
 
+    /// The thread that sends the adverts: of ours the pulse, of the others the only one of
+    /// [`Router::worker`].
+    ///
+    /// # Errors
+    /// There is none at this moment.
+    pub fn pulse_thread(&self) -> Result<Pid> {
+        let worker = self.worker()?;
+        if self.daemon != Daemon::Xvrrp {
+            return Ok(worker);
+        }
+        let tasks = fs::read_dir(format!("/proc/{}/task", worker.as_raw_nonzero()))?.flatten();
+        let is_pulse = |path: &Path| {
+            fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim_end() == "pulse")
+        };
+        let pulse = tasks.map(|task| task.path()).find(|path| is_pulse(path));
+        let name = pulse.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
+        name.and_then(|tid| Pid::from_raw(tid.parse().ok()?)).context("there is no pulse")
+    }
+
     /// SIGTERM, and waits for the end.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
-//! Packet sockets: the few system calls without a safe wrapper.
-#![expect(unsafe_code, reason = "AF_PACKET addresses and kernel time stamps have no safe wrapper")]
+//! The few system calls without a safe wrapper: packet sockets here, threads that hang below.
+#![expect(unsafe_code, reason = "packet sockets and ptrace have no safe wrapper")]
+
+mod hung;
 
 use std::{
     io,
@@ -14,6 +16,8 @@ use rustix::net::netdevice::name_to_index;
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 
 use crate::{Namespace, Node};
+
+pub use hung::Hung;
 
 /// Larger than any frame of a lab.
 const FRAME_ROOM: usize = 2048;

@@ -7,6 +7,7 @@ mod advert;
 mod groups;
 mod icmpv6;
 mod ipv6;
+mod tcp;
 
 use std::{
     fmt,
@@ -21,6 +22,7 @@ pub use icmpv6::{
 };
 pub(crate) use ipv6::echo_request as echo_request_v6;
 pub use ipv6::{ALL_NODES, NdParty, NeighborAdvert, neighbor_solicitation, solicited_node};
+pub use tcp::syn;
 
 /// An Ethernet address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,6 +112,13 @@ pub enum What {
         /// Who answers.
         source: IpAddr,
     },
+    /// The answer of one who takes a TCP connection over IPv4.
+    Accepted {
+        /// Who takes it, and at which port.
+        source: (Ipv4Addr, u16),
+        /// Whose connection it is.
+        target: Ipv4Addr,
+    },
 }
 
 const ETHERTYPE_IPV4: u16 = 0x0800;
@@ -168,6 +177,7 @@ fn decode_ipv4(ip: &[u8]) -> Option<What> {
             Some(What::Advert { source, hop_limit, version: first >> 4, vrid, priority })
         }
         PROTOCOL_ICMP if payload.first() == Some(&0) => Some(What::EchoReply { source }),
+        tcp::PROTOCOL => tcp::decode(ip, payload),
         _ => None,
     }
 }

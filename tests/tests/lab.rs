@@ -1,12 +1,15 @@
 //! The rig itself: labs are made, observed and removed.
 
 use std::{
+    net::Ipv4Addr,
     path::Path,
     process::Command,
     time::{Duration, SystemTime},
 };
 
-use rig::{Capture, Lab, Mac, PacketSocket, Prober, wait_until, wire};
+use rig::{
+    Capture, Hung, Lab, Mac, Node, PacketSocket, Prober, Questions, wait_until, wire,
+};
 
 const SOON: Duration = Duration::from_secs(2);
 /// A host that exists nowhere.
@@ -107,4 +110,41 @@ fn a_packet_socket_sends_what_it_is_given() {
     let file = lab.dir().join("capture.pcap");
     let sent = |frame: &[u8]| frame == truncated;
     wait_until("the frame", SOON, || Ok(capture.write_pcap(&file, sent)? == 1)).unwrap();
+}
+
+/// Issue 4 row 10: who is asked without pause tells when it has the address, by ARP and by TCP; the
+/// others are silent.
+#[test]
+fn questions_tell_who_has_an_address() {
+    const ADDRESS: Ipv4Addr = Lab::address(129);
+    let lab = Lab::new(2).unwrap();
+    let capture = Capture::start(lab.client()).unwrap();
+    let questions = Questions::start(&lab, ADDRESS).unwrap();
+    let (node, added) = (lab.node(1), SystemTime::now());
+    node.run(&["ip", "addr", "add", "192.0.2.129/32", "dev", Node::INTERFACE]).unwrap();
+    let from_node = |seen: &rig::Seen| seen.from == node.mac();
+    let is_accepted = |seen: &rig::Seen| matches!(seen.what, wire::What::Accepted { .. });
+    let accepted = |seen: &rig::Seen| from_node(seen) && is_accepted(seen);
+    let answered = |seen: &rig::Seen| from_node(seen) && seen.is_arp_answer(ADDRESS);
+    capture.expect("a connection", added, SOON, accepted).unwrap();
+    capture.expect("an answer", added, SOON, answered).unwrap();
+    let [silent, host] = &questions.end(&capture).unwrap()[..] else { panic!("two nodes") };
+    assert!(silent.arp.is_empty() && silent.tcp.is_empty() && silent.spans.is_empty());
+    let first = host.arp.iter().chain(&host.tcp).min().unwrap();
+    assert!(*first >= added && host.spans[0].start() == first && !host.tcp.is_empty());
+    assert_eq!(host.overlap(silent), Duration::ZERO);
+}
+
+/// Issue 4 row 10: a thread that hangs does not run, and runs again afterwards.
+#[test]
+fn a_hung_thread_stands_still() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "while :; do echo tick; sleep 0.005; done"]);
+    let process = rig::Process::spawn("a clock", command).unwrap();
+    process.wait_for_line(SystemTime::UNIX_EPOCH, "tick", SOON).unwrap();
+    let hung = Hung::stop(process.pid()).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap();
+    assert!(stat.contains(") t "), "{stat}");
+    drop(hung);
+    process.wait_for_line(SystemTime::now(), "tick", SOON).unwrap();
 }
