@@ -1,8 +1,11 @@
 //! Our daemon and keepalived on the same work, in turn, and a page with the figures.
 
+mod answerers;
 mod cost;
 mod failover;
+mod in_turn;
 mod page;
+mod pair;
 mod plot;
 mod quiet;
 mod result;
@@ -49,6 +52,8 @@ enum Work {
     Cpu,
     /// False failovers and gaps between adverts while the processors are busy
     Starve,
+    /// Who answers for the address when its MASTER dies, hangs or is overtaken
+    Answerers,
     /// Run time of the kernel programs for one frame
     Runtime,
 }
@@ -93,6 +98,7 @@ fn measure(work: Work, scale: Scale) -> Result<Section> {
         Work::Failover => failover::measure(scale),
         Work::Cpu => steady::measure(scale),
         Work::Starve => starve::measure(scale),
+        Work::Answerers => answerers::measure(scale),
         Work::Runtime => runtime::measure(scale),
     }
 }

@@ -9,7 +9,9 @@ use rig::Times;
 
 use crate::result::Table;
 
-const SIZE: (u32, u32) = (880, 420);
+const LEAST_WIDTH: usize = 880;
+const WIDTH_OF_ROW: usize = 150;
+const HEIGHT: u32 = 420;
 const COLOURS: [RGBColor; 2] = [RGBColor(31, 119, 180), RGBColor(192, 57, 43)];
 /// The first subject stands left of the middle of its row, the second right.
 const OFFSETS: [f64; 2] = [-0.1, 0.1];
@@ -43,7 +45,8 @@ where
     let mut svg = String::new();
     let wrong = |error: &dyn std::fmt::Display| anyhow!("cannot draw {}: {error}", table.title);
     {
-        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        let width = LEAST_WIDTH.max(table.rows.len() * WIDTH_OF_ROW) as u32;
+        let area = SVGBackend::with_string(&mut svg, (width, HEIGHT)).into_drawing_area();
         area.fill(&WHITE).map_err(|error| wrong(&error))?;
         let x = -0.5..table.rows.len() as f64 - 0.5;
         let mut chart = ChartBuilder::on(&area)

@@ -42,11 +42,11 @@ impl Row {
         self.foreign <= QUIET
     }
 
-    /// Median of the first subject divided by that of the second.
+    /// Median of the first subject divided by that of the second, where both are positive.
     pub(crate) fn ratio(&self) -> Option<f64> {
         let [Some(first), Some(second)] = &self.figures else { return None };
-        let ratio = first.median() / second.median();
-        ratio.is_finite().then_some(ratio)
+        let (first, second) = (first.median(), second.median());
+        (first >= 0.0 && second > 0.0).then(|| first / second)
     }
 }
 
@@ -72,5 +72,6 @@ mod tests {
         assert_eq!(row([Some(1.0), Some(4.0)], 0.0).ratio(), Some(0.25));
         assert_eq!(row([Some(1.0), None], 0.0).ratio(), None);
         assert_eq!(row([Some(1.0), Some(0.0)], 0.0).ratio(), None);
+        assert_eq!(row([Some(-1.0), Some(-4.0)], 0.0).ratio(), None);
     }
 }
