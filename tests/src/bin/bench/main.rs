@@ -10,6 +10,7 @@ mod plot;
 mod quiet;
 mod result;
 mod runtime;
+mod sigstop;
 mod starve;
 mod stats;
 mod steady;
@@ -54,6 +55,8 @@ enum Work {
     Starve,
     /// Who answers for the address when its MASTER dies, hangs or is overtaken
     Answerers,
+    /// False failovers of a BACKUP that stands still for a while
+    Sigstop,
     /// Run time of the kernel programs for one frame
     Runtime,
 }
@@ -99,6 +102,7 @@ fn measure(work: Work, scale: Scale) -> Result<Section> {
         Work::Cpu => steady::measure(scale),
         Work::Starve => starve::measure(scale),
         Work::Answerers => answerers::measure(scale),
+        Work::Sigstop => sigstop::measure(scale),
         Work::Runtime => runtime::measure(scale),
     }
 }
