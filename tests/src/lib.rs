@@ -56,7 +56,7 @@ pub use ping::Pings;
 pub use probe::Prober;
 pub use process::{Line, Process, Signal};
 pub use router::{Daemon, Lateness, Launch, Pulse, Router, VirtualRouter};
-pub use sys::{Hung, PacketSocket};
+pub use sys::{Flood, Hung, PacketSocket};
 pub use takeover::Takeover;
 pub use times::Times;
 pub use wire::Mac;

@@ -1,6 +1,7 @@
-//! The few system calls without a safe wrapper: packet sockets here, threads that hang below.
+//! The few system calls without a safe wrapper: packet sockets here, floods and threads that hang below.
 #![expect(unsafe_code, reason = "packet sockets and ptrace have no safe wrapper")]
 
+mod flood;
 mod hung;
 
 use std::{
@@ -17,6 +18,7 @@ use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 
 use crate::{Namespace, Node};
 
+pub use flood::Flood;
 pub use hung::Hung;
 
 /// Larger than any frame of a lab.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rig::{
-    Capture, Hung, Lab, Mac, Node, PacketSocket, Prober, Questions, wait_until, wire,
+    Capture, Flood, Hung, Lab, Mac, Node, PacketSocket, Prober, Questions, wait_until, wire,
 };
 
 const SOON: Duration = Duration::from_secs(2);
@@ -147,4 +147,19 @@ fn a_hung_thread_stands_still() {
     assert!(stat.contains(") t "), "{stat}");
     drop(hung);
     process.wait_for_line(SystemTime::now(), "tick", SOON).unwrap();
+}
+
+/// Issue 4 row 9: a flood sends all its frames in turn, and says how many in a second.
+#[test]
+fn a_flood_brings_each_frame() {
+    let lab = Lab::new(1).unwrap();
+    let capture = Capture::start(lab.node(0)).unwrap();
+    let hosts = [Lab::address(1), Lab::address(2)];
+    let frames = hosts.map(|host| wire::arp_request(Mac::BROADCAST, ASKER, host)).to_vec();
+    let (start, flood) = (SystemTime::now(), Flood::of_frames(lab.client(), frames).unwrap());
+    for host in hosts {
+        let is_for = |seen: &rig::Seen| matches!(seen.what, wire::What::ArpRequest { target, .. } if target == host);
+        capture.expect("a frame of the flood", start, SOON, is_for).unwrap();
+    }
+    assert!(flood.end().unwrap() > 1000.0);
 }
