@@ -3,6 +3,7 @@
 mod answerers;
 mod cost;
 mod failover;
+mod flood;
 mod in_turn;
 mod page;
 mod pair;
@@ -57,6 +58,8 @@ enum Work {
     Answerers,
     /// False failovers of a BACKUP that stands still for a while
     Sigstop,
+    /// Floods of worthless adverts
+    Flood,
     /// Run time of the kernel programs for one frame
     Runtime,
 }
@@ -103,6 +106,7 @@ fn measure(work: Work, scale: Scale) -> Result<Section> {
         Work::Starve => starve::measure(scale),
         Work::Answerers => answerers::measure(scale),
         Work::Sigstop => sigstop::measure(scale),
+        Work::Flood => flood::measure(scale),
         Work::Runtime => runtime::measure(scale),
     }
 }
