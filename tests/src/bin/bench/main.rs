@@ -2,6 +2,7 @@
 
 mod answerers;
 mod cost;
+mod egress;
 mod failover;
 mod flood;
 mod in_turn;
@@ -60,6 +61,8 @@ enum Work {
     Sigstop,
     /// Floods of worthless adverts
     Flood,
+    /// Adverts of a MASTER whose interface is saturated
+    Egress,
     /// Run time of the kernel programs for one frame
     Runtime,
 }
@@ -107,6 +110,7 @@ fn measure(work: Work, scale: Scale) -> Result<Section> {
         Work::Answerers => answerers::measure(scale),
         Work::Sigstop => sigstop::measure(scale),
         Work::Flood => flood::measure(scale),
+        Work::Egress => egress::measure(scale),
         Work::Runtime => runtime::measure(scale),
     }
 }
