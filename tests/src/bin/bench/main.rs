@@ -10,6 +10,7 @@ mod page;
 mod pair;
 mod plot;
 mod quiet;
+mod restart;
 mod result;
 mod runtime;
 mod sigstop;
@@ -63,6 +64,8 @@ enum Work {
     Flood,
     /// Adverts of a MASTER whose interface is saturated
     Egress,
+    /// A MASTER that is started again
+    Restart,
     /// Run time of the kernel programs for one frame
     Runtime,
 }
@@ -111,6 +114,7 @@ fn measure(work: Work, scale: Scale) -> Result<Section> {
         Work::Sigstop => sigstop::measure(scale),
         Work::Flood => flood::measure(scale),
         Work::Egress => egress::measure(scale),
+        Work::Restart => restart::measure(scale),
         Work::Runtime => runtime::measure(scale),
     }
 }
