@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use vrrp_common::{Priority, Version};
 
 use super::{
-    Action, Actions, Advert, Announce, Cause, Election, Event, Heard, Instant, State,
+    ANNOUNCEMENT_PERIOD, ANSWERS_IN_A_ROW, Action, Actions, Advert, Announce, Cause, Election,
+    Event, Heard, Instant, State,
     timers::{Timer, Timers},
 };
 
@@ -199,7 +200,7 @@ impl Election {
     /// Adver_Timer from now. Beyond the limit the regular adverts go on undisturbed.
     fn answer_resignation(&mut self, now: Instant, actions: &mut Actions) {
         let interval = self.parameters.interval.duration();
-        if self.resign_answers.allows(now, interval) {
+        if self.resign_answers.allows(now, interval / ANSWERS_IN_A_ROW.into()) {
             self.advertise(actions);
             self.timers.set(Timer::Adver, now + interval);
         }
@@ -209,13 +210,14 @@ impl Election {
     /// silent, as with `lower_prio_no_advert`). Adver_Timer is not restarted: 6.4.3 says so for
     /// priority 0 only.
     fn answer_losing_advert(&mut self, now: Instant, actions: &mut Actions) {
-        if !self.losing_answers.allows(now, self.parameters.interval.duration()) {
-            return;
-        }
-        if !self.parameters.lower_prio_no_advert {
+        let interval = self.parameters.interval.duration();
+        let is_answered = !self.parameters.lower_prio_no_advert;
+        if is_answered && self.losing_answers.allows(now, interval * ANSWERS_IN_A_ROW.into()) {
             self.advertise(actions);
         }
-        actions.push(Action::Announce(Announce::LosingAdvert));
+        if self.losing_announcements.allows(now, interval.max(ANNOUNCEMENT_PERIOD)) {
+            actions.push(Action::Announce(Announce::LosingAdvert));
+        }
     }
 
     /// The last advert of `higher_prio_send_advert` apart, nothing is sent, in particular no

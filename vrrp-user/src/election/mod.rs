@@ -40,11 +40,18 @@ use vrrp_common::{AdverInterval, Priority, Version};
 pub use self::time::Instant;
 use self::timers::{Limit, Timers};
 
-/// How many losing adverts, and how many resignations, an Active answers per own advert interval
-/// (RFC 9568 6.4.3 has no limit). It bounds what a forger can make us send. One would be too few:
-/// several fast routers may doubt a slow one within its interval, and keepalived resigns twice on
-/// FAULT, which sets the Backups to their short Skew_Time each time.
-const ANSWERS_PER_INTERVAL: u8 = 4;
+/// How many losing adverts, and how many resignations, an Active answers in a row (RFC 9568 6.4.3 has no
+/// limit). It bounds what a forger can make us send: then so many resignations per own advert interval,
+/// which set the Backups to their short Skew_Time each time, but one losing advert in so many intervals,
+/// since the regular adverts answer those, too. One would be too few: several fast routers may doubt a
+/// slow one within its interval, and keepalived resigns twice on FAULT.
+const ANSWERS_IN_A_ROW: u8 = 4;
+
+/// The same of the announcements that losing adverts cause: a burst of frames for each address, so then
+/// one in this time at most. keepalived has no limit. What is left out is made up for by the burst
+/// `garp_lower_prio_delay` later.
+const ANNOUNCEMENTS_IN_A_ROW: u8 = 4;
+const ANNOUNCEMENT_PERIOD: Duration = Duration::from_secs(1);
 
 /// What the configuration and the interface say about one virtual router (RFC 9568 6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +160,7 @@ pub enum Announce {
     /// This router became Active (keepalived `garp_master_*`).
     TakeOver,
     /// Another router believed to be Active and may have spoiled caches (keepalived
-    /// `garp_lower_prio_*`). At most four times per own advert interval.
+    /// `garp_lower_prio_*`). At most four times in a row, then once a second.
     LosingAdvert,
 }
 
@@ -193,6 +200,7 @@ pub struct Election {
     active_adver_interval: AdverInterval,
     heard: Heard,
     losing_answers: Limit,
+    losing_announcements: Limit,
     resign_answers: Limit,
 }
 
@@ -205,8 +213,9 @@ impl Election {
             timers: Timers::new(),
             active_adver_interval: parameters.interval,
             heard: Heard::nothing(Instant::from_nanos(0)),
-            losing_answers: Limit::new(ANSWERS_PER_INTERVAL),
-            resign_answers: Limit::new(ANSWERS_PER_INTERVAL),
+            losing_answers: Limit::new(ANSWERS_IN_A_ROW),
+            losing_announcements: Limit::new(ANNOUNCEMENTS_IN_A_ROW),
+            resign_answers: Limit::new(ANSWERS_IN_A_ROW),
         }
     }
 

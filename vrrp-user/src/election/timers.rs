@@ -53,28 +53,27 @@ impl Timers {
     }
 }
 
-/// How often an Active router answers what it hears. The window opens with the first answer, so
-/// an answer is never late; a flood gets no more than `per_window` of them.
+/// How often an Active router does something about what it hears: a few times at once, since several
+/// may have to be convinced, and under a flood no more than once in a period.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
-    per_window: u8,
-    left: u8,
-    window_ends: Instant,
+    at_once: u8,
+    /// Each time takes a period from here on, and at most so many periods ahead of now.
+    taken_until: Instant,
 }
 
 impl Limit {
-    pub(super) const fn new(per_window: u8) -> Self {
-        Self { per_window, left: per_window, window_ends: Instant::from_nanos(0) }
+    pub(super) const fn new(at_once: u8) -> Self {
+        Self { at_once, taken_until: Instant::from_nanos(0) }
     }
 
-    /// Takes one answer out of the window at `now`; false when it is used up.
-    pub(super) fn allows(&mut self, now: Instant, window: Duration) -> bool {
-        if now >= self.window_ends {
-            self.left = self.per_window;
-            self.window_ends = now + window;
+    /// Takes one period at `now`; false when too many are taken.
+    pub(super) fn allows(&mut self, now: Instant, period: Duration) -> bool {
+        let taken_until = self.taken_until.max(now) + period;
+        let allowed = taken_until <= now + period * u32::from(self.at_once);
+        if allowed {
+            self.taken_until = taken_until;
         }
-        let allowed = self.left > 0;
-        self.left = self.left.saturating_sub(1);
         allowed
     }
 }
