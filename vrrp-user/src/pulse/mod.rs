@@ -5,6 +5,7 @@
 mod board;
 mod clock;
 mod deadlines;
+mod doorbells;
 mod frame;
 mod lateness;
 mod receive;

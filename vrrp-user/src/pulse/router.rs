@@ -17,6 +17,7 @@ use super::{
     Board, Oddity, Port, Report, RouterId, Spec,
     board::Own,
     clock::{now, since_1970},
+    doorbells::Doorbells,
     frame::{AdvertFrame, Content},
     receive::Sender,
     send::{Sent, send},
@@ -31,11 +32,6 @@ use crate::{
 
 /// How often a virtual router reports one reason for refusing adverts, or one oddity.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Doorbells of a router that may come at any time. Beyond these it answers one between two
-/// deadlines, and the kernel program does not ring for more: whoever floods the network with news
-/// wakes nobody, and at the deadline they are read all the same.
-const PATIENCE: u8 = 8;
 
 /// A virtual router with everything that its adverts need.
 pub(super) struct Router {
@@ -53,9 +49,7 @@ pub(super) struct Router {
     /// Stamps of the news that were handled, by kind, and of the last repetition.
     handled: [Instant; Kind::COUNT],
     repeated: Instant,
-    /// Doorbells that are answered at once, and those, by kind, that wait for the next deadline.
-    patience: u8,
-    unanswered: [bool; Kind::COUNT],
+    doorbells: Doorbells,
     /// When a refused advert was last reported, by reason.
     refused: [Instant; Reject::COUNT],
     /// When an odd advert was last reported, by oddity.
@@ -94,8 +88,7 @@ impl Router {
             paid_until: None,
             handled: [Instant::default(); Kind::COUNT],
             repeated: Instant::default(),
-            patience: PATIENCE,
-            unanswered: [false; Kind::COUNT],
+            doorbells: Doorbells::new(),
             refused: [Instant::default(); Reject::COUNT],
             wondered: [Instant::default(); Oddity::COUNT],
             heard: [None; 3],
@@ -211,23 +204,25 @@ impl Router {
 
     /// The kernel program rang: there are news of `kind`.
     pub(super) fn answer_doorbell(&mut self, kind: Kind, outlet: &Outlet<'_>) {
-        match self.patience.checked_sub(1) {
-            Some(left) => {
-                self.patience = left;
-                self.slot().answer(kind);
-            }
-            None => self.unanswered[kind as usize] = true,
+        if self.doorbells.ring(kind) {
+            self.slot().answer(kind);
         }
         self.catch_up(outlet);
     }
 
-    /// A deadline has come: answers the doorbells that had to wait. Their news are read after this.
+    /// A deadline has come: answers the doorbells that had to wait; as Active, whose deadlines are an
+    /// interval apart, not those for losing adverts where there are some again. Their news are read after
+    /// this.
     fn answer_late(&mut self) {
-        self.patience = PATIENCE.min(self.patience + 1);
-        let late = std::mem::take(&mut self.unanswered);
-        for kind in Kind::ALL.into_iter().filter(|kind| late[*kind as usize]) {
-            self.slot().answer(kind);
-        }
+        let (slot, handled) = (self.slots.get(self.spec.slot), &self.handled);
+        let is_active = self.election.state() == State::Active;
+        let pours = |kind: Kind| {
+            let loses = is_active && matches!(kind, Kind::Lower | Kind::Equal);
+            loses && slot.news(kind).at != handled[kind as usize]
+        };
+        self.doorbells.expire(pours, |kind| {
+            slot.answer(kind);
+        });
     }
 
     /// An advert that a raw socket received passed the ladder. Returns what became of it.
@@ -396,7 +391,7 @@ impl Router {
         for kind in Kind::ALL {
             self.handled[kind as usize] = self.slot().answer(kind).at;
         }
-        (self.patience, self.unanswered) = (PATIENCE, [false; Kind::COUNT]);
+        self.doorbells = Doorbells::new();
         self.repeated = self.slot().last_seen();
     }
 

@@ -12,7 +12,7 @@ use vrrp_common::{
 
 use std::net::Ipv4Addr;
 
-use super::*;
+use super::{super::doorbells::PATIENCE, *};
 use crate::{
     election::{Cause, Parameters},
     pulse::{Addresses, receive},
@@ -170,8 +170,9 @@ fn rules_before_start() {
     assert!(bench.board.snapshot(0).since > Instant::default());
 }
 
-/// issue 4, flood defence: losing adverts without end ring a few times, then once for each of our own
-/// adverts; the news of each are read all the same. A better one rings at once.
+/// issue 4, flood defence, row 9: losing adverts without end ring a few times, then not before one of our
+/// own intervals has passed without any; the news of each are read all the same. A better one rings at
+/// once.
 #[test]
 fn flood_of_news() {
     let mut bench = Bench::new(|_| {});
@@ -190,10 +191,33 @@ fn flood_of_news() {
     assert_eq!(flood(&mut bench, start), usize::from(PATIENCE) + 1);
     for second in 1..10 {
         bench.expire_at(bench.deadline());
-        assert_eq!(flood(&mut bench, start + SECOND * second), 2, "second {second}");
+        assert_eq!(flood(&mut bench, start + SECOND * second), 0, "second {second}");
     }
-    assert!(bench.hear(&advert(200, 3), start + SECOND * 11));
+    for _ in ["the last news", "silence"] {
+        bench.expire_at(bench.deadline());
+    }
+    assert_eq!(flood(&mut bench, start + SECOND * 12), 2);
+    assert!(bench.hear(&advert(200, 3), start + SECOND * 13));
     assert_eq!(bench.state(), State::Backup);
+}
+
+/// issue 4, flood defence: resignations without end ring in each interval, since Backups take over sooner.
+#[test]
+fn flood_of_resignations() {
+    let mut bench = Bench::new(|_| {});
+    bench.start(PRIMARY);
+    bench.expire_at(bench.deadline());
+    for _ in 0..10 {
+        let start = bench.deadline();
+        let rings = (0..1000_u16).filter(|number| {
+            let last = 3 + (number % 2) as u8;
+            bench.hear(&advert(0, last), start + Duration::from_micros((*number).into()))
+        });
+        let rings = rings.count();
+        assert!((2..=usize::from(PATIENCE) + 1).contains(&rings), "{rings}");
+        bench.expire_at(bench.deadline());
+    }
+    assert_eq!(bench.state(), State::Active);
 }
 
 /// issue 4, flood defence: news that did not ring are read at the deadline, as of when they came.
