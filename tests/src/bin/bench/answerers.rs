@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rig::{
     Answers, Capture, Config, Daemon, Hung, Lab, Launch, Node, Process, Questions, Router, Seen,
     Signal, Takeover, ms_between, wait_until,
@@ -212,7 +212,6 @@ fn observe(
         }
         Harm::PulseStopped => Some(Hung::stop(master.pulse_thread()?)?),
     };
-    let harmed = SystemTime::now();
     thread::sleep(WATCH);
     let resumed = (harm != Harm::Killed).then(SystemTime::now);
     match harm {
@@ -231,7 +230,8 @@ fn observe(
         seen.from == lab.node(0).mac() && speaker(&seen.what).is_some_and(|party| party.1 == VIP)
     });
     let last_advert = last.context("the MASTER sent no advert")?.at;
-    anyhow::ensure!(ms_between(harmed, last_advert) < 5.0, "the harmed MASTER sent an advert");
+    let silence = ms_between(last_advert, resumed.unwrap_or(end));
+    ensure!(silence > WATCH.as_secs_f64() * 500.0, "the harmed MASTER sends on");
     let story = Story {
         last_advert,
         takeover: heirs.find(|seen| seen.at > last_advert).context("nobody took over")?.at,
