@@ -272,3 +272,40 @@ fn speaker(what: &What) -> Option<ArpParty> {
 fn wait_for(moment: SystemTime) {
     thread::sleep(moment.duration_since(SystemTime::now()).unwrap_or_default());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(1000 + ms)
+    }
+
+    fn answers(spans: &[(u64, u64)], arp: &[u64], tcp: &[u64]) -> Answers {
+        Answers {
+            arp: arp.iter().copied().map(at).collect(),
+            tcp: tcp.iter().copied().map(at).collect(),
+            spans: spans.iter().map(|(from, to)| at(*from)..=at(*to)).collect(),
+        }
+    }
+
+    /// Issue 4 row 10: what counts is who answered when, before and after the old MASTER goes on.
+    #[test]
+    fn a_story_is_summed_up() {
+        let story = Story {
+            last_advert: at(0),
+            takeover: at(361),
+            resumed: Some(at(800)),
+            next_advert: Some(at(805)),
+            end: at(1600),
+            limit: Duration::from_millis(360),
+            old: answers(&[(0, 300), (803, 1600)], &[5, 300, 803, 900], &[299, 900]),
+            heir: answers(&[(362, 804)], &[362, 804], &[364]),
+            named: [200, 500, 900].map(at).into(),
+        };
+        let expected = [1.0, 2.0, 4.0, 62.0, 300.0, 1.0, 1.0].map(Some);
+        assert_eq!(story.figures(), expected);
+        let dead = Story { resumed: None, next_advert: None, ..story };
+        assert_eq!((dead.figures()[5], dead.figures()[6]), (Some(2.0), None));
+    }
+}
