@@ -1,12 +1,15 @@
 //! Our daemon and keepalived on the same work, in turn, and a page with the figures.
 
+mod burst;
 mod cost;
 mod failover;
+mod many;
 mod page;
 mod plot;
 mod quiet;
 mod result;
 mod runtime;
+mod startup;
 mod starve;
 mod stats;
 mod steady;
@@ -49,6 +52,10 @@ enum Work {
     Cpu,
     /// False failovers and gaps between adverts while the processors are busy
     Starve,
+    /// Time to the last virtual address after a start, and memory
+    Startup,
+    /// Becoming MASTER for 200 addresses among other virtual routers
+    Burst,
     /// Run time of the kernel programs for one frame
     Runtime,
 }
@@ -93,6 +100,8 @@ fn measure(work: Work, scale: Scale) -> Result<Section> {
         Work::Failover => failover::measure(scale),
         Work::Cpu => steady::measure(scale),
         Work::Starve => starve::measure(scale),
+        Work::Startup => startup::measure(scale),
+        Work::Burst => burst::measure(scale),
         Work::Runtime => runtime::measure(scale),
     }
 }
