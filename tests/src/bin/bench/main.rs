@@ -1,9 +1,12 @@
 //! Our daemon and keepalived on the same work, in turn, and a page with the figures.
 
+mod arp;
 mod burst;
 mod cost;
 mod failover;
+mod live;
 mod many;
+mod object;
 mod page;
 mod plot;
 mod quiet;
@@ -13,6 +16,8 @@ mod startup;
 mod starve;
 mod stats;
 mod steady;
+mod thousand;
+mod throughput;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -50,12 +55,18 @@ enum Work {
     Failover,
     /// Processor time and context switches of MASTER and BACKUP
     Cpu,
+    /// 1,020 virtual routers at 10 ms, as BACKUP and as MASTER
+    Thousand,
     /// False failovers and gaps between adverts while the processors are busy
     Starve,
     /// Time to the last virtual address after a start, and memory
     Startup,
     /// Becoming MASTER for 200 addresses among other virtual routers
     Burst,
+    /// Answers to ARP requests: a flood, and one after the other
+    Arp,
+    /// TCP through an interface with our programs
+    Throughput,
     /// Run time of the kernel programs for one frame
     Runtime,
 }
@@ -102,6 +113,9 @@ fn measure(work: Work, scale: Scale) -> Result<Section> {
         Work::Starve => starve::measure(scale),
         Work::Startup => startup::measure(scale),
         Work::Burst => burst::measure(scale),
+        Work::Arp => arp::measure(scale),
+        Work::Throughput => throughput::measure(scale),
+        Work::Thousand => thousand::measure(scale),
         Work::Runtime => runtime::measure(scale),
     }
 }
