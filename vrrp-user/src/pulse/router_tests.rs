@@ -111,7 +111,7 @@ impl Bench {
 
     fn start(&mut self, source: Ipv4Addr) {
         let port = Arc::clone(&self.port);
-        self.act(|router, outlet| router.start(port, source.into(), outlet));
+        self.act(|router, outlet| router.start(port, source.into(), None, outlet));
     }
 
     /// The kernel program hears an advert, and the doorbell is answered if it rings. True when it
