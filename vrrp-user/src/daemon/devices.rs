@@ -211,6 +211,7 @@ impl Devices {
         self.retired.retain(|port| Arc::strong_count(port) > 1);
         // Who starts later begins to listen then.
         self.present.values_mut().for_each(|device| device.since = None);
+        self.early = EarlyPorts::default();
         all_said
     }
 
