@@ -107,38 +107,43 @@ fn start(lab: &Lab, interfaces: &[String], daemon: Daemon, state: &str) -> Resul
     Ok(router)
 }
 
-/// What it uses meanwhile, as [`BACKUP`] says, and the foreign load.
+/// What [`BACKUP`] says, and the foreign load.
 fn as_backup(daemon: Daemon, seconds: u64) -> Result<([f64; BACKUP.len()], f64)> {
     let lab = Lab::new(2)?;
     let interfaces = LOAD.interfaces(&lab)?;
     let generator = Generator::open(lab.node(1), &interfaces)?;
-    let (stop, window) = (AtomicBool::new(false), Duration::from_secs(seconds));
+    let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let adverts = scope.spawn(|| generator.run(&stop));
-        let outcome = (|| {
-            let router = start(&lab, &interfaces, daemon, "BACKUP")?;
-            let ((before, after, time), foreign) = watched(|| {
-                let (began, before) = (Instant::now(), Cost::of(lab.node(0))?);
-                thread::sleep(window);
-                Ok((before, Cost::of(lab.node(0))?, began.elapsed().as_secs_f64()))
-            })?;
-            let percent = |ns: u64| ns as f64 / time / 1e7;
-            let figures = [
-                0.0,
-                percent(after.processor_ns.saturating_sub(before.processor_ns)),
-                after.switches.saturating_sub(before.switches) as f64 / time,
-                percent((after.programs - before.programs).ns),
-                transitions(&router, "MASTER") as f64,
-            ];
-            anyhow::Ok((figures, foreign))
-        })();
+        let outcome = listen(&lab, &interfaces, daemon, Duration::from_secs(seconds));
         stop.store(true, Ordering::Relaxed);
         let rate = adverts.join().map_err(|_| anyhow!("panic in the generator"))??;
-        let ([_, rest @ ..], foreign) = outcome?;
-        let mut figures = [rate; BACKUP.len()];
-        figures[1..].copy_from_slice(&rest);
-        Ok((figures, foreign))
+        let ([processor, switches, programs, transitions], foreign) = outcome?;
+        Ok(([rate, processor, switches, programs, transitions], foreign))
     })
+}
+
+/// What [`BACKUP`] says behind the rate of the generator, which runs meanwhile, and the foreign load.
+fn listen(
+    lab: &Lab,
+    interfaces: &[String],
+    daemon: Daemon,
+    window: Duration,
+) -> Result<([f64; BACKUP.len() - 1], f64)> {
+    let router = start(lab, interfaces, daemon, "BACKUP")?;
+    let ((before, after, time), foreign) = watched(|| {
+        let (began, before) = (Instant::now(), Cost::of(lab.node(0))?);
+        thread::sleep(window);
+        Ok((before, Cost::of(lab.node(0))?, began.elapsed().as_secs_f64()))
+    })?;
+    let percent = |ns: u64| ns as f64 / time / 1e7;
+    let figures = [
+        percent(after.processor_ns.saturating_sub(before.processor_ns)),
+        after.switches.saturating_sub(before.switches) as f64 / time,
+        percent((after.programs - before.programs).ns),
+        transitions(&router, "MASTER") as f64,
+    ];
+    Ok((figures, foreign))
 }
 
 /// Adverts of all virtual routers from the second node.
@@ -185,7 +190,7 @@ impl Generator {
     }
 }
 
-/// What it sends and uses, as [`MASTER`] says, and the foreign load.
+/// What [`MASTER`] says, and the foreign load.
 fn as_master(daemon: Daemon, seconds: u64) -> Result<([f64; MASTER.len()], f64)> {
     let lab = Lab::new(2)?;
     let interfaces = LOAD.interfaces(&lab)?;

@@ -56,7 +56,7 @@ type Figures = [f64; FIGURES.len()];
 /// # Errors
 /// A lab cannot be made, a program cannot be attached, or iperf3 failed.
 pub(crate) fn measure(scale: Scale) -> Result<Section> {
-    let (rounds, seconds) = scale.pick((1, 1), (7, 2));
+    let (rounds, seconds) = scale.pick((1, 1), (5, 2));
     let bench = Bench::new()?;
     let mut rows: [Vec<Row>; FIGURES.len()] = Default::default();
     for (name, mode, egress) in CASES {
