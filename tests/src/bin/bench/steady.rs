@@ -47,12 +47,12 @@ type Figures = [f64; FIGURES.len()];
 pub(crate) fn measure(scale: Scale) -> Result<Section> {
     let _measured = stats::measure_run_times()?;
     let routers: &[u16] = match scale {
-        Scale::Quick => &[1, 50],
+        Scale::Quick => &[1, 255],
         Scale::Usual => &[1, 50, 255],
         Scale::Full => &[1, 50, 255, 1020],
     };
     let intervals: &[u64] = scale.pick(&[10], &[100, 10]);
-    let (rounds, window) = scale.pick((1, Duration::from_secs(1)), (3, Duration::from_secs(8)));
+    let (rounds, window) = scale.pick((1, Duration::from_secs(2)), (3, Duration::from_secs(8)));
     let mut rows: [Vec<Row>; FIGURES.len()] = Default::default();
     for ms in intervals {
         for routers in routers {
