@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr, SocketAddrV6},
+    num::NonZeroU64,
     os::fd::AsFd,
     sync::{
         Arc,
@@ -12,7 +13,7 @@ use std::{
 };
 
 use anyhow::Result;
-use rustix::net::netdevice::name_to_index;
+use rustix::{net::netdevice::name_to_index, thread::set_current_timer_slack};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::{Lab, Mac, Node, PacketSocket, wire};
@@ -40,21 +41,11 @@ impl Prober {
     /// The sockets cannot be opened.
     pub fn start(client: &Node, vip: impl Into<IpAddr>) -> Result<Self> {
         let vip = vip.into();
-        let resolver = PacketSocket::open(client)?;
-        let mac = Mac::local(ASKER);
-        let (domain, protocol, request, echo_request): (_, _, _, fn(u16, u16) -> Vec<u8>) =
-            match vip {
-                IpAddr::V4(vip) => {
-                    let request =
-                        wire::arp_request(Mac::BROADCAST, (mac, Lab::address(ASKER)), vip);
-                    (Domain::IPV4, Protocol::ICMPV4, request, wire::echo_request)
-                }
-                IpAddr::V6(vip) => {
-                    let asker = (mac, Lab::address_v6(ASKER));
-                    let request = wire::neighbor_solicitation(None, asker, vip);
-                    (Domain::IPV6, Protocol::ICMPV6, request, wire::echo_request_v6)
-                }
-            };
+        let (domain, protocol, echo_request): (_, _, fn(u16, u16) -> Vec<u8>) = match vip {
+            IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4, wire::echo_request),
+            IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6, wire::echo_request_v6),
+        };
+        let mut resolve = resolver(client, vip)?;
         let (icmp, target) = client.namespace().enter(|| {
             let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
             // Nobody reads the answers here.
@@ -67,25 +58,55 @@ impl Prober {
             };
             Ok((socket, SockAddr::from(target)))
         })?;
+        let mut sequence = 0_u16;
+        Ok(Self::each(PERIOD, move || {
+            resolve();
+            let _ = icmp.send_to(&echo_request(ECHO_IDENTIFIER, sequence), &target);
+            sequence = sequence.wrapping_add(1);
+        }))
+    }
+
+    /// Sends one ARP request (or Neighbor Solicitation) for `vip` each `period`, and nothing else.
+    ///
+    /// # Errors
+    /// The socket cannot be opened.
+    pub fn resolve(client: &Node, vip: impl Into<IpAddr>, period: Duration) -> Result<Self> {
+        Ok(Self::each(period, resolver(client, vip.into())?))
+    }
+
+    /// A probe that is not sent (queue full, no route for a moment) is a probe that is not answered:
+    /// the next one follows soon.
+    fn each(period: Duration, mut probe: impl FnMut() + Send + 'static) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let thread = thread::spawn({
             let stop = Arc::clone(&stop);
             move || {
+                // The usual 50 us would make every second of the shortest sleeps too long. Who cannot
+                // have it otherwise is a bit slower.
+                let _ = set_current_timer_slack(NonZeroU64::new(1));
                 let mut next = Instant::now();
-                let mut sequence = 0_u16;
                 while !stop.load(Ordering::Relaxed) {
-                    // A probe that is not sent (queue full, no route for a moment) is a probe that
-                    // is not answered: the next one follows in a millisecond.
-                    let _ = resolver.send(&request);
-                    let _ = icmp.send_to(&echo_request(ECHO_IDENTIFIER, sequence), &target);
-                    sequence = sequence.wrapping_add(1);
-                    next += PERIOD;
+                    probe();
+                    next += period;
                     thread::sleep(next.saturating_duration_since(Instant::now()));
                 }
             }
         });
-        Ok(Self { stop, thread: Some(thread) })
+        Self { stop, thread: Some(thread) }
     }
+}
+
+/// What asks everybody for `vip` when it is called.
+fn resolver(client: &Node, vip: IpAddr) -> Result<impl FnMut() + use<>> {
+    let socket = PacketSocket::open(client)?;
+    let mac = Mac::local(ASKER);
+    let request = match vip {
+        IpAddr::V4(vip) => wire::arp_request(Mac::BROADCAST, (mac, Lab::address(ASKER)), vip),
+        IpAddr::V6(vip) => wire::neighbor_solicitation(None, (mac, Lab::address_v6(ASKER)), vip),
+    };
+    Ok(move || {
+        let _ = socket.send(&request);
+    })
 }
 
 impl Drop for Prober {

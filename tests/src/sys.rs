@@ -81,6 +81,20 @@ impl PacketSocket {
         Ok(Self { socket, announces: &[0; 10] })
     }
 
+    /// Opens the socket on another of the node's interfaces only to send: what comes in there pays
+    /// nothing for it.
+    ///
+    /// # Errors
+    /// Not root, or there is no such interface.
+    pub fn to_send_on(node: &Node, interface: &str) -> Result<Self> {
+        node.namespace().enter(|| {
+            let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
+            let index = name_to_index(socket.as_fd(), interface)?;
+            socket.bind(&link_address(index.cast_signed(), 0))?;
+            Ok(Self { socket, announces: &[] })
+        })
+    }
+
     fn on(namespace: &Namespace, interface: &str) -> Result<Self> {
         namespace
             .enter(|| Ok(Self { socket: open(interface)?, announces: &[] }))

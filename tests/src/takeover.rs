@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{Capture, Config, Daemon, Lab, Router, Seen, ms_between};
+use crate::{Capture, Config, Daemon, Lab, Prober, Router, Seen, ms_between};
 
 /// Adverts in which nothing may happen before the kill.
 const QUIET_ADVERTS: u32 = 100;
@@ -19,11 +19,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Takeover {
     /// From the last advert of the dead router to the first one of its heir.
     pub ms: f64,
+    /// From the same advert to the first ARP answer of the heir, who is asked each
+    /// [`Takeover::PROBE_PERIOD`] from the kill on.
+    pub answered_ms: f64,
     /// How often a router changed its state before that, beyond what the start needs.
     pub false_failovers: usize,
 }
 
 impl Takeover {
+    /// Between two ARP requests for the address.
+    pub const PROBE_PERIOD: Duration = Duration::from_micros(100);
+
     /// Starts `daemon` on two fresh nodes, the MASTER with the first of `configs`, kills that one
     /// `phase` after one of its adverts, and waits for its heir. The times are the kernel's stamps
     /// at the client.
@@ -65,7 +71,11 @@ impl Takeover {
         thread::sleep((beat.at + phase).duration_since(SystemTime::now()).unwrap_or_default());
         let killed = SystemTime::now();
         master.process().kill()?;
+        let _prober = Prober::resolve(lab.client(), configs[1].vip, Self::PROBE_PERIOD)?;
         let first = capture.expect("an advert of the backup", killed, PATIENCE, of_backup)?;
+        let answers =
+            |seen: &Seen| seen.from == lab.node(1).mac() && seen.is_arp_answer(configs[1].vip);
+        let answered = capture.expect("an ARP answer of the backup", killed, PATIENCE, answers)?;
         let backup_up = backup.wait_for_state(killed, Config::INSTANCE, "MASTER", PATIENCE);
         backup_up.context("the backup does not say that it is MASTER")?;
 
@@ -83,7 +93,11 @@ impl Takeover {
             !early || false_failovers > 0,
             "the backup spoke before the kill, and did not say so"
         );
-        Ok(Self { ms: ms_between(last.at, first.at), false_failovers })
+        Ok(Self {
+            ms: ms_between(last.at, first.at),
+            answered_ms: ms_between(last.at, answered.at),
+            false_failovers,
+        })
     }
 
     /// When to kill after an advert in run `run`: spread evenly over the interval (by the golden

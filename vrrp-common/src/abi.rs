@@ -11,13 +11,21 @@ use crate::{
 };
 
 /// Changes with every change of this file: a controller only adopts a program that says the same.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 /// Slot 0 belongs to no virtual router: its counters are for what cannot be ascribed to one.
 pub const NO_SLOT: u32 = 0;
 
 /// Virtual routers that one daemon can serve when it does not ask for another size.
 pub const DEFAULT_SLOTS: u32 = 64;
+
+/// Bit of [`Slot::presence`]: addresses are on the interface because of us, or may be. Then what is
+/// sent to them is dropped when the lease has lapsed.
+pub const INSTALLED: u64 = 1 << 0;
+
+/// Bit of [`Slot::presence`]: addresses will be on the interface because of us, and are not yet. What
+/// is sent to them while the lease is fresh is dropped: a host that routes would send it on.
+pub const AWAITED: u64 = 1 << 1;
 
 /// What a virtual router shares with the kernel program. `W` is `u64` there and `AtomicU64` here.
 #[derive(Debug, Default)]
@@ -26,9 +34,8 @@ pub struct Slot<W> {
     /// Until when this host answers for the addresses, in nanoseconds of CLOCK_MONOTONIC. Past or 0
     /// means closed. Nothing else says Active.
     pub lease: W,
-    /// 1 while the addresses are on the interface because of us; then what is sent to them is
-    /// dropped when the lease has lapsed.
-    pub installed: W,
+    /// Whether the addresses are on the interface because of us: [`INSTALLED`], [`AWAITED`].
+    pub presence: W,
     /// 1 where what is sent to such addresses is dropped while the lease is fresh, too, Neighbor
     /// Discovery and ARP apart: `xdp_no_accept`.
     pub no_accept: W,

@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// Drops what is sent to an address that is on the interface because of us while the lease is not
-/// fresh, or if nothing is to be accepted there. An address that is here for another reason is none
-/// of our business.
+/// fresh, or if nothing is to be accepted there; and while the lease is fresh and the address is not
+/// there yet. An address that is here for another reason is none of our business.
 #[inline(always)]
 pub(crate) fn receive(packet: &Packet<impl Hook>, link: &Link) -> Verdict {
     let Some(octets) = packet.octets(link.payload) else { return Verdict::Pass };
@@ -47,11 +47,16 @@ fn guard(
     (router, answer_mac, device_mac): &(Router, Mac, Mac),
     is_discovery: bool,
 ) -> Verdict {
-    if !router.is_installed() || !packet.is_for([*device_mac, *answer_mac]) {
+    let presence = router.presence();
+    if presence == 0 || !packet.is_for([*device_mac, *answer_mac]) {
         return Verdict::Pass;
     }
-    let counter = if !router.is_open(maps::now()) {
+    // Open and not there yet, or there and not open.
+    let barred = if router.is_open(maps::now()) { abi::AWAITED } else { abi::INSTALLED };
+    let counter = if presence & barred != 0 {
         Counter::TrafficDropped
+    } else if presence & abi::INSTALLED == 0 {
+        return Verdict::Pass;
     } else if router.accepts() || is_discovery {
         return Verdict::Pass;
     } else {

@@ -73,6 +73,12 @@ pub fn xvrrp_ingress(ctx: TcContext) -> i32 {
 /// Entry point of the tcx hook, outwards.
 #[classifier]
 pub fn xvrrp_egress(ctx: TcContext) -> i32 {
+    // What came in here and goes back is an answer of ours, or another host's traffic: a quarter of the
+    // cost of an answer would be to look at it once more.
+    // SAFETY: the context is the one that the program was called with.
+    if unsafe { (*ctx.skb.skb).ingress_ifindex } == ctx.ifindex() {
+        return TCX_NEXT;
+    }
     match egress::send(&mut Packet::new(&ctx)) {
         Verdict::Drop => TC_ACT_SHOT,
         Verdict::Pass | Verdict::Answer => TCX_NEXT,

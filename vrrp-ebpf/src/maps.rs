@@ -174,8 +174,14 @@ impl Router {
     /// True while the addresses are on the interface because of us.
     #[inline(always)]
     pub(crate) fn is_installed(&self) -> bool {
+        self.presence() & abi::INSTALLED != 0
+    }
+
+    /// [`abi::INSTALLED`] and [`abi::AWAITED`], as they are.
+    #[inline(always)]
+    pub(crate) fn presence(&self) -> u64 {
         // SAFETY: as in `rules`.
-        unsafe { (&raw const (*self.shared).installed).read_volatile() != 0 }
+        unsafe { (&raw const (*self.shared).presence).read_volatile() }
     }
 
     /// False where what is sent to the addresses is not for this host.

@@ -17,7 +17,7 @@ use vrrp_common::{
         ethernet::{BROADCAST, Vlan},
     },
 };
-use xvrrp::pulse;
+use xvrrp::{datapath::Presence, pulse};
 
 const PROBE: Arp = Arp { sender: (HOST, [0; 4]), ..Arp::request(VIP) };
 
@@ -120,7 +120,7 @@ fn flood_of_requesters() {
 #[test]
 fn lease_runs_out() {
     let mut bench = Bench::new();
-    bench.slot().set_installed(true);
+    bench.slot().set_presence(Presence::Installed);
     let until = pulse::now() + Duration::from_millis(50);
     bench.slot().open(until);
     let mut answered = false;

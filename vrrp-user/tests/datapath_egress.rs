@@ -16,7 +16,10 @@ use vrrp_common::wire::{
     ethernet::{self, BROADCAST, Vlan},
     ipv4, ipv6, ndp,
 };
-use xvrrp::{datapath::Address, pulse};
+use xvrrp::{
+    datapath::{Address, Presence},
+    pulse,
+};
 
 type Tags = &'static [(u16, u16)];
 const TAGS: [Tags; 4] = [&[], &[(0x8100, 0xe000)], &[(0x8100, 100)], &[(0x88a8, 7), (0x8100, 8)]];
@@ -186,7 +189,7 @@ fn silence() {
 #[test]
 fn silence_begins_with_the_end_of_the_lease() {
     let mut bench = bench();
-    bench.slot().set_installed(true);
+    bench.slot().set_presence(Presence::Installed);
     let until = pulse::now() + Duration::from_millis(50);
     bench.slot().open(until);
     let mut left = false;

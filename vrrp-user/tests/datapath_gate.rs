@@ -8,6 +8,7 @@ use datapath_support::{
     padded, seal_ip, tagged,
 };
 use vrrp_common::wire::ethernet::{self, Vlan};
+use xvrrp::datapath::Presence;
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
@@ -69,6 +70,29 @@ fn to_virtual_address() {
                     bench.expect(&row, &frame, Verdict::Pass, &[]);
                 }
             }
+        }
+    }
+}
+
+/// Issue 4, row 16: a host that has just begun to answer does not send on what comes for an address
+/// before its kernel has it; while it does not answer, an address that it will only have one day is
+/// none of its business.
+#[test]
+fn to_an_address_that_is_not_there_yet() {
+    let mut bench = Bench::new();
+    for (state, presence, verdict) in [
+        (State::Fresh, Presence::Awaited, Verdict::Drop),
+        (State::Closed, Presence::Awaited, Verdict::Pass),
+        (State::Lapsed, Presence::Awaited, Verdict::Pass),
+        (State::Fresh, Presence::Arriving, Verdict::Drop),
+        (State::Closed, Presence::Arriving, Verdict::Drop),
+        (State::Lapsed, Presence::Arriving, Verdict::Drop),
+    ] {
+        bench.put(state);
+        bench.slot().set_presence(presence);
+        let counted = if verdict == Verdict::Drop { &["traffic_dropped"][..] } else { &[] };
+        for (row, frame) in packets(VIP) {
+            bench.expect(&format!("{row}, {state:?}, {presence:?}"), &frame, verdict, counted);
         }
     }
 }

@@ -48,6 +48,10 @@ const PROGRAMS: &[Program] = &[
     Program { name: "chrt", package: "util-linux", user: User::Tests },
     // Sees whether a stopped daemon left programs, maps or links behind.
     Program { name: "bpftool", package: "bpftool", user: User::Tests },
+    // Gives an interface NAPI.
+    Program { name: "ethtool", package: "ethtool", user: User::Tests },
+    // Measures how much goes through an interface.
+    Program { name: "iperf3", package: "iperf3", user: User::Tests },
     // Compiles libFuzzer.
     Program { name: "c++", package: "g++", user: User::Fuzz },
 ];

@@ -10,7 +10,7 @@ use vrrp_common::{
     },
 };
 use xvrrp::{
-    datapath::{Address, VirtualMac},
+    datapath::{Address, Presence, VirtualMac},
     pulse,
 };
 
@@ -44,7 +44,7 @@ pub(super) fn run(vector: &Vector) -> Result<()> {
         if active {
             let slot = bench.slot(slot);
             slot.open(pulse::now() + std::time::Duration::from_secs(60));
-            slot.set_installed(true);
+            slot.set_presence(Presence::Installed);
         }
     }
 

@@ -14,7 +14,7 @@ use vrrp_common::{
     },
 };
 use xvrrp::{
-    datapath::{Address, VirtualMac},
+    datapath::{Address, Presence, VirtualMac},
     pulse,
 };
 
@@ -89,7 +89,7 @@ fn run_program(vector: &Vector, frame: &[u8]) -> Result<()> {
         if active {
             let slot = bench.slot(slot);
             slot.open(pulse::now() + std::time::Duration::from_secs(60));
-            slot.set_installed(true);
+            slot.set_presence(Presence::Installed);
         }
     }
 

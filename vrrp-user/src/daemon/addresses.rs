@@ -17,7 +17,7 @@ use super::{
 use crate::{
     announce::{self, Announcer, Target},
     config::VirtualAddress,
-    datapath::Slots,
+    datapath::{Presence, Slots},
     election::{Announce, State},
     host::{Change, Host, Journal, Link, Owned, Placed},
     pulse::{Board, Report, RouterId},
@@ -172,7 +172,7 @@ impl Addresses {
             warn!("{reason}");
         }
         for router in 0..self.held.len() {
-            self.mark_installed(router);
+            self.mark(router, Presence::Installed);
         }
     }
 
@@ -296,7 +296,7 @@ impl Addresses {
         for router in routers {
             self.held[router].retain(|owned| left.contains(owned));
             // While one stays, what is sent to it is still ours to drop.
-            self.mark_installed(router);
+            self.mark(router, Presence::Installed);
         }
         self.acceptance.guard(&self.held);
         let gone: Vec<_> = owned.iter().filter(|owned| !left.contains(owned)).collect();
@@ -316,7 +316,7 @@ impl Addresses {
             warn!("{reason}; after a crash the next start would not know of the addresses");
         }
         for router in &routers {
-            self.mark_installed(*router);
+            self.mark(*router, Presence::Arriving);
         }
         self.acceptance.guard(&self.held);
         let added = self.host.add_addresses(&placed).await;
@@ -330,12 +330,12 @@ impl Addresses {
             error!("{} is not on {}: {reason}", place.address.address, place.interface);
             not_ours.insert(place.owned());
         }
-        if not_ours.is_empty() {
-            return;
-        }
         for router in routers {
             self.held[router].retain(|owned| !not_ours.contains(owned));
-            self.mark_installed(router);
+            self.mark(router, Presence::Installed);
+        }
+        if not_ours.is_empty() {
+            return;
         }
         self.acceptance.guard(&self.held);
         if let Err(reason) = self.journal.forget(&not_ours) {
@@ -343,12 +343,19 @@ impl Addresses {
         }
     }
 
-    /// Tells the kernel program whether what is sent to the addresses is ours to drop. One address
-    /// that was there before us must work without us, so then it drops nothing.
-    fn mark_installed(&self, router: RouterId) {
+    /// Tells the kernel program whether what is sent to the addresses is ours to drop; `held` says how
+    /// they are there, if any is. One address that was there before us must work without us, so then
+    /// it drops nothing.
+    fn mark(&self, router: RouterId, held: Presence) {
         let is_ours = |place: &Placed| !self.others.contains(&(place.index, place.address.address));
-        let installed = !self.held[router].is_empty() && self.places(router).iter().all(is_ours);
-        self.slots.get(slot_of(router)).set_installed(installed);
+        let presence = if !self.places(router).iter().all(is_ours) {
+            Presence::NotOurs
+        } else if self.held[router].is_empty() {
+            Presence::Awaited
+        } else {
+            held
+        };
+        self.slots.get(slot_of(router)).set_presence(presence);
     }
 
     /// What is to be added for a router to have all its addresses.

@@ -15,6 +15,7 @@ use vrrp_common::{
 };
 
 use super::{
+    early::EarlyPorts,
     inheritance::follow_log,
     plan::{Plan, slot_of},
     virtual_macs::VirtualMacs,
@@ -23,6 +24,7 @@ use crate::{
     announce::Target,
     config::Instance,
     datapath::{self, Address, Attachment, Datapath, Mode, Object, Recipe, VirtualMac, choose},
+    election::Instant,
     host::{Change, Link, LinkAddress, LinkKind},
     pulse::{Command, Ear, Port, RouterId},
     sys,
@@ -37,6 +39,8 @@ pub(super) struct Devices {
     /// Why there is no kernel program, although one was wanted.
     refusal: Option<String>,
     present: BTreeMap<String, Device>,
+    /// Ports that were opened before all this.
+    early: EarlyPorts,
     unicast: BTreeMap<UnicastKey, Arc<Port>>,
     /// Ports that were replaced. The pulse may still use them, and must not be the one who closes
     /// them: that waits for locks of the kernel.
@@ -57,6 +61,8 @@ struct Device {
     port: Option<Arc<Port>>,
     /// Where the port listens besides.
     ears: Vec<Ear>,
+    /// Since when the port listens, for the routers that start with it.
+    since: Option<Instant>,
 }
 
 /// What a unicast port belongs to: the interface that the virtual router is on, by index and MAC,
@@ -80,6 +86,7 @@ impl Devices {
         plan: Arc<Plan>,
         datapath: Option<Datapath>,
         refusal: Option<String>,
+        early: EarlyPorts,
     ) -> Self {
         let routers = vec![Part::Unknown; plan.routers.len()];
         let borrowed = plan.borrowed_addresses().into_iter().collect();
@@ -90,6 +97,7 @@ impl Devices {
             datapath,
             refusal,
             present: BTreeMap::new(),
+            early,
             unicast: BTreeMap::new(),
             retired: Vec::new(),
             routers,
@@ -201,6 +209,9 @@ impl Devices {
             }
         }
         self.retired.retain(|port| Arc::strong_count(port) > 1);
+        // Who starts later begins to listen then.
+        self.present.values_mut().for_each(|device| device.since = None);
+        self.early = EarlyPorts::default();
         all_said
     }
 
@@ -362,7 +373,9 @@ impl Devices {
             Part::Unknown => None,
             Part::Takes { source, .. } => {
                 let port = self.port(instance, *source)?;
-                Some(Command::Start { router, port: Arc::clone(port), source: *source })
+                let device = self.present.get(&instance.interface)?;
+                let since = device.since.filter(|_| instance.unicast.is_none());
+                Some(Command::Start { router, port: Arc::clone(port), source: *source, since })
             }
             Part::Fault(reason) => {
                 // The election reports a transition only if the router took part before.
@@ -401,8 +414,8 @@ impl Devices {
             None => self.attach(link, mac),
         };
         let is_heard = is_complete && self.plan.pass_on();
-        let (port, ears) = (None, Vec::new());
-        let device = Device { ifindex: link.index, mac, attachment, is_heard, port, ears };
+        let (port, ears, since) = (None, Vec::new(), None);
+        let device = Device { ifindex: link.index, mac, attachment, is_heard, port, ears, since };
         let former = self.present.insert(interface.to_owned(), device);
         self.retired.extend(former.and_then(|device| device.port));
     }
@@ -413,9 +426,16 @@ impl Devices {
         if device.port.is_some() && device.ears == ears {
             return;
         }
-        let port = self.open_port(interface, device, &ears);
+        let Device { ifindex, mac, is_heard, .. } = *device;
+        // Two would hear the same.
+        let early =
+            self.early.take(interface, ifindex, mac).filter(|_| !is_heard && ears.is_empty());
+        let (port, since) = match early {
+            Some((port, since)) => (Some(Arc::new(port)), Some(since)),
+            None => (self.open_port(interface, device, &ears), None),
+        };
         if let Some(device) = self.present.get_mut(interface) {
-            device.ears = ears;
+            (device.ears, device.since) = (ears, since);
             self.retired.extend(std::mem::replace(&mut device.port, port));
         }
     }

@@ -4,6 +4,7 @@
 mod acceptance;
 mod addresses;
 mod devices;
+mod early;
 mod events;
 mod inheritance;
 mod journal;
@@ -38,6 +39,7 @@ use self::{
     acceptance::Acceptance,
     addresses::Addresses,
     devices::Devices,
+    early::EarlyPorts,
     events::Feed,
     inheritance::{Inheritance, Renewal},
     journal::Estate,
@@ -196,6 +198,9 @@ impl Daemon {
     async fn start(plan: Arc<Plan>, runtime_dir: &RuntimeDir) -> Result<Self, Error> {
         let host = Host::new()?;
         let links = host.links().await?;
+        let delay = plan.startup_delay();
+        let early =
+            if delay.is_zero() { EarlyPorts::open(&plan, &links) } else { EarlyPorts::default() };
         let Inheritance { mut datapath, refusal, heirs } =
             Inheritance::take(&plan, &links, runtime_dir.path());
         let Estate { addresses, traces, held, made } =
@@ -222,14 +227,13 @@ impl Daemon {
         }
         info!("the pulse runs as {}", pulse.scheduling());
         let announcer = Announcer::spawn();
-        let delay = plan.startup_delay();
         let held_until = (!delay.is_zero()).then(|| Instant::now() + delay);
         if held_until.is_some() {
             info!("Delaying startup for {} seconds", delay.as_secs_f64());
         }
         let acceptance =
             Acceptance::new(Arc::clone(&plan), Arc::clone(&slots), runtime_dir.path().to_owned());
-        let devices = Devices::new(Arc::clone(&plan), datapath, refusal);
+        let devices = Devices::new(Arc::clone(&plan), datapath, refusal, early);
         let refusals = Refusals::new((0..plan.slots()).flat_map(|slot| {
             let counted = devices.rejects_of(slot).into_iter().enumerate();
             counted.map(move |(reject, count)| ((slot, reject), count))

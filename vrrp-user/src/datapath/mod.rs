@@ -16,4 +16,4 @@ pub use heritage::{Heritage, Owner, RouterKey};
 pub use object::{Logger, Object, Recipe};
 pub use program::{Address, Datapath, Error, Program, Sizes, VirtualMac};
 pub use rings::{Adverts, Doorbells, Rejects, Requesters};
-pub use slots::{News, Slot, Slots};
+pub use slots::{News, Presence, Slot, Slots};

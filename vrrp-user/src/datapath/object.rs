@@ -1,11 +1,11 @@
 //! The object file that is built in, and the programs in it.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, thread};
 
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Map, MapData},
-    programs::{ProgramFd, SchedClassifier, Xdp},
+    programs::{self, ProgramError, ProgramFd, SchedClassifier, Xdp},
 };
 
 use super::{Error, Sizes, pins::Pins, program::Program};
@@ -44,9 +44,7 @@ impl Object {
         loader.override_global(aya_log::LEVEL, &log_level, true);
         let mut ebpf = loader.load(OBJECT)?;
         // The programs refer to their maps by descriptor: they are verified before any is taken.
-        xdp(&mut ebpf)?.load()?;
-        classifier(&mut ebpf, Program::Ingress)?.load()?;
-        classifier(&mut ebpf, Program::Egress)?.load()?;
+        verify(&mut ebpf)?;
         Ok(Self { ebpf, has_logger: true })
     }
 
@@ -95,6 +93,25 @@ impl Recipe {
         let pinned: Vec<_> = self.maps.iter().map(pin).collect::<Result<_, _>>()?;
         Object::load_with(self.sizes, self.verbose, &pinned)
     }
+}
+
+/// Has the kernel verify all programs, at the same time: the two that see what comes in take it a
+/// tenth of a second each, and no virtual router takes part before.
+fn verify(ebpf: &mut Ebpf) -> Result<(), Error> {
+    let load = |program: &mut programs::Program| -> Result<(), ProgramError> {
+        match program {
+            programs::Program::Xdp(program) => program.load(),
+            program => <&mut SchedClassifier>::try_from(program)?.load(),
+        }
+    };
+    thread::scope(|scope| {
+        let loads: Vec<_> =
+            ebpf.programs_mut().map(|(_, program)| scope.spawn(move || load(program))).collect();
+        for load in loads {
+            load.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        Ok(())
+    })
 }
 
 pub(super) fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, Error> {

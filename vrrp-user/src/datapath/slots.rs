@@ -33,6 +33,31 @@ pub struct News {
     pub heard: Heard,
 }
 
+/// Whether the addresses of a virtual router are on their interface because of us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// One is there without us: nothing that is sent to them is ours to drop.
+    NotOurs,
+    /// They will be, when this host answers for them.
+    Awaited,
+    /// They are being added.
+    Arriving,
+    /// They are.
+    Installed,
+}
+
+impl Presence {
+    /// For the kernel program.
+    const fn word(self) -> u64 {
+        match self {
+            Self::NotOurs => 0,
+            Self::Awaited => abi::AWAITED,
+            Self::Arriving => abi::AWAITED | abi::INSTALLED,
+            Self::Installed => abi::INSTALLED,
+        }
+    }
+}
+
 impl Slots {
     /// Memory shared with the kernel program.
     pub fn shared(memory: SlotMemory) -> Self {
@@ -93,13 +118,14 @@ impl Slot<'_> {
     /// Takes over the lease of another slot of the same virtual router, and what is dropped for it.
     pub fn copy(&self, other: Slot<'_>) {
         self.0.no_accept.store(other.0.no_accept.load(Acquire), Release);
-        self.0.installed.store(other.0.installed.load(Acquire), Release);
+        self.0.presence.store(other.0.presence.load(Acquire), Release);
         self.0.lease.store(other.0.lease.load(Acquire), Release);
     }
 
-    /// Says whether the addresses are on the interface because of us.
-    pub fn set_installed(&self, installed: bool) {
-        self.0.installed.store(installed.into(), Release);
+    /// Says whether the addresses are on the interface because of us. In a new slot they are not
+    /// ours.
+    pub fn set_presence(&self, presence: Presence) {
+        self.0.presence.store(presence.word(), Release);
     }
 
     /// Says whether what is sent to the addresses is for this host. It is in a new slot.

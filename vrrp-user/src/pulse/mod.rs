@@ -261,6 +261,9 @@ pub enum Command {
         port: Arc<Port>,
         /// Source of its adverts.
         source: IpAddr,
+        /// Since when its device has been listened to for it: what waits at the sockets is to be
+        /// heard. `None` for from now on: what waits may be hours old.
+        since: Option<Instant>,
     },
     /// A virtual router may not take part for now: keepalived's FAULT.
     Fault {

@@ -49,7 +49,7 @@ impl Bench {
         let source = [192, 0, 2, 2].into();
         for id in 0..count {
             let port = Arc::clone(&bench.port);
-            bench.visit(id, |router, outlet| router.start(port, source, outlet));
+            bench.visit(id, |router, outlet| router.start(port, source, None, outlet));
             // What an owner says when it starts is not for these tests.
             bench.frames();
         }

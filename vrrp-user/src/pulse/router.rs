@@ -174,8 +174,14 @@ impl Router {
         }
     }
 
-    /// Takes part on `port` from now on.
-    pub(super) fn start(&mut self, port: Arc<Port>, source: IpAddr, outlet: &Outlet<'_>) {
+    /// Takes part on `port` from now on, or has listened there `since` then.
+    pub(super) fn start(
+        &mut self,
+        port: Arc<Port>,
+        source: IpAddr,
+        since: Option<Instant>,
+        outlet: &Outlet<'_>,
+    ) {
         self.port = Some(port);
         // What was heard counts before what it is compared with changes.
         self.catch_up(outlet);
@@ -186,9 +192,22 @@ impl Router {
             // Only a daemon before this one can have left a lease. The kernel program has closed it
             // if somebody better was heard.
             let is_open = self.slot().lease().is_some_and(|until| now < until);
-            let event = if is_open { Event::Resume } else { Event::Startup };
-            self.handle(event, now, outlet);
+            if is_open {
+                self.handle(Event::Resume, now, outlet);
+            } else {
+                self.handle(Event::Startup, self.began(since, now), outlet);
+            }
         }
+    }
+
+    /// When the wait for others has begun. At most an interval counts of the time before now: what
+    /// waits at a socket may be all that it had room for, and two more intervals tell the rest. An
+    /// owner waits for nobody.
+    fn began(&self, since: Option<Instant>, now: Instant) -> Instant {
+        let own = self.election.parameters();
+        let since = since.filter(|_| !own.priority.is_owner()).unwrap_or(now);
+        let waited = now.since(since).min(own.interval.duration());
+        Instant::from_nanos(now.as_nanos() - waited.as_nanos() as u64)
     }
 
     /// Takes no part from now on.

@@ -110,8 +110,12 @@ impl Bench {
     }
 
     fn start(&mut self, source: Ipv4Addr) {
+        self.start_since(source, None);
+    }
+
+    fn start_since(&mut self, source: Ipv4Addr, since: Option<Instant>) {
         let port = Arc::clone(&self.port);
-        self.act(|router, outlet| router.start(port, source.into(), outlet));
+        self.act(|router, outlet| router.start(port, source.into(), since, outlet));
     }
 
     /// The kernel program hears an advert, and the doorbell is answered if it rings. True when it
@@ -168,6 +172,27 @@ fn rules_before_start() {
     assert_eq!(bench.slot().rules(), bench.router.demanded().pack());
     assert_ne!(bench.slot().rules(), Slots::own(1).get(0).rules());
     assert!(bench.board.snapshot(0).since > Instant::default());
+}
+
+/// R-6.4.1-05, issue 4, row 15: a Backup's wait for others includes the time in which it had its ear
+/// open before it could start, an interval of it at most.
+#[test]
+fn listening_counts_as_waiting() {
+    let wait = |listened: Duration| {
+        let mut bench = Bench::new(|_| {});
+        let before = now();
+        let since = Instant::from_nanos(before.as_nanos() - listened.as_nanos() as u64);
+        bench.start_since(PRIMARY, Some(since));
+        assert_eq!(bench.state(), State::Backup);
+        bench.deadline().since(before)
+    };
+    let all = wait(Duration::ZERO);
+    let some = Duration::from_millis(300);
+    let tolerance = Duration::from_millis(100);
+    for (listened, counted) in [(some, some), (SECOND, SECOND), (SECOND * 100, SECOND)] {
+        let missing = all.saturating_sub(wait(listened));
+        assert!(missing.abs_diff(counted) < tolerance, "{listened:?}: {missing:?}");
+    }
 }
 
 /// issue 4, flood defence, row 9: losing adverts without end ring a few times, then not before one of our

@@ -248,13 +248,13 @@ impl Pulse {
     }
 
     fn obey(&mut self, command: Command) -> Flow {
-        if let Command::Start { port, .. } = &command {
-            self.adopt(port);
+        if let Command::Start { port, since, .. } = &command {
+            self.adopt(port, since.is_some());
         }
         let outlet = Outlet { board: &self.board, reports: &self.reports };
         match command {
-            Command::Start { router, port, source } => {
-                self.roster.visit(router, |router| router.start(port, source, &outlet));
+            Command::Start { router, port, source, since } => {
+                self.roster.visit(router, |router| router.start(port, source, since, &outlet));
             }
             Command::Fault { router } => {
                 self.roster.visit(router, |router| router.shut_down(&outlet));
@@ -268,8 +268,8 @@ impl Pulse {
         Flow::Continue
     }
 
-    /// Listens to a port, once.
-    fn adopt(&mut self, port: &Arc<Port>) {
+    /// Listens to a port, once; what waits there is heard if it `counts`.
+    fn adopt(&mut self, port: &Arc<Port>, counts: bool) {
         if self.ports.iter().flatten().any(|known| Arc::ptr_eq(known, port)) {
             return;
         }
@@ -278,7 +278,9 @@ impl Pulse {
             self.ports.len() - 1
         });
         for (index, (family, socket)) in port.receivers.iter().enumerate() {
-            receive::discard((*family, socket));
+            if !counts {
+                receive::discard((*family, socket));
+            }
             // Without room for one more descriptor the kernel program still hears for us.
             let _ = watch(&self.epoll, socket, token_of(place, index));
         }

@@ -21,7 +21,8 @@ use vrrp_common::{
 };
 use xvrrp::{
     datapath::{
-        Address, Datapath, Doorbells, News, Program, Requesters, Sizes, Slot, Slots, VirtualMac,
+        Address, Datapath, Doorbells, News, Presence, Program, Requesters, Sizes, Slot, Slots,
+        VirtualMac,
     },
     election::Instant,
 };
@@ -221,7 +222,8 @@ impl Bench {
             State::Closed | State::ClosedInstalled => slot.close(),
             State::Lapsed | State::LapsedInstalled => slot.open(Instant::from_nanos(1)),
         }
-        slot.set_installed(state.is_installed());
+        let installed = state.is_installed();
+        slot.set_presence(if installed { Presence::Installed } else { Presence::NotOurs });
     }
 
     /// News of every kind as they are.

@@ -1,11 +1,16 @@
 //! Our daemon and keepalived on the same work, in turn, and a page with the figures.
 
 mod answerers;
+mod arp;
+mod burst;
 mod cost;
 mod egress;
 mod failover;
 mod flood;
 mod in_turn;
+mod live;
+mod many;
+mod object;
 mod page;
 mod pair;
 mod plot;
@@ -14,9 +19,12 @@ mod restart;
 mod result;
 mod runtime;
 mod sigstop;
+mod startup;
 mod starve;
 mod stats;
 mod steady;
+mod thousand;
+mod throughput;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -54,6 +62,8 @@ enum Work {
     Failover,
     /// Processor time and context switches of MASTER and BACKUP
     Cpu,
+    /// 1,020 virtual routers at 10 ms, as BACKUP and as MASTER
+    Thousand,
     /// False failovers and gaps between adverts while the processors are busy
     Starve,
     /// Who answers for the address when its MASTER dies, hangs or is overtaken
@@ -66,6 +76,14 @@ enum Work {
     Egress,
     /// A MASTER that is started again
     Restart,
+    /// Time to the last virtual address after a start, and memory
+    Startup,
+    /// Becoming MASTER for 200 addresses among other virtual routers
+    Burst,
+    /// Answers to ARP requests: a flood, and one after the other
+    Arp,
+    /// TCP through an interface with our programs
+    Throughput,
     /// Run time of the kernel programs for one frame
     Runtime,
 }
@@ -115,6 +133,11 @@ fn measure(work: Work, scale: Scale) -> Result<Section> {
         Work::Flood => flood::measure(scale),
         Work::Egress => egress::measure(scale),
         Work::Restart => restart::measure(scale),
+        Work::Startup => startup::measure(scale),
+        Work::Burst => burst::measure(scale),
+        Work::Arp => arp::measure(scale),
+        Work::Throughput => throughput::measure(scale),
+        Work::Thousand => thousand::measure(scale),
         Work::Runtime => runtime::measure(scale),
     }
 }

@@ -11,10 +11,6 @@ use aya::{
     Ebpf,
     programs::{SchedClassifier, TestRun, TestRunOptions, Xdp},
 };
-use object::write::{Object, Symbol, SymbolSection};
-use object::{
-    Architecture, BinaryFormat, Endianness, SectionKind, SymbolFlags, SymbolKind, SymbolScope,
-};
 use rig::{
     Mac, Times,
     wire::{self, Advert},
@@ -26,12 +22,13 @@ use vrrp_common::{
     wire::{ethernet::Vlan, ipv4::VRRP_GROUP, vrrp::Auth},
 };
 use xvrrp::{
-    datapath::{Address, Datapath, Program, Sizes},
+    datapath::{Address, Datapath, Presence, Program, Sizes},
     pulse,
 };
 
 use crate::{
     Scale,
+    object::{leave_with, object},
     quiet::watched,
     result::{Row, Section, Table},
     stats::{self, Ran},
@@ -167,7 +164,7 @@ impl Bench {
         let slot = slots.get(SLOT);
         slot.expect(slot.answer(Kind::Higher).heard.digest, 0);
         slot.open(pulse::now() + LEASE);
-        slot.set_installed(true);
+        slot.set_presence(Presence::Installed);
 
         let mut rejected = absorbed.clone();
         // The last octet of the address, which the checksum covers.
@@ -252,27 +249,10 @@ fn classifier(empty: &mut Ebpf) -> Result<&mut SchedClassifier> {
     Ok(empty.program_mut("empty_tcx").context("no empty program")?.try_into()?)
 }
 
-/// An ELF object with programs that return 2: XDP_PASS, and TC_ACT_SHOT, which a test run only
-/// reports.
+/// Programs that return 2: XDP_PASS, and TC_ACT_SHOT, which a test run only reports.
 fn empty_object() -> Result<Vec<u8>> {
-    /// `r0 = 2; exit` (RFC 9669 4.1, 4.3).
-    const CODE: [u8; 16] = [0xb7, 0, 0, 0, 2, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
-    let mut object = Object::new(BinaryFormat::Elf, Architecture::Bpf, Endianness::Little);
-    for (section, name) in [("xdp", "empty_xdp"), ("classifier", "empty_tcx")] {
-        let section = object.add_section(Vec::new(), section.into(), SectionKind::Text);
-        let value = object.append_section_data(section, &CODE, 8);
-        object.add_symbol(Symbol {
-            name: name.into(),
-            value,
-            size: CODE.len() as u64,
-            kind: SymbolKind::Text,
-            scope: SymbolScope::Dynamic,
-            weak: false,
-            section: SymbolSection::Section(section),
-            flags: SymbolFlags::None,
-        });
-    }
-    object.write().context("cannot make an object with empty programs")
+    let code = leave_with(2);
+    object(&[("xdp", "empty_xdp", &code), ("classifier", "empty_tcx", &code)])
 }
 
 /// A TCP segment without payload, of IPv6, between strangers.

@@ -7,7 +7,8 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use rig::{Capture, Config, Daemon, Lab, Process, Router, Times, ms_between};
+use rig::{Capture, Config, Daemon, Lab, Process, Router, Times, ms_between, output_of};
+use rustix::thread::gettid;
 
 use crate::{
     SETTLING, Scale,
@@ -26,7 +27,7 @@ const NORMAL_HOGS: usize = 8;
 
 /// What keeps the processors busy.
 #[derive(Clone, Copy)]
-enum Hogs {
+pub(crate) enum Hogs {
     None,
     Normal,
     Fifo,
@@ -45,7 +46,7 @@ impl Hogs {
 
     /// Starts them; they end by themselves after `time`, and are killed when they have computed for
     /// a second longer.
-    fn start(self, time: Duration) -> Result<Vec<Process>> {
+    pub(crate) fn start(self, time: Duration) -> Result<Vec<Process>> {
         let processors = thread::available_parallelism()?.get();
         let (count, class) = match self {
             Self::None => (0, "--other"),
@@ -64,6 +65,15 @@ impl Hogs {
         };
         (0..count).map(hog).collect()
     }
+}
+
+/// The calling thread goes before everything but SCHED_DEADLINE from now on.
+///
+/// # Errors
+/// Not root.
+pub(crate) fn be_urgent() -> Result<()> {
+    let thread = gettid().as_raw_nonzero().to_string();
+    output_of(Command::new("chrt").args(["--fifo", "--pid", "99", &thread])).map(drop)
 }
 
 /// Both daemons under each load.

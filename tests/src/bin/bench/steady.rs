@@ -1,17 +1,17 @@
 //! What MASTER and BACKUP cost while nothing happens.
 
 use std::{
-    fmt::Write,
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, ensure};
-use rig::{Daemon, Lab, Node, Router, Times};
+use rig::{Daemon, Lab, Router, Times};
 
 use crate::{
     SETTLING, Scale,
     cost::Cost,
+    many::{Load, name},
     quiet::watched,
     result::{Row, Section, Table},
     stats,
@@ -19,8 +19,6 @@ use crate::{
 
 /// In the order of the columns.
 pub(crate) const DAEMONS: [Daemon; 2] = [Daemon::Xvrrp, Daemon::Keepalived];
-/// An interface has room for so many virtual routers of a family.
-const PER_INTERFACE: u16 = 255;
 /// After everybody is in its state.
 const CALM: Duration = Duration::from_secs(1);
 
@@ -29,13 +27,6 @@ address each), one is MASTER of all, and nothing happens. Counted are all proces
 all threads. The programs' run time is what the kernel measures of the BPF programs that they hold; \
 on a veth pair it is spent in the sender's context, so it is not in the BACKUP's own time but may be \
 in the MASTER's. The MASTER's time contains the way of its frames through bridge and receivers, too.";
-
-/// How many virtual routers, and how often each sends.
-#[derive(Clone, Copy, Debug)]
-struct Load {
-    routers: u16,
-    ms: u64,
-}
 
 /// Names and units of the figures, in the order of [`Figures`].
 const FIGURES: [(&str, &str); 7] = [
@@ -56,12 +47,12 @@ type Figures = [f64; FIGURES.len()];
 pub(crate) fn measure(scale: Scale) -> Result<Section> {
     let _measured = stats::measure_run_times()?;
     let routers: &[u16] = match scale {
-        Scale::Quick => &[1, 50],
+        Scale::Quick => &[1, 255],
         Scale::Usual => &[1, 50, 255],
         Scale::Full => &[1, 50, 255, 1020],
     };
     let intervals: &[u64] = scale.pick(&[10], &[100, 10]);
-    let (rounds, window) = scale.pick((1, Duration::from_secs(1)), (3, Duration::from_secs(8)));
+    let (rounds, window) = scale.pick((1, Duration::from_secs(2)), (3, Duration::from_secs(8)));
     let mut rows: [Vec<Row>; FIGURES.len()] = Default::default();
     for ms in intervals {
         for routers in routers {
@@ -106,9 +97,9 @@ pub(crate) fn measure(scale: Scale) -> Result<Section> {
 /// The figures of one daemon, and the foreign load while they were taken.
 fn one(daemon: Daemon, load: Load, window: Duration) -> Result<(Figures, f64)> {
     let lab = Lab::new(2)?;
-    let interfaces = interfaces(&lab, load)?;
+    let interfaces = load.interfaces(&lab)?;
     let start = |node: usize, priority, state| {
-        let config = config(&interfaces, load, priority);
+        let config = load.config(&interfaces, priority);
         let router = Router::start(lab.node(node), daemon, &config)?;
         for number in 0..load.routers {
             router.wait_for_state(router.started(), &name(number), state, SETTLING)?;
@@ -154,46 +145,4 @@ fn one(daemon: Daemon, load: Load, window: Duration) -> Result<(Figures, f64)> {
 pub(crate) fn transitions(router: &Router, state: &str) -> usize {
     let entering = format!("Entering {state} STATE");
     router.log().iter().filter(|line| line.contains(&entering)).count()
-}
-
-/// The names of the interfaces on both nodes: the lab's own, and cables from node to node for what
-/// has no room there.
-fn interfaces(lab: &Lab, load: Load) -> Result<Vec<String>> {
-    let mut names = vec![Node::INTERFACE.to_owned()];
-    let (first, second) = (lab.node(0), lab.node(1));
-    for number in 1..load.routers.div_ceil(PER_INTERFACE) {
-        let name = format!("eth{number}");
-        let peer = ["peer", "name", &name, "netns", second.namespace().name()];
-        first.namespace().ip(&[&["link", "add", &name, "type", "veth"], &peer[..]].concat())?;
-        for (node, host) in [(first, 1), (second, 2)] {
-            let address = format!("198.19.{number}.{host}/24");
-            node.namespace().ip(&["addr", "add", &address, "dev", &name])?;
-            node.namespace().ip(&["link", "set", &name, "up"])?;
-        }
-        names.push(name);
-    }
-    Ok(names)
-}
-
-/// A file with all virtual routers; their addresses are of the network for benchmarks (RFC 2544).
-fn config(interfaces: &[String], load: Load, priority: u8) -> String {
-    let interval = Duration::from_millis(load.ms).as_secs_f64();
-    let mut config = String::new();
-    for number in 0..load.routers {
-        let (interface, vrid) = (number / PER_INTERFACE, number % PER_INTERFACE + 1);
-        let device = &interfaces[usize::from(interface)];
-        let name = name(number);
-        // Writing to a string does not fail.
-        let _ = write!(
-            config,
-            "vrrp_instance {name} {{\n    interface {device}\n    state BACKUP\n    version 3\n    \
-             virtual_router_id {vrid}\n    priority {priority}\n    advert_int {interval}\n    \
-             virtual_ipaddress {{\n        198.18.{interface}.{vrid}\n    }}\n}}\n"
-        );
-    }
-    config
-}
-
-fn name(number: u16) -> String {
-    format!("V{number}")
 }
