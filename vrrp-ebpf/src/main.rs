@@ -3,7 +3,7 @@
 
 #![no_std]
 #![no_main]
-#![feature(asm_experimental_arch)]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 #![expect(unsafe_code, reason = "packets and maps are raw pointers that the verifier checks")]
 #![allow(
     missing_docs,

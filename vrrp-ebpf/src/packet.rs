@@ -20,6 +20,7 @@ pub(crate) const WHOLE: usize = 0x1_0000;
 pub(crate) struct Packet<'a, H> {
     /// What the program was called with.
     pub(crate) hook: &'a H,
+    /// What the tables need not be asked for.
     pub(crate) filter: Filter,
     data: usize,
     end: usize,
@@ -59,8 +60,9 @@ impl<'a, H: Hook> Packet<'a, H> {
         done
     }
 
-    /// The compiler leaves out a check that follows from one further back in the frame. The verifier
-    /// does not see that it follows, so the pointer could be any for the compiler.
+    /// Reads where the frame is, as if nothing of it had been checked. The compiler leaves out a check
+    /// that follows from one further back in the frame. The verifier does not see that it follows, so
+    /// the pointer could be any for the compiler.
     #[inline(always)]
     fn look_again(&mut self) {
         let (data, end) = self.hook.bounds();
@@ -138,7 +140,8 @@ impl<H: Hook> FrameMut for Packet<'_, H> {
     }
 }
 
-/// The same number, of which the compiler does not know that it is.
+/// The same number, of which the compiler does not know that it is. Each is another one for the
+/// compiler: one for all would be one for the verifier, too, which then remembers what it is.
 #[inline(always)]
 fn opaque(number: usize) -> usize {
     let mut same = number;
