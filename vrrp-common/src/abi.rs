@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Changes with every change of this file: a controller only adopts a program that says the same.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 /// Slot 0 belongs to no virtual router: its counters are for what cannot be ascribed to one.
 pub const NO_SLOT: u32 = 0;
@@ -344,9 +344,6 @@ pub enum Setting {
     Owner,
     /// 1: multicast adverts of virtual routers that are not ours are dropped, `xdp_drop_foreign`.
     DropForeign,
-    /// Not 0: a virtual MAC is none of those of RFC 9568 7.3, so that the frame's destination alone
-    /// does not tell whether to look for one.
-    ChosenMacs,
     /// 1: each advert of ours that passes every check leaves a record for people.
     ReportAdverts,
     /// 1: adverts go on to the kernel when they have been dealt with, `xdp_absorb off`.
@@ -355,7 +352,30 @@ pub enum Setting {
 
 impl Setting {
     /// How many there are.
-    pub const COUNT: u32 = 6;
+    pub const COUNT: u32 = 5;
+}
+
+/// The filter has a bit for each address and virtual MAC in the tables, on whatever
+/// device and VLAN: most frames are for none, and need no look into a table. Some have a bit in common
+/// with another; with a thousand of them that is one frame of thirty.
+pub type Filter = [u64; 512];
+
+/// Word and bit of the filter for an address.
+#[inline(always)]
+pub const fn address_bit(address: Addr) -> (usize, u64) {
+    filter_bit(address.high.wrapping_add(address.low))
+}
+
+/// Word and bit of the filter for a virtual MAC, as [`mac_word`].
+#[inline(always)]
+pub const fn mac_bit(mac: u64) -> (usize, u64) {
+    filter_bit(mac)
+}
+
+#[inline(always)]
+const fn filter_bit(number: u64) -> (usize, u64) {
+    let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((spread >> 55) as usize, 1 << (spread >> 49 & 63))
 }
 
 /// Key of the router table.
@@ -377,11 +397,10 @@ pub const fn address_key_ipv6(ifindex: u32, vlan: Vlan, address: Addr) -> [u32; 
     [ifindex, vlan.number(), (high >> 32) as u32, high as u32, (low >> 32) as u32, low as u32]
 }
 
-/// Key of the table of virtual MACs: device, VLAN, and the MAC in two words.
+/// Key of the table of virtual MACs: device, VLAN, and the MAC, a [`mac_word`], in two words.
 #[inline(always)]
-pub const fn mac_key(ifindex: u32, vlan: Vlan, mac: Mac) -> [u32; 4] {
-    let word = mac_word(mac);
-    [ifindex, vlan.number(), (word >> 32) as u32, word as u32]
+pub const fn mac_key(ifindex: u32, vlan: Vlan, mac: u64) -> [u32; 4] {
+    [ifindex, vlan.number(), (mac >> 32) as u32, mac as u32]
 }
 
 /// Value of the table of virtual MACs: the slot, and the MAC of the device, to which what is sent to
@@ -438,6 +457,10 @@ pub fn beats(heard: &Heard, own: Rank) -> bool {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn rank(priority: u8, address: &str) -> Rank {
@@ -517,7 +540,23 @@ mod tests {
         let parts = [0x2001_0db8, 0x0001_0002, 0x0003_0004, 0x0005_0006];
         assert_eq!(address_key_ipv6(2, Vlan::NONE, address)[2..], parts);
         let mac = [0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc];
-        assert_eq!(mac_key(2, Vlan::NONE, mac)[2..], [0x1234, 0x5678_9abc]);
+        assert_eq!(mac_key(2, Vlan::NONE, mac_word(mac))[2..], [0x1234, 0x5678_9abc]);
+    }
+
+    /// issue 4, row 13: the filter has a place for every address and MAC, and neighbours do not share
+    /// theirs.
+    #[test]
+    fn filter() {
+        let addresses = (0..=255).map(|last| address_bit(Addr::v4([192, 0, 2, last])));
+        let macs = (0..=255).map(|vrid| mac_bit(mac_word([0, 0, 0x5e, 0, 1, vrid])));
+        for places in [addresses.collect::<BTreeSet<_>>(), macs.collect()] {
+            assert_eq!(places.len(), 256);
+            assert!(
+                places
+                    .iter()
+                    .all(|(word, bit)| *word < size_of::<Filter>() / 8 && bit.is_power_of_two())
+            );
+        }
     }
 
     /// The layout that both sides rely on: words without gaps, a name for each counter.

@@ -2,6 +2,8 @@
 //! the kernel. A header is read with one check, as a reference to an array of its size, so that the
 //! accesses to its fields need none.
 
+use crate::wire::Mac;
+
 /// Read access to a frame.
 pub trait Frame {
     /// The `N` octets at `offset`, or `None` where the frame is shorter than that.
@@ -16,9 +18,20 @@ pub trait Frame {
 }
 
 /// Write access to a frame; its length does not change.
+///
+/// What is written are words of eight octets, the first octet highest: in the kernel it may have to
+/// stand on the stack before, where the verifier wants words to be aligned.
 pub trait FrameMut: Frame {
-    /// Writes octets at `offset`. `None`, with nothing written, where the frame is shorter than that.
-    fn put<const N: usize>(&mut self, offset: usize, octets: &[u8; N]) -> Option<()>;
+    /// Writes words at `offset`. `None`, with nothing written, where the frame is shorter than that.
+    fn put<const N: usize>(&mut self, offset: usize, words: &[u64; N]) -> Option<()>;
+
+    /// Writes a MAC at `offset`, which is not the end of the frame.
+    #[inline(always)]
+    fn put_mac(&mut self, offset: usize, mac: Mac) -> Option<()> {
+        let [next, last] = *self.octets(offset + mac.len())?;
+        let [a, b, c, d, e, f] = mac;
+        self.put(offset, &[u64::from_be_bytes([a, b, c, d, e, f, next, last])])
+    }
 }
 
 impl Frame for [u8] {
@@ -28,8 +41,11 @@ impl Frame for [u8] {
 }
 
 impl FrameMut for [u8] {
-    fn put<const N: usize>(&mut self, offset: usize, octets: &[u8; N]) -> Option<()> {
-        *self.get_mut(offset..)?.first_chunk_mut()? = *octets;
+    fn put<const N: usize>(&mut self, offset: usize, words: &[u64; N]) -> Option<()> {
+        let (octets, _) = self.get_mut(offset..)?.as_chunks_mut();
+        for (octets, word) in octets.get_mut(..N)?.iter_mut().zip(words) {
+            *octets = word.to_be_bytes();
+        }
         Some(())
     }
 }

@@ -439,7 +439,12 @@ fn digest(source: Addr, message: &vrrp::Header<'_>, addresses: u64) -> u64 {
     // All but the checksum.
     let [o0, o1, o2, o3, o4, o5, ..] = *message.0;
     let said = u64::from_be_bytes([0, 0, o0, o1, o2, o3, o4, o5]);
-    mix(mix(mix(source.high ^ addresses) ^ source.low) ^ said) | 1
+    // Odd factors, so that no bit of a word is lost; products that do not wait for each other.
+    let sum = addresses
+        .wrapping_add(source.high.wrapping_mul(0xff51_afd7_ed55_8ccd))
+        .wrapping_add(source.low.wrapping_mul(0xc4ce_b9fe_1a85_ec53))
+        .wrapping_add(said.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    mix(sum) | 1
 }
 
 /// The finalizer of SplitMix64: every bit of the input changes half of the output.

@@ -11,7 +11,7 @@ use vrrp_common::{
 use crate::{
     Verdict,
     hook::Hook,
-    maps::{self, Router},
+    maps::{self, Router, Tally},
     packet::{Packet, WHOLE},
 };
 
@@ -27,7 +27,7 @@ pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link) -> Verdict {
         let reason = packet.forget_how(reason as usize);
         let octets = packet.octets(link.payload);
         let source = octets.map_or([0; 4], |octets| ipv4::Header(octets).source());
-        if maps::reject(slot, reason, Family::V4, Addr::v4(source), packet.ifindex) {
+        if maps::reject(slot, reason, Family::V4, Addr::v4(source), packet.ifindex()) {
             debug!(packet.hook, "advert from {:i} dropped, reason {}", source, reason as u32);
         }
         Verdict::Drop
@@ -50,7 +50,7 @@ pub(crate) fn receive_ipv6(
         let reason = packet.forget_how(reason as usize);
         let octets = packet.octets(link.payload);
         let source = octets.map_or(Addr::UNSPECIFIED, |octets| ipv6::Header(octets).source());
-        if maps::reject(slot, reason, Family::V6, source, packet.ifindex) {
+        if maps::reject(slot, reason, Family::V6, source, packet.ifindex()) {
             debug!(
                 packet.hook,
                 "advert from {:i} dropped, reason {}",
@@ -70,8 +70,8 @@ fn deliver(
     family: Family,
     envelope: &Envelope,
 ) -> Result<Verdict, (u32, Reject)> {
-    let key = abi::router_key(packet.ifindex, link.vlan, family, envelope.vrid);
-    let Some(router) = Router::by_vrid(&key) else {
+    let found = Router::by_vrid(packet.ifindex(), link.vlan, family, envelope.vrid);
+    let Some(router) = found else {
         maps::count(NO_SLOT, Counter::AdvertsForeign);
         // What was sent to this host alone may be for a unicast router of another device.
         let is_dropped = maps::setting(Setting::DropForeign) != 0 && envelope.is_to_group(packet);
@@ -92,13 +92,15 @@ fn deliver(
 #[inline(always)]
 fn accept(router: &Router, heard: &Heard, own: Rank) {
     let now = maps::now();
-    maps::count(router.slot, Counter::AdvertsReceived);
-    maps::count(
-        router.slot,
-        if heard.pseudo_header { Counter::ChecksumPseudoHeader } else { Counter::ChecksumMessage },
-    );
+    let Some(tally) = Tally::of(router.slot) else { return };
+    tally.count(Counter::AdvertsReceived);
+    tally.count(if heard.pseudo_header {
+        Counter::ChecksumPseudoHeader
+    } else {
+        Counter::ChecksumMessage
+    });
     if heard.addresses_differ {
-        maps::count(router.slot, Counter::AddressListDiffers);
+        tally.count(Counter::AddressListDiffers);
     }
     let (expected, ignored) = router.known();
     let fate = if heard.digest == expected {
@@ -109,12 +111,12 @@ fn accept(router: &Router, heard: &Heard, own: Rank) {
     } else {
         let closes = abi::beats(heard, own) && router.close();
         if closes {
-            maps::count(router.slot, Counter::ClosedByProgram);
+            tally.count(Counter::ClosedByProgram);
         }
         router.tell(abi::kind(heard, own), now, heard, closes);
         Fate::News
     };
-    maps::count(router.slot, fate.counter());
+    tally.count(fate.counter());
     if maps::setting(Setting::ReportAdverts) != 0 {
         maps::report(router.slot, now, heard, fate);
     }

@@ -20,12 +20,12 @@ use crate::{
 /// answering when it has lapsed, and what must not be answered at all.
 #[inline(always)]
 pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link) -> Verdict {
-    packet.gather(link.payload + LENGTH);
     let Some(octets) = packet.octets::<LENGTH>(link.payload) else { return Verdict::Pass };
     let Some(request) = arp::Packet::parse(octets) else { return Verdict::Pass };
     let sender = request.sender_mac();
-    let claimed = abi::address_key(packet.ifindex, link.vlan, request.sender_ip());
-    if let Some((router, answer_mac, _)) = Router::by_address(&claimed)
+    let claimed =
+        Router::by_address(packet.filter, packet.ifindex(), link.vlan, request.sender_ip());
+    if let Some((router, answer_mac, _)) = claimed
         && sender != answer_mac
         && router.is_open(maps::now())
     {
@@ -34,10 +34,8 @@ pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link) -> Verdict {
     if !request.is_question() {
         return Verdict::Pass;
     }
-    let key = abi::address_key(packet.ifindex, link.vlan, request.target_ip());
-    let Some((router, answer_mac, device_mac)) = Router::by_address(&key) else {
-        return Verdict::Pass;
-    };
+    let found = Router::by_address(packet.filter, packet.ifindex(), link.vlan, request.target_ip());
+    let Some((router, answer_mac, device_mac)) = found else { return Verdict::Pass };
     if !packet.is_for([device_mac, answer_mac]) {
         return Verdict::Pass;
     }
@@ -51,7 +49,9 @@ pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link) -> Verdict {
     }
     let asker = request.sender_ip();
     let reply = arp::answer(octets, answer_mac);
-    if packet.put(link.payload, &reply).is_none() || packet.address(sender, device_mac).is_none() {
+    if packet.address(sender, device_mac).is_none()
+        || packet.put(link.payload + arp::ANSWER, &reply).is_none()
+    {
         return Verdict::Drop;
     }
     maps::count(router.slot, Counter::ArpAnswered);
@@ -61,7 +61,7 @@ pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link) -> Verdict {
             address: Addr::v4(asker),
             mac: abi::mac_word(sender),
             family: Family::V4.number().into(),
-            ifindex: packet.ifindex,
+            ifindex: packet.ifindex(),
         };
         maps::introduce(&requester, now);
     }

@@ -4,7 +4,7 @@
 
 use vrrp_common::{
     Addr, Frame, FrameMut,
-    abi::{self, Counter},
+    abi::Counter,
     wire::{
         Mac, arp,
         ethernet::{self, Link},
@@ -14,9 +14,9 @@ use vrrp_common::{
 };
 
 use crate::{
-    Verdict,
+    HEADERS, Verdict,
     hook::Hook,
-    maps::{self, Router},
+    maps::{self, Filter, Router},
     packet::Packet,
 };
 
@@ -27,7 +27,10 @@ use crate::{
 ///
 /// All other traffic pays for the look at its source address; the clock is read only behind that.
 #[inline(always)]
-pub(crate) fn send(packet: &mut Packet<impl Hook>) -> Verdict {
+pub(crate) fn send(hook: &impl Hook) -> Verdict {
+    let Some(filter) = Filter::find() else { return Verdict::Pass };
+    let packet = &mut Packet::new(hook, filter);
+    packet.gather(HEADERS);
     let Some(link) = packet.link() else { return Verdict::Pass };
     // `None` is a frame that is not concerned.
     let verdict = match link.ethertype {
@@ -41,10 +44,9 @@ pub(crate) fn send(packet: &mut Packet<impl Hook>) -> Verdict {
 
 #[inline(always)]
 fn send_arp(packet: &mut Packet<impl Hook>, link: &Link) -> Option<Verdict> {
-    packet.gather(link.payload + arp::LENGTH);
     let message = arp::Packet::parse(packet.octets(link.payload)?)?;
-    let key = abi::address_key(packet.ifindex, link.vlan, message.sender_ip());
-    let found = Router::by_address(&key)?;
+    let found =
+        Router::by_address(packet.filter, packet.ifindex(), link.vlan, message.sender_ip())?;
     if is_silenced(packet, &found) {
         return Some(Verdict::Drop);
     }
@@ -52,27 +54,23 @@ fn send_arp(packet: &mut Packet<impl Hook>, link: &Link) -> Option<Verdict> {
     if virtual_mac == device_mac || message.sender_mac() != device_mac {
         return None;
     }
-    packet.put(link.payload + arp::SENDER_MAC, &virtual_mac)?;
+    packet.put_mac(link.payload + arp::SENDER_MAC, virtual_mac)?;
     send_from(packet, &router, virtual_mac)
 }
 
 #[inline(always)]
 fn send_ipv4(packet: &mut Packet<impl Hook>, link: &Link) -> Option<Verdict> {
-    packet.gather(link.payload + ipv4::HEADER);
     let header = ipv4::Header(packet.octets(link.payload)?);
-    let key = abi::address_key(packet.ifindex, link.vlan, header.source());
-    let found = Router::by_address(&key)?;
+    let found = Router::by_address(packet.filter, packet.ifindex(), link.vlan, header.source())?;
     let is_dropped = header.protocol() != ipv4::VRRP && is_silenced(packet, &found);
     is_dropped.then_some(Verdict::Drop)
 }
 
 #[inline(always)]
 fn send_ipv6(packet: &mut Packet<impl Hook>, link: &Link) -> Option<Verdict> {
-    packet.gather(link.payload + ipv6::HEADER);
     let header = ipv6::Header(packet.octets(link.payload)?);
     let (source, next_header) = (header.source(), header.next_header());
-    let key = abi::address_key_ipv6(packet.ifindex, link.vlan, source);
-    if let Some(found) = Router::by_address_ipv6(&key)
+    if let Some(found) = Router::by_address_ipv6(packet.filter, packet.ifindex(), link.vlan, source)
         && next_header != ipv6::VRRP
         && is_silenced(packet, &found)
     {
@@ -90,8 +88,12 @@ fn send_nd(packet: &mut Packet<impl Hook>, link: &Link, source: Addr) -> Option<
     let start = link.payload + ipv6::HEADER;
     packet.gather(start + ndp::ADVERTISEMENT);
     let message = ndp::Outgoing::parse(packet.octets(start)?)?;
-    let key = abi::address_key_ipv6(packet.ifindex, link.vlan, message.subject(source));
-    let found = Router::by_address_ipv6(&key)?;
+    let found = Router::by_address_ipv6(
+        packet.filter,
+        packet.ifindex(),
+        link.vlan,
+        message.subject(source),
+    )?;
     if is_silenced(packet, &found) {
         return Some(Verdict::Drop);
     }
@@ -101,11 +103,11 @@ fn send_nd(packet: &mut Packet<impl Hook>, link: &Link, source: Addr) -> Option<
     }
     // An answer to a neighbour that knows the MAC need not say it.
     let option = packet.octets(start + SOLICITATION);
-    if let Some((checksum, option)) =
+    if let Some((head, option)) =
         option.and_then(|option| message.replace(option, device_mac, virtual_mac))
     {
-        packet.put(start + ndp::CHECKSUM, &checksum)?;
-        packet.put(start + SOLICITATION, &option)?;
+        packet.put(start, &[head])?;
+        packet.put(start + SOLICITATION, &[option])?;
     }
     send_from(packet, &router, virtual_mac)
 }
@@ -131,7 +133,7 @@ fn is_silenced(
 #[inline(always)]
 fn send_from(packet: &mut Packet<impl Hook>, router: &Router, virtual_mac: Mac) -> Option<Verdict> {
     if router.is_open(maps::now()) {
-        packet.put(ethernet::SOURCE, &virtual_mac)?;
+        packet.put_mac(ethernet::SOURCE, virtual_mac)?;
     }
     Some(Verdict::Pass)
 }

@@ -20,8 +20,9 @@ use crate::{
 #[inline(always)]
 pub(crate) fn receive(packet: &Packet<impl Hook>, link: &Link) -> Verdict {
     let Some(octets) = packet.octets(link.payload) else { return Verdict::Pass };
-    let key = abi::address_key(packet.ifindex, link.vlan, ipv4::Header(octets).destination());
-    Router::by_address(&key).map_or(Verdict::Pass, |found| guard(packet, &found, false))
+    let destination = ipv4::Header(octets).destination();
+    Router::by_address(packet.filter, packet.ifindex(), link.vlan, destination)
+        .map_or(Verdict::Pass, |found| guard(packet, &found, false))
 }
 
 /// The same with IPv6. Neighbor Discovery is accepted in any case (RFC 9568 6.1, Accept_Mode).
@@ -33,8 +34,8 @@ pub(crate) fn receive_ipv6(
 ) -> Verdict {
     let Some(octets) = packet.octets(link.payload) else { return Verdict::Pass };
     let destination = ipv6::Header(octets).destination();
-    let key = abi::address_key_ipv6(packet.ifindex, link.vlan, destination);
-    let Some(found) = Router::by_address_ipv6(&key) else { return Verdict::Pass };
+    let found = Router::by_address_ipv6(packet.filter, packet.ifindex(), link.vlan, destination);
+    let Some(found) = found else { return Verdict::Pass };
     let is_discovery = payload.protocol == ipv6::ICMP
         // Type and code: of a single octet the verifier does not see that it is there.
         && packet.octets::<2>(payload.start).is_some_and(|[kind, _]| ndp::is_discovery(*kind));

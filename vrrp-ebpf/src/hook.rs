@@ -25,15 +25,12 @@ pub(crate) trait Hook: EbpfContext {
     /// Control field of the outermost VLAN tag, where it stands beside the frame.
     fn taken_tag(&self) -> Option<u16>;
 
-    /// A number that the verifier knows nothing of.
-    fn unknown(&self) -> usize;
-
     /// Makes the first `length` octets readable, all of a shorter frame. True when the bounds are
     /// no longer valid.
     fn gather(&self, length: usize) -> bool;
 
-    /// Writes octets into the frame. False where it is shorter.
-    fn put<const N: usize>(&self, offset: usize, octets: &[u8; N]) -> bool;
+    /// Writes words into the frame, the first octet of each highest. False where it is shorter.
+    fn put<const N: usize>(&self, offset: usize, words: &[u64; N]) -> bool;
 
     /// Says that the frame is to this host, after its destination was written.
     fn take_in(&self);
@@ -67,11 +64,6 @@ impl Hook for XdpContext {
         None
     }
 
-    #[inline(always)]
-    fn unknown(&self) -> usize {
-        self.rx_queue_index() as usize
-    }
-
     /// Frames in pieces do not come here: the program does not say that it can deal with them.
     #[inline(always)]
     fn gather(&self, _: usize) -> bool {
@@ -79,15 +71,15 @@ impl Hook for XdpContext {
     }
 
     #[inline(always)]
-    fn put<const N: usize>(&self, offset: usize, octets: &[u8; N]) -> bool {
+    fn put<const N: usize>(&self, offset: usize, words: &[u64; N]) -> bool {
         let (data, end) = self.bounds();
         let start = data + offset;
-        if start + N > end {
+        if start + N * size_of::<u64>() > end {
             return false;
         }
-        // SAFETY: the octets lie between data and data_end, as the verifier checks once more, and
+        // SAFETY: the words lie between data and data_end, as the verifier checks once more, and
         // nobody else looks at the frame while the program runs.
-        unsafe { *(start as *mut [u8; N]) = *octets };
+        unsafe { (start as *mut [u64; N]).write_unaligned(words.map(u64::to_be)) };
         true
     }
 
@@ -133,12 +125,6 @@ impl Hook for TcContext {
         (present != 0).then_some(tag as u16)
     }
 
-    #[inline(always)]
-    fn unknown(&self) -> usize {
-        // SAFETY: the context is the one that the program was called with.
-        unsafe { (*self.skb.skb).mark as usize }
-    }
-
     /// Headers of ordinary traffic are in one piece: whoever reads them next wants it so, too.
     #[inline(always)]
     fn gather(&self, length: usize) -> bool {
@@ -156,15 +142,16 @@ impl Hook for TcContext {
     /// With the helper, not through the pointers: a program that writes through them first gets a
     /// copy of every frame that somebody else holds as well, whether it will write or not.
     #[inline(always)]
-    fn put<const N: usize>(&self, offset: usize, octets: &[u8; N]) -> bool {
+    fn put<const N: usize>(&self, offset: usize, words: &[u64; N]) -> bool {
+        let words = words.map(u64::to_be);
         let flags = u64::from(BPF_F_RECOMPUTE_CSUM);
-        // SAFETY: the octets are a valid array, and the helper checks where they go.
+        // SAFETY: the words are a valid array, and the helper checks where they go.
         let outcome = unsafe {
             bpf_skb_store_bytes(
                 self.skb.skb,
                 offset as u32,
-                octets.as_ptr().cast(),
-                N as u32,
+                words.as_ptr().cast(),
+                size_of_val(&words) as u32,
                 flags,
             )
         };

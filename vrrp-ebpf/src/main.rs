@@ -3,6 +3,7 @@
 
 #![no_std]
 #![no_main]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 #![expect(unsafe_code, reason = "packets and maps are raw pointers that the verifier checks")]
 #![allow(
     missing_docs,
@@ -28,12 +29,16 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use hook::Hook;
+use maps::Filter;
 use packet::Packet;
 use vmac::Destination;
 use vrrp_common::wire::{
     ethernet, ipv4,
     ipv6::{self, Payload},
 };
+
+/// Octets of what all frames are looked at for: MACs, tags, and an IP header or an ARP packet.
+const HEADERS: usize = ethernet::MAX_HEADER + ipv6::HEADER;
 
 /// What is to become of a frame, whichever hook it came through.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,8 +53,9 @@ enum Verdict {
 
 /// Entry point of the XDP hook.
 #[xdp]
+#[inline(always)]
 pub fn xvrrp(ctx: XdpContext) -> u32 {
-    match receive(&mut Packet::new(&ctx)) {
+    match receive(&ctx) {
         Verdict::Pass => xdp_action::XDP_PASS,
         Verdict::Drop => xdp_action::XDP_DROP,
         Verdict::Answer => xdp_action::XDP_TX,
@@ -59,8 +65,9 @@ pub fn xvrrp(ctx: XdpContext) -> u32 {
 /// Entry point of the tcx hook, inwards. Here the kernel has made its own structure around the
 /// frame, with the tag that XDP may not see.
 #[classifier]
+#[inline(always)]
 pub fn xvrrp_ingress(ctx: TcContext) -> i32 {
-    match receive(&mut Packet::new(&ctx)) {
+    match receive(&ctx) {
         // Others may be attached behind us.
         Verdict::Pass => TCX_NEXT,
         Verdict::Drop => TC_ACT_SHOT,
@@ -72,6 +79,7 @@ pub fn xvrrp_ingress(ctx: TcContext) -> i32 {
 
 /// Entry point of the tcx hook, outwards.
 #[classifier]
+#[inline(always)]
 pub fn xvrrp_egress(ctx: TcContext) -> i32 {
     // What came in here and goes back is an answer of ours, or another host's traffic: a quarter of the
     // cost of an answer would be to look at it once more.
@@ -79,39 +87,36 @@ pub fn xvrrp_egress(ctx: TcContext) -> i32 {
     if unsafe { (*ctx.skb.skb).ingress_ifindex } == ctx.ifindex() {
         return TCX_NEXT;
     }
-    match egress::send(&mut Packet::new(&ctx)) {
+    match egress::send(&ctx) {
         Verdict::Drop => TC_ACT_SHOT,
         Verdict::Pass | Verdict::Answer => TCX_NEXT,
     }
 }
 
 #[inline(always)]
-fn receive(packet: &mut Packet<impl Hook>) -> Verdict {
+fn receive(hook: &impl Hook) -> Verdict {
+    let Some(filter) = Filter::find() else { return Verdict::Pass };
+    let packet = &mut Packet::new(hook, filter);
+    packet.gather(HEADERS);
     let Some(link) = packet.link() else { return Verdict::Pass };
     if vmac::receive(packet, &link) == Destination::Nobody {
         return Verdict::Drop;
     }
     match link.ethertype {
         ethernet::ARP => arp::receive(packet, &link),
-        ethernet::IPV4 => {
-            packet.gather(link.payload + ipv4::HEADER);
-            match packet.protocol(&link) {
-                Some(ipv4::VRRP) => advert::receive(packet, &link),
-                Some(_) => gate::receive(packet, &link),
-                None => Verdict::Pass,
-            }
-        }
-        ethernet::IPV6 => {
-            packet.gather(link.payload + ipv6::HEADER);
-            match Payload::find(packet, link.payload) {
-                Some(payload) => match payload.protocol {
-                    ipv6::VRRP => advert::receive_ipv6(packet, &link, &payload),
-                    ipv6::ICMP => ndp::receive(packet, &link, &payload),
-                    _ => gate::receive_ipv6(packet, &link, &payload),
-                },
-                None => Verdict::Pass,
-            }
-        }
+        ethernet::IPV4 => match packet.protocol(&link) {
+            Some(ipv4::VRRP) => advert::receive(packet, &link),
+            Some(_) => gate::receive(packet, &link),
+            None => Verdict::Pass,
+        },
+        ethernet::IPV6 => match Payload::find(packet, link.payload) {
+            Some(payload) => match payload.protocol {
+                ipv6::VRRP => advert::receive_ipv6(packet, &link, &payload),
+                ipv6::ICMP => ndp::receive(packet, &link, &payload),
+                _ => gate::receive_ipv6(packet, &link, &payload),
+            },
+            None => Verdict::Pass,
+        },
         _ => Verdict::Pass,
     }
 }

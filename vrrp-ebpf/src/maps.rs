@@ -1,8 +1,10 @@
 //! The maps, and the only ways to touch them. Their layout is `vrrp_common::abi`.
 
+use core::hint::cold_path;
+
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
-    helpers::generated::bpf_ktime_get_ns,
+    helpers::generated::{bpf_jiffies64, bpf_ktime_get_ns},
     macros::map,
     maps::{Array, HashMap, PerCpuArray, RingBuf},
 };
@@ -10,7 +12,7 @@ use vrrp_common::{
     Addr, Family,
     abi::{self, Counter, Counters, Doorbell, Fate, Kind, Rejected, Reported, Requester, Setting},
     ladder::{Heard, PackedRules, Reject},
-    wire::Mac,
+    wire::{Mac, ethernet::Vlan},
 };
 
 /// One slot for each virtual router, shared with the controller as memory.
@@ -20,6 +22,10 @@ static SLOTS: Array<abi::Slot<u64>> = Array::with_max_entries(abi::DEFAULT_SLOTS
 /// Device, VLAN, family and VRID to slot. Changes only with the configuration.
 #[map]
 static ROUTERS: HashMap<[u32; 3], u32> = HashMap::with_max_entries(1024, BPF_F_NO_PREALLOC);
+
+/// Which addresses and virtual MACs the tables below may have, see [`abi::Filter`].
+#[map]
+static FILTER: Array<abi::Filter> = Array::with_max_entries(1, 0);
 
 /// Device, VLAN and IPv4 address to slot and MACs. Changes only with the configuration, and when a
 /// device gets another MAC.
@@ -40,9 +46,10 @@ static MACS: HashMap<[u32; 4], abi::Alias> = HashMap::with_max_entries(1024, BPF
 #[map]
 static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(abi::DEFAULT_SLOTS, 0);
 
-/// When each reject reason last left a record on this processor.
+/// When each reject reason last left a record on this processor, and the tick in which somebody last
+/// looked whether another is due.
 #[map]
-static REJECT_TIMES: PerCpuArray<[u64; Reject::COUNT]> = PerCpuArray::with_max_entries(1, 0);
+static REJECT_TIMES: PerCpuArray<[[u64; 2]; Reject::COUNT]> = PerCpuArray::with_max_entries(1, 0);
 
 /// Settings of the whole program.
 #[map]
@@ -80,6 +87,38 @@ pub(crate) fn now() -> u64 {
     unsafe { bpf_ktime_get_ns() }
 }
 
+/// The tick of the kernel, 1 to 10 ms. The verifier puts a load in place of the call, where reading
+/// the clock takes as long as all the rest that is done with a bad advert.
+#[inline(always)]
+fn tick() -> u64 {
+    // SAFETY: the helper takes no argument and has no precondition.
+    unsafe { bpf_jiffies64() }
+}
+
+/// Knows of most addresses and MACs that no table has them.
+#[derive(Clone, Copy)]
+pub(crate) struct Filter(*const abi::Filter);
+
+impl Filter {
+    /// There always is one.
+    #[inline(always)]
+    pub(crate) fn find() -> Option<Self> {
+        FILTER.get_ptr(0).map(Self)
+    }
+
+    /// False for what is in no table.
+    #[inline(always)]
+    fn may_have(self, (word, bit): (usize, u64)) -> bool {
+        // SAFETY: the word is within the array, as the verifier checks once more.
+        let bits = unsafe { self.0.cast::<u64>().add(word).read_volatile() };
+        if bits & bit == 0 {
+            return false;
+        }
+        cold_path();
+        true
+    }
+}
+
 /// A virtual router of ours.
 pub(crate) struct Router {
     /// Its index.
@@ -88,31 +127,59 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    /// The virtual router that `key` of [`abi::router_key`] names.
+    /// The virtual router with this VRID on the packet's device and VLAN.
     #[inline(always)]
-    pub(crate) fn by_vrid(key: &[u32; 3]) -> Option<Self> {
+    pub(crate) fn by_vrid(ifindex: u32, vlan: Vlan, family: Family, vrid: u8) -> Option<Self> {
+        let key = &abi::router_key(ifindex, vlan, family, vrid);
         // SAFETY: entries are never changed in place, only added and removed by the controller.
         Self::at(*unsafe { ROUTERS.get(key) }?)
     }
 
-    /// The virtual router that has the address of `key` of [`abi::address_key`], the MAC to answer
-    /// with, and the device's.
+    /// The virtual router that has this address there, the MAC to answer with, and the device's.
     #[inline(always)]
-    pub(crate) fn by_address(key: &[u32; 3]) -> Option<(Self, Mac, Mac)> {
+    pub(crate) fn by_address(
+        filter: Filter,
+        ifindex: u32,
+        vlan: Vlan,
+        address: [u8; 4],
+    ) -> Option<(Self, Mac, Mac)> {
+        if !filter.may_have(abi::address_bit(Addr::v4(address))) {
+            return None;
+        }
+        let key = &abi::address_key(ifindex, vlan, address);
         // SAFETY: an entry that is replaced is read as old or new, for it is replaced as a whole.
         Self::in_place(unsafe { ADDRESSES.get(key) }?)
     }
 
-    /// The same for a key of [`abi::address_key_ipv6`].
+    /// The same for IPv6.
     #[inline(always)]
-    pub(crate) fn by_address_ipv6(key: &[u32; 6]) -> Option<(Self, Mac, Mac)> {
+    pub(crate) fn by_address_ipv6(
+        filter: Filter,
+        ifindex: u32,
+        vlan: Vlan,
+        address: Addr,
+    ) -> Option<(Self, Mac, Mac)> {
+        if !filter.may_have(abi::address_bit(address)) {
+            return None;
+        }
+        let key = &abi::address_key_ipv6(ifindex, vlan, address);
         // SAFETY: as in `by_address`.
         Self::in_place(unsafe { ADDRESSES_IPV6.get(key) }?)
     }
 
-    /// The virtual router whose virtual MAC `key` of [`abi::mac_key`] names, and the device's MAC.
+    /// The virtual router that has this virtual MAC, an [`abi::mac_word`], there, and the device's
+    /// MAC.
     #[inline(always)]
-    pub(crate) fn by_mac(key: &[u32; 4]) -> Option<(Self, Mac)> {
+    pub(crate) fn by_mac(
+        filter: Filter,
+        ifindex: u32,
+        vlan: Vlan,
+        mac: u64,
+    ) -> Option<(Self, Mac)> {
+        if !filter.may_have(abi::mac_bit(mac)) {
+            return None;
+        }
+        let key = &abi::mac_key(ifindex, vlan, mac);
         // SAFETY: as in `by_address`.
         let [slot, device] = unsafe { MACS.get(key) }?;
         Some((Self::at(*slot as u32)?, abi::word_mac(*device)))
@@ -250,30 +317,55 @@ impl Router {
 /// Counts one event of a slot.
 #[inline(always)]
 pub(crate) fn count(slot: u32, counter: Counter) {
-    count_at(slot, counter as usize);
+    if let Some(tally) = Tally::of(slot) {
+        tally.count(counter);
+    }
 }
 
-#[inline(always)]
-fn count_at(slot: u32, index: usize) {
-    if let Some(counters) = COUNTERS.get_ptr_mut(slot)
-        && index < Counter::COUNT + Reject::COUNT
-    {
-        // SAFETY: this processor's own copy, and the index is within the array.
-        unsafe { *counters.cast::<u64>().add(index) += 1 }
+/// The counters of a slot on this processor.
+#[derive(Clone, Copy)]
+pub(crate) struct Tally(*mut Counters);
+
+impl Tally {
+    /// Of a slot that there is.
+    #[inline(always)]
+    pub(crate) fn of(slot: u32) -> Option<Self> {
+        COUNTERS.get_ptr_mut(slot).map(Self)
+    }
+
+    /// Counts one event.
+    #[inline(always)]
+    pub(crate) fn count(self, counter: Counter) {
+        self.count_at(counter as usize);
+    }
+
+    #[inline(always)]
+    fn count_at(self, index: usize) {
+        if index < Counter::COUNT + Reject::COUNT {
+            // SAFETY: this processor's own copy, and the index is within the array.
+            unsafe { *self.0.cast::<u64>().add(index) += 1 }
+        }
     }
 }
 
 /// Counts a rejected advert and leaves a record, unless the same reason left one just now.
 #[inline(always)]
 pub(crate) fn reject(slot: u32, reason: usize, family: Family, source: Addr, ifindex: u32) -> bool {
-    count_at(slot, Counter::COUNT + reason);
+    if let Some(tally) = Tally::of(slot) {
+        tally.count_at(Counter::COUNT + reason);
+    }
     let Some(times) = REJECT_TIMES.get_ptr_mut(0) else { return false };
     if reason >= Reject::COUNT {
         return false;
     }
-    let at = now();
     // SAFETY: this processor's own copy, and the index is within the array.
-    let last = unsafe { &mut *times.cast::<u64>().add(reason) };
+    let [last, looked] = unsafe { &mut *times.cast::<[u64; 2]>().add(reason) };
+    let tick = tick();
+    if *looked == tick {
+        return false;
+    }
+    *looked = tick;
+    let at = now();
     if at - *last < abi::REJECT_RECORD_INTERVAL {
         return false;
     }

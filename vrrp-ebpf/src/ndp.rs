@@ -1,12 +1,12 @@
 //! Neighbor Solicitations for the virtual addresses.
 
 use vrrp_common::{
-    Family, Frame,
+    Family, Frame, FrameMut,
     abi::{self, Counter, Requester},
     wire::{
         ethernet::{Link, Vlan},
         ipv6::Payload,
-        ndp::{self, ANSWER, Question, SOLICITATION, Solicitation},
+        ndp::{ANSWER, Question, SOLICITATION, Solicitation},
     },
 };
 
@@ -27,8 +27,10 @@ pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link, payload: &Pay
     let Some(solicitation) = message.and_then(Solicitation::parse) else {
         return gate::receive_ipv6(packet, link, payload);
     };
-    let key = abi::address_key_ipv6(packet.ifindex, link.vlan, solicitation.target());
-    let Some((router, answer_mac, device_mac)) = Router::by_address_ipv6(&key) else {
+    let target = solicitation.target();
+    let Some((router, answer_mac, device_mac)) =
+        Router::by_address_ipv6(packet.filter, packet.ifindex(), link.vlan, target)
+    else {
         return gate::receive_ipv6(packet, link, payload);
     };
     if !packet.is_for([device_mac, answer_mac]) {
@@ -44,7 +46,7 @@ pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link, payload: &Pay
     {
         // From front to back: what the verifier learns of the back says nothing of the front.
         if packet.address(question.answer_to(), device_mac).is_none()
-            || ndp::write(&question.answer(answer_mac), packet, link.payload).is_none()
+            || packet.put(link.payload, &question.answer(answer_mac)).is_none()
         {
             return Verdict::Drop;
         }
@@ -55,7 +57,7 @@ pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link, payload: &Pay
                 address: question.source,
                 mac: abi::mac_word(question.mac),
                 family: Family::V6.number().into(),
-                ifindex: packet.ifindex,
+                ifindex: packet.ifindex(),
             };
             maps::introduce(&requester, now);
         }

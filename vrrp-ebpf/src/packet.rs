@@ -1,6 +1,6 @@
 //! The frame at hand: a pair of pointers and the device that it came in on.
 
-use core::hint::black_box;
+use core::arch::asm;
 
 use vrrp_common::{
     Frame, FrameMut,
@@ -11,7 +11,7 @@ use vrrp_common::{
     },
 };
 
-use crate::hook::Hook;
+use crate::{hook::Hook, maps::Filter};
 
 /// A length that no frame has.
 pub(crate) const WHOLE: usize = 0x1_0000;
@@ -20,25 +20,24 @@ pub(crate) const WHOLE: usize = 0x1_0000;
 pub(crate) struct Packet<'a, H> {
     /// What the program was called with.
     pub(crate) hook: &'a H,
+    /// What the tables need not be asked for.
+    pub(crate) filter: Filter,
     data: usize,
     end: usize,
-    /// The device that it came in on, or leaves from.
-    pub(crate) ifindex: u32,
     /// A number that the verifier knows nothing of.
     unknown: usize,
 }
 
 impl<'a, H: Hook> Packet<'a, H> {
     #[inline(always)]
-    pub(crate) fn new(hook: &'a H) -> Self {
+    pub(crate) fn new(hook: &'a H, filter: Filter) -> Self {
         let (data, end) = hook.bounds();
-        Self { hook, data, end, ifindex: hook.ifindex(), unknown: hook.unknown() }
+        Self { hook, filter, data, end, unknown: opaque(end - data) }
     }
 
     /// What stands in front of the payload.
     #[inline(always)]
-    pub(crate) fn link(&mut self) -> Option<Link> {
-        self.gather(ethernet::MAX_HEADER);
+    pub(crate) fn link(&self) -> Option<Link> {
         Link::parse_behind(self, self.hook.taken_tag())
     }
 
@@ -61,12 +60,19 @@ impl<'a, H: Hook> Packet<'a, H> {
         done
     }
 
-    /// The compiler leaves out a check that follows from one further back in the frame. The verifier
-    /// does not see that it follows, so the pointer could be any for the compiler.
+    /// Reads where the frame is, as if nothing of it had been checked. The compiler leaves out a check
+    /// that follows from one further back in the frame. The verifier does not see that it follows, so
+    /// the pointer could be any for the compiler.
     #[inline(always)]
     fn look_again(&mut self) {
         let (data, end) = self.hook.bounds();
-        (self.data, self.end) = (black_box(data), end);
+        (self.data, self.end) = (opaque(data), end);
+    }
+
+    /// The device that it came in on, or leaves from.
+    #[inline(always)]
+    pub(crate) fn ifindex(&self) -> u32 {
+        self.hook.ifindex()
     }
 
     /// Source of the frame.
@@ -100,7 +106,9 @@ impl<'a, H: Hook> Packet<'a, H> {
     pub(crate) fn address(&mut self, destination: Mac, source: Mac) -> Option<()> {
         let [d0, d1, d2, d3, d4, d5] = destination;
         let [s0, s1, s2, s3, s4, s5] = source;
-        self.put(0, &[d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5])
+        let [p0, p1, p2, p3] = *self.octets(ethernet::SOURCE + source.len())?;
+        let first = u64::from_be_bytes([d0, d1, d2, d3, d4, d5, s0, s1]);
+        self.put(0, &[first, u64::from_be_bytes([s2, s3, s4, s5, p0, p1, p2, p3])])
     }
 }
 
@@ -118,16 +126,27 @@ impl<H: Hook> Frame for Packet<'_, H> {
 
     #[inline(always)]
     fn forget_how(&self, number: usize) -> usize {
-        let nothing = black_box(self.unknown) - self.unknown;
+        let nothing = opaque(self.unknown) - self.unknown;
         (number + nothing) & 0x1ff
     }
 }
 
 impl<H: Hook> FrameMut for Packet<'_, H> {
     #[inline(always)]
-    fn put<const N: usize>(&mut self, offset: usize, octets: &[u8; N]) -> Option<()> {
-        let done = self.hook.put(offset, octets);
+    fn put<const N: usize>(&mut self, offset: usize, words: &[u64; N]) -> Option<()> {
+        let done = self.hook.put(offset, words);
         self.look_again();
         done.then_some(())
     }
+}
+
+/// The same number, of which the compiler does not know that it is. Each is another one for the
+/// compiler: one for all would be one for the verifier, too, which then remembers what it is.
+#[inline(always)]
+fn opaque(number: usize) -> usize {
+    let mut same = number;
+    // Without an instruction, the line would have none in the BTF, which the kernel refuses.
+    // SAFETY: the instruction changes nothing.
+    unsafe { asm!("{0} = {0}", inout(reg) same, options(nomem, nostack, preserves_flags)) };
+    same
 }

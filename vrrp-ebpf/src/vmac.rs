@@ -1,11 +1,7 @@
 //! Frames to the virtual MACs: for this host while it answers for their addresses, for nobody
 //! otherwise (RFC 9568 6.4.2, 6.4.3).
 
-use vrrp_common::{
-    Frame, FrameMut,
-    abi::{self, Counter, Setting},
-    wire::ethernet::{Link, is_virtual},
-};
+use vrrp_common::{Frame, FrameMut, abi::Counter, wire::ethernet::Link};
 
 use crate::{
     hook::Hook,
@@ -27,22 +23,20 @@ pub(crate) enum Destination {
 /// Gives a frame to a virtual MAC to the device while the lease is fresh. What it carries, ARP for a
 /// virtual address for one, is looked at as in any other frame after that.
 ///
-/// All other traffic pays for the look at the first five octets, and for a look into the table only
-/// where the configuration has MACs that begin otherwise.
+/// All other traffic pays for a look into the filter.
 #[inline(always)]
 pub(crate) fn receive(packet: &mut Packet<impl Hook>, link: &Link) -> Destination {
-    let Some(destination) = packet.octets::<6>(0) else { return Destination::Other };
-    if !is_virtual(destination) && maps::setting(Setting::ChosenMacs) == 0 {
-        return Destination::Other;
-    }
-    let key = abi::mac_key(packet.ifindex, link.vlan, *destination);
-    let Some((router, device_mac)) = Router::by_mac(&key) else { return Destination::Other };
+    let Some(octets) = packet.octets(0) else { return Destination::Other };
+    let destination = u64::from_be_bytes(*octets) >> 16;
+    let found = Router::by_mac(packet.filter, packet.ifindex(), link.vlan, destination);
+    let Some((router, device_mac)) = found else { return Destination::Other };
     if !router.is_open(maps::now()) {
         maps::count(router.slot, Counter::VirtualMacDropped);
         return Destination::Nobody;
     }
-    if packet.put(0, &device_mac).is_some() {
-        packet.hook.take_in();
+    if packet.put_mac(0, device_mac).is_none() {
+        return Destination::Nobody;
     }
+    packet.hook.take_in();
     Destination::Host
 }

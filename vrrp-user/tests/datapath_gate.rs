@@ -7,7 +7,10 @@ use datapath_support::{
     Bench, DEVICE_MAC, HOST, IFINDEX, OTHER_VIP, OWN, SLOT, State, VIP, VIRTUAL_MAC, Verdict, ip,
     padded, seal_ip, tagged,
 };
-use vrrp_common::wire::ethernet::{self, Vlan};
+use vrrp_common::{
+    abi,
+    wire::ethernet::{self, Vlan},
+};
 use xvrrp::datapath::Presence;
 
 const ICMP: u8 = 1;
@@ -182,4 +185,25 @@ fn removed_address() {
     bench.expect("registered", &frame, Verdict::Drop, &["traffic_dropped"]);
     bench.datapath.remove_address(IFINDEX, Vlan::NONE, VIP.into()).unwrap();
     bench.expect("removed", &frame, Verdict::Pass, &[]);
+}
+
+/// an address that has its bit of the program's filter in common with a virtual address is
+/// nobody's business, and the virtual address that shares it with another is not missed.
+#[test]
+fn addresses_with_one_bit() {
+    let bit = |address: [u8; 4]| abi::address_bit(address.into());
+    let mut others =
+        (0..u32::MAX).map(u32::to_be_bytes).filter(|it| bit(*it) == bit(VIP) && *it != VIP);
+    let (virtual_too, stranger) = (others.next().unwrap(), others.next().unwrap());
+    let mut bench = Bench::new();
+    bench.add_address(virtual_too, Vlan::NONE, SLOT);
+    bench.put(State::ClosedInstalled);
+    for address in [VIP, virtual_too] {
+        let frame = ip(UDP, address, &[0xa5; 40]);
+        bench.expect("virtual", &frame, Verdict::Drop, &["traffic_dropped"]);
+    }
+    bench.expect("no virtual address", &ip(UDP, stranger, &[0xa5; 40]), Verdict::Pass, &[]);
+    bench.datapath.remove_address(IFINDEX, Vlan::NONE, virtual_too.into()).unwrap();
+    let frame = ip(UDP, VIP, &[0xa5; 40]);
+    bench.expect("after the other went", &frame, Verdict::Drop, &["traffic_dropped"]);
 }

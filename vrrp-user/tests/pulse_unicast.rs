@@ -139,7 +139,7 @@ impl Bench {
         let (handle, reports) = pulse::spawn(specs, &slots, None, &Scheduling::default()).unwrap();
         for router in 0..routers {
             let port = Arc::clone(&port);
-            assert!(handle.send(Command::Start { router, port, source: places.own }));
+            assert!(handle.send(Command::Start { router, port, source: places.own, since: None }));
         }
         let mut bench = Self { handle, reports, slots };
         for _ in 0..routers {

@@ -11,8 +11,9 @@ pub(crate) const OBJECT: &str = "target/ebpf/xvrrp.bpf.o";
 pub(crate) const STAMP: &str = "target/ebpf/xvrrp.bpf.stamp";
 
 /// What the kernel program is made of, from the root of the workspace. The root's Cargo.toml has
-/// the version of aya-ebpf and the profile.
-pub(crate) const SOURCES: [&str; 3] = ["Cargo.toml", "vrrp-common", "vrrp-ebpf"];
+/// the version of aya-ebpf and the profile, the toolchain the flags.
+pub(crate) const SOURCES: [&str; 4] =
+    ["Cargo.toml", "vrrp-common", "vrrp-ebpf", "xtask/src/toolchain.rs"];
 
 /// Whether the kernel program exists and was built from the sources as they are now.
 pub(crate) fn is_current(root: &Path) -> io::Result<bool> {

@@ -22,6 +22,13 @@ const LINKER_VERSION: &str = "0.10.3";
 /// The LLVM major version that bpf-linker 0.10 is made for.
 const LINKER_LLVM: u32 = 22;
 
+/// The instruction set: with 32-bit arithmetic and jumps (Linux 5.1).
+const CPU: &str = "v3";
+
+/// Words of a frame are read as words, wherever they stand, not octet by octet. That is for machines
+/// that can, as those of x86-64 and arm64; the verifier of others refuses the program.
+const CPU_FEATURES: &str = "+allows-misaligned-mem-access";
+
 /// A download that hangs must not hang the build, in seconds.
 const DOWNLOAD_LIMIT: &str = "60";
 
@@ -150,7 +157,11 @@ impl Compiler {
     /// that it never waits for a build of the host crates.
     pub(crate) fn build(&self) -> Result<Command> {
         let linker = linker()?;
-        let flags = format!("-C debuginfo=2 -C linker={} -C link-arg=--btf", linker.display());
+        let flags = format!(
+            "-C debuginfo=2 -C target-cpu={CPU} -C linker={} -C link-arg=--btf \
+             -C link-arg=--cpu-features={CPU_FEATURES}",
+            linker.display()
+        );
         let mut cargo = command(self.cargo_path());
         cargo
             .current_dir(root())

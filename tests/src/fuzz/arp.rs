@@ -1,9 +1,12 @@
 //! ARP packets: what they say, what they ask, and the answers.
 
-use vrrp_common::wire::{
-    Mac,
-    arp::{self, Packet},
-    ethernet,
+use vrrp_common::{
+    FrameMut,
+    wire::{
+        Mac,
+        arp::{self, Packet},
+        ethernet,
+    },
 };
 
 use super::{Seeds, naive::word};
@@ -29,7 +32,8 @@ pub(super) fn check(octets: &[u8]) {
     assert_eq!(packet.is_answerable(), on_ethernet && sender_mac[0] % 2 == 0);
 
     // RFC 826: the opcode becomes a reply, the parties change places, the answer is filled in.
-    let answer = arp::answer(octets, ANSWERING);
+    let mut answer = *octets;
+    assert_eq!(answer.put(arp::ANSWER, &arp::answer(octets, ANSWERING)), Some(()));
     let swapped = [&octets[..6], &[0, 2], &ANSWERING, target, sender_mac, sender].concat();
     assert_eq!(answer[..], swapped);
     assert!(Packet::parse(&answer).is_some_and(|answer| answer.is_reply()));

@@ -10,6 +10,8 @@ use super::{
 pub const LENGTH: usize = 28;
 /// Where the sender's hardware address stands in it.
 pub const SENDER_MAC: usize = 8;
+/// Where an answer begins to differ from its request, but for two octets: the rest is whole words.
+pub const ANSWER: usize = 4;
 
 const REQUEST: u16 = 1;
 const REPLY: u16 = 2;
@@ -84,40 +86,46 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// The answer to a request: the two ends swap, `mac` is where the target lives (RFC 826 "Packet
-/// Reception"; A-826-05, A-5227-01).
+/// The answer to a request, from [`ANSWER`] on: the two ends swap, `mac` is where the target lives
+/// (RFC 826 "Packet Reception"; A-826-05, A-5227-01). What stands before stays as it is.
 #[inline(always)]
-pub const fn answer(request: &[u8; LENGTH], mac: Mac) -> [u8; LENGTH] {
-    let o = *request;
+pub const fn answer(request: &[u8; LENGTH], mac: Mac) -> [u64; 3] {
+    let [
+        _,
+        _,
+        _,
+        _,
+        hln,
+        pln,
+        _,
+        _, // the opcode
+        h0,
+        h1,
+        h2,
+        h3,
+        h4,
+        h5,
+        i0,
+        i1,
+        i2,
+        i3, // who asks
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        t0,
+        t1,
+        t2,
+        t3, // for what
+    ] = *request;
+    let [m0, m1, m2, m3, m4, m5] = mac;
+    let [o0, o1] = REPLY.to_be_bytes();
     [
-        o[0],
-        o[1],
-        o[2],
-        o[3],
-        o[4],
-        o[5],
-        0,
-        REPLY as u8, // opcode
-        mac[0],
-        mac[1],
-        mac[2],
-        mac[3],
-        mac[4],
-        mac[5], // sender: the virtual router
-        o[24],
-        o[25],
-        o[26],
-        o[27], //
-        o[8],
-        o[9],
-        o[10],
-        o[11],
-        o[12],
-        o[13], // target: who asked
-        o[14],
-        o[15],
-        o[16],
-        o[17],
+        u64::from_be_bytes([hln, pln, o0, o1, m0, m1, m2, m3]),
+        u64::from_be_bytes([m4, m5, t0, t1, t2, t3, h0, h1]),
+        u64::from_be_bytes([h2, h3, h4, h5, i0, i1, i2, i3]),
     ]
 }
 
@@ -139,6 +147,7 @@ pub fn gratuitous(mac: Mac, address: [u8; 4]) -> [u8; ethernet::HEADER + LENGTH]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FrameMut;
 
     const HOST: Mac = [2, 0, 0, 0, 0, 0x64];
     const ROUTER: Mac = [0, 0, 0x5e, 0, 1, 0x33];
@@ -161,7 +170,8 @@ mod tests {
     /// A-826-05: construct the answer.
     #[test]
     fn construct_answer() {
-        let octets = answer(&REQUEST_OCTETS, ROUTER);
+        let mut octets = REQUEST_OCTETS;
+        octets.put(ANSWER, &answer(&REQUEST_OCTETS, ROUTER)).unwrap();
         let packet = Packet::parse(&octets).unwrap();
         assert!(packet.is_reply());
         assert_eq!((packet.sender_mac(), packet.sender_ip()), (ROUTER, VIP));

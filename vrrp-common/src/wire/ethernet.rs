@@ -1,5 +1,7 @@
 //! Ethernet II with at most two VLAN tags (IEEE 802.1Q, 802.1ad).
 
+use core::hint::cold_path;
+
 use super::{Mac, be16};
 use crate::Frame;
 
@@ -87,6 +89,7 @@ impl Link {
             let vlan = taken.map_or(Vlan::NONE, |outer| Vlan::from_tags(outer, 0));
             return Some(Self { ethertype, vlan, payload: frame.forget_how(HEADER) });
         }
+        cold_path();
         let first: &[u8; TAG] = frame.octets(HEADER)?;
         let first_tag = be16(first[0], first[1]);
         let ethertype = be16(first[2], first[3]);

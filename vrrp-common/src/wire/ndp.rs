@@ -7,14 +7,14 @@ use super::{
     ethernet::{self, is_group},
     ipv6::{self, ALL_NODES, HOP_LIMIT, ICMP, Payload},
 };
-use crate::{Addr, Frame, FrameMut};
+use crate::{Addr, Frame};
 
 /// Octets of a solicitation without options.
 pub const SOLICITATION: usize = 24;
 /// Octets of an advertisement with the target's link-layer address.
 pub const ADVERTISEMENT: usize = 32;
 /// Where the checksum stands in each ICMPv6 message.
-pub const CHECKSUM: usize = 2;
+const CHECKSUM: usize = 2;
 /// Octets of an advertisement with its IPv6 header.
 pub const ANSWER: usize = ipv6::HEADER + ADVERTISEMENT;
 
@@ -123,15 +123,11 @@ impl<'a> Outgoing<'a> {
         if self.0[0] == SOLICITATION_TYPE { source } else { Solicitation(self.0).target() }
     }
 
-    /// What checksum and first option become when the option's link-layer address is not `old` but
-    /// `new` (RFC 1624 3). `None` when the option says something else.
+    /// What the first word of the message, which has the checksum, and the first option become when
+    /// the option's link-layer address is not `old` but `new` (RFC 1624 3). `None` when the option
+    /// says something else.
     #[inline(always)]
-    pub fn replace(
-        &self,
-        option: &[u8; UNIT],
-        old: Mac,
-        new: Mac,
-    ) -> Option<([u8; 2], [u8; UNIT])> {
+    pub fn replace(&self, option: &[u8; UNIT], old: Mac, new: Mac) -> Option<(u64, u64)> {
         let kind =
             if self.0[0] == SOLICITATION_TYPE { SOURCE_LINK_LAYER } else { TARGET_LINK_LAYER };
         let before = u64::from_be_bytes(*option);
@@ -139,9 +135,11 @@ impl<'a> Outgoing<'a> {
             return None;
         }
         let after = link_layer(kind, new);
-        let checksum = be16(self.0[CHECKSUM], self.0[CHECKSUM + 1]);
+        let o = self.0;
+        let checksum = be16(o[CHECKSUM], o[CHECKSUM + 1]);
         let sum = Sum::new().word(!checksum).long(!before).long(after);
-        Some((sum.complement().to_be_bytes(), after.to_be_bytes()))
+        let [c0, c1] = sum.complement().to_be_bytes();
+        Some((u64::from_be_bytes([o[0], o[1], c0, c1, o[4], o[5], o[6], o[7]]), after))
     }
 }
 
@@ -293,7 +291,7 @@ impl Options {
 }
 
 /// An advertisement with its IPv6 header as words of eight octets, the first octet highest. Nothing
-/// in it crosses a word, and the kernel program has no stack for the octets.
+/// in it crosses a word.
 pub type Packet = [u64; ANSWER / 8];
 
 /// An advertisement for `target`, which also sends it.
@@ -319,16 +317,6 @@ const fn advertisement(target: Addr, destination: Addr, mac: Mac, flags: u8) -> 
         target.low,
         option,
     ]
-}
-
-/// Writes a packet into the frame at `offset`. `None` when there is no room, with the frame half
-/// written.
-#[inline(always)]
-pub fn write<F: FrameMut + ?Sized>(packet: &Packet, frame: &mut F, offset: usize) -> Option<()> {
-    for (index, word) in packet.iter().enumerate() {
-        frame.put(offset + index * 8, &word.to_be_bytes())?;
-    }
-    Some(())
 }
 
 /// An unsolicited advertisement of `address` to all nodes, as a whole untagged frame (RFC 9568

@@ -16,10 +16,7 @@ use vrrp_common::{
     Addr, Family, Vrid,
     abi::{self, Alias, Counter, Counters, Place, Setting},
     ladder::Reject,
-    wire::{
-        Mac,
-        ethernet::{self, Vlan},
-    },
+    wire::{Mac, ethernet::Vlan},
 };
 
 use super::{
@@ -163,8 +160,8 @@ pub struct Datapath {
     addresses: HashMap<MapData, [u32; 3], Place>,
     addresses_ipv6: HashMap<MapData, [u32; 6], Place>,
     macs: HashMap<MapData, [u32; 4], Alias>,
-    /// Keys of those MACs that do not look like a virtual router's.
-    chosen_macs: BTreeSet<[u32; 4]>,
+    /// A bit for each address and MAC that is in the tables, or was.
+    filter: Array<MapData, abi::Filter>,
     settings: Array<MapData, u64>,
     counters: PerCpuArray<MapData, Counters>,
     doorbells: Option<Map>,
@@ -254,7 +251,7 @@ impl Datapath {
             addresses: take("ADDRESSES")?.try_into()?,
             addresses_ipv6: take("ADDRESSES_IPV6")?.try_into()?,
             macs: take("MACS")?.try_into()?,
-            chosen_macs: BTreeSet::new(),
+            filter: take("FILTER")?.try_into()?,
             settings: take("SETTINGS")?.try_into()?,
             counters: take("COUNTERS")?.try_into()?,
             doorbells: Some(take("DOORBELLS")?),
@@ -341,6 +338,7 @@ impl Datapath {
     pub fn add_address(&mut self, address: &Address, slot: u32) -> Result<(), Error> {
         let Address { ifindex, vlan, address, answer_mac, device_mac } = *address;
         let place = abi::place(slot, answer_mac, device_mac);
+        self.admit(abi::address_bit(address.into()))?;
         match Key::of(ifindex, vlan, address) {
             Key::V4(key) => insert(&mut self.addresses, &mut self.stale.addresses, key, place)?,
             Key::V6(key) => {
@@ -368,24 +366,27 @@ impl Datapath {
     /// was said of it before.
     pub fn add_virtual_mac(&mut self, entry: &VirtualMac, slot: u32) -> Result<(), Error> {
         let VirtualMac { ifindex, vlan, mac, device_mac } = *entry;
+        let mac = abi::mac_word(mac);
         let key = abi::mac_key(ifindex, vlan, mac);
-        insert(&mut self.macs, &mut self.stale.macs, key, abi::alias(slot, device_mac))?;
-        if !ethernet::is_virtual(&mac) {
-            self.chosen_macs.insert(key);
-        }
-        self.count_chosen_macs()
+        self.admit(abi::mac_bit(mac))?;
+        insert(&mut self.macs, &mut self.stale.macs, key, abi::alias(slot, device_mac))
     }
 
     /// Undoes [`Self::add_virtual_mac`].
     pub fn remove_virtual_mac(&mut self, ifindex: u32, vlan: Vlan, mac: Mac) -> Result<(), Error> {
-        let key = abi::mac_key(ifindex, vlan, mac);
-        self.macs.remove(&key)?;
-        self.chosen_macs.remove(&key);
-        self.count_chosen_macs()
+        Ok(self.macs.remove(&abi::mac_key(ifindex, vlan, abi::mac_word(mac)))?)
     }
 
-    fn count_chosen_macs(&mut self) -> Result<(), Error> {
-        Ok(self.settings.set(Setting::ChosenMacs as u32, self.chosen_macs.len() as u64, 0)?)
+    /// Lets the program look into the tables for what has this bit of the filter. To be called before
+    /// it is there, so that no frame is missed. The bit stays for ever: others may have it in common,
+    /// and without an entry it costs the look into the table.
+    fn admit(&mut self, (word, bit): (usize, u64)) -> Result<(), Error> {
+        let mut filter = self.filter.get(&0, 0)?;
+        if filter[word] & bit == 0 {
+            filter[word] |= bit;
+            self.filter.set(0, filter, 0)?;
+        }
+        Ok(())
     }
 
     /// The counters of a slot, summed over all processors, with their names.

@@ -3,6 +3,7 @@ extern crate std;
 use std::vec::Vec;
 
 use super::*;
+use crate::FrameMut;
 
 const HOST: Mac = [2, 0, 0, 0, 0, 0x64];
 const ROUTER: Mac = [0, 0, 0x5e, 0, 2, 0x33];
@@ -49,9 +50,9 @@ fn solicitation(source: [u8; 16], destination: [u8; 16], options: &[u8]) -> Vec<
 /// A packet as it is written, and nothing beyond.
 fn octets(packet: &Packet) -> [u8; ANSWER] {
     let mut out = [0xa5; 96];
-    write(packet, &mut out[..], 4).unwrap();
+    out.put(4, packet).unwrap();
     assert_eq!((&out[..4], &out[76..]), (&[0xa5; 4][..], &[0xa5; 20][..]));
-    assert!(write(packet, &mut [0; ANSWER - 1][..], 0).is_none());
+    assert!([0; ANSWER - 1].put(0, packet).is_none());
     *out[4..].first_chunk().unwrap()
 }
 
@@ -223,10 +224,10 @@ fn replace_mac() {
             let mut expected = octets;
             expected[66..].copy_from_slice(&new);
             seal(&mut expected);
-            let (checksum, option) = message.replace(option, old, new).unwrap();
+            let (head, option) = message.replace(option, old, new).unwrap();
             let mut replaced = octets;
-            replaced[42..44].copy_from_slice(&checksum);
-            replaced[64..].copy_from_slice(&option);
+            replaced.put(40, &[head]).unwrap();
+            replaced.put(64, &[option]).unwrap();
             assert_eq!(replaced, expected, "{new:x?}");
         }
         assert_eq!(message.replace(option, [2; 6], old), None);
