@@ -200,8 +200,10 @@ impl Daemon {
             Inheritance::take(&plan, &links, runtime_dir.path());
         let Estate { addresses, traces, held, made } =
             Estate::open(runtime_dir, &host, &links, &plan, &heirs).await?;
-        let slots =
-            datapath.as_ref().map_or_else(|| Arc::new(Slots::own(plan.slots())), Datapath::slots);
+        let slots = match &datapath {
+            Some(datapath) => datapath.slots(),
+            None => Arc::new(Slots::own(plan.slots()).map_err(Error::setup("the slots"))?),
+        };
         let Rings { doorbells, rejects, adverts } =
             datapath.as_mut().map(Rings::of).unwrap_or_default();
         match datapath.as_mut().map(Datapath::requesters) {
