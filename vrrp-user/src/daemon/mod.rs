@@ -14,6 +14,7 @@ mod plan;
 mod refusals;
 mod service;
 mod supervisor;
+mod vigil;
 mod virtual_macs;
 
 use std::{
@@ -44,6 +45,7 @@ use self::{
     plan::{Plan, slot_of},
     refusals::{Matter, Refusals},
     service::Request,
+    vigil::Ward,
     virtual_macs::VirtualMacs,
 };
 use crate::{
@@ -204,6 +206,8 @@ impl Daemon {
             Some(datapath) => datapath.slots(),
             None => Arc::new(Slots::own(plan.slots()).map_err(Error::setup("the slots"))?),
         };
+        let ward = Ward::inherit(Arc::clone(&slots))
+            .map_err(Error::setup("the line to the supervisor"))?;
         let Rings { doorbells, rejects, adverts } =
             datapath.as_mut().map(Rings::of).unwrap_or_default();
         match datapath.as_mut().map(Datapath::requesters) {
@@ -246,6 +250,7 @@ impl Daemon {
                 announcer.clone(),
                 Arc::clone(&slots),
                 acceptance,
+                ward,
                 held,
             ),
             plan,
