@@ -206,8 +206,6 @@ impl Daemon {
             Some(datapath) => datapath.slots(),
             None => Arc::new(Slots::own(plan.slots()).map_err(Error::setup("the slots"))?),
         };
-        let ward = Ward::inherit(Arc::clone(&slots))
-            .map_err(Error::setup("the line to the supervisor"))?;
         let Rings { doorbells, rejects, adverts } =
             datapath.as_mut().map(Rings::of).unwrap_or_default();
         match datapath.as_mut().map(Datapath::requesters) {
@@ -248,9 +246,8 @@ impl Daemon {
                 host.clone(),
                 addresses,
                 announcer.clone(),
-                Arc::clone(&slots),
                 acceptance,
-                ward,
+                Ward::inherit(&slots)?,
                 held,
             ),
             plan,

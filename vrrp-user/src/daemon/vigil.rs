@@ -8,6 +8,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     future::pending,
     io::{self, IoSlice, IoSliceMut, Write},
     mem::MaybeUninit,
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
 use tracing::{error, warn};
 
+use super::Error;
 use crate::{
     datapath::Slots,
     host::{Host, Owned},
@@ -68,12 +70,14 @@ pub(super) struct Ward {
 
 impl Ward {
     /// Takes the line over. From then on standard output is empty.
-    pub(super) fn inherit(slots: Arc<Slots>) -> io::Result<Self> {
-        let line = UnixStream::from(io::stdout().as_fd().try_clone_to_owned()?);
-        let nothing = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
-        rustix::stdio::dup2_stdout(nothing)?;
-        line.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { line: Some(line), slots, told: None })
+    pub(super) fn inherit(slots: &Arc<Slots>) -> Result<Self, Error> {
+        let line = take_stdout().map_err(Error::setup("the line to the supervisor"))?;
+        Ok(Self { line: Some(line), slots: Arc::clone(slots), told: None })
+    }
+
+    /// The slots with the leases.
+    pub(super) fn slots(&self) -> &Arc<Slots> {
+        &self.slots
     }
 
     /// Tells which addresses the supervisor is to watch from now on; before they are added, so that
@@ -234,6 +238,13 @@ impl Watch {
     }
 }
 
+fn take_stdout() -> io::Result<UnixStream> {
+    let line = UnixStream::from(io::stdout().as_fd().try_clone_to_owned()?);
+    rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?;
+    line.set_write_timeout(Some(PATIENCE))?;
+    Ok(line)
+}
+
 /// How long the first lease still holds; `None` while there is nothing to watch.
 fn first_lapse(slots: &Slots, wards: &Wards) -> Option<Duration> {
     let now = pulse::now();
@@ -256,5 +267,57 @@ async fn sleep(time: Option<Duration>) {
     match time {
         Some(time) => tokio::time::sleep(time).await,
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn wards(slot: u32, addresses: u16) -> Wards {
+        let owned = |number: u16| Owned {
+            index: 2,
+            interface: "eth0".to_owned(),
+            address: [192, 0, (number >> 8) as u8, number as u8].into(),
+            prefix: 24,
+            label: None,
+        };
+        BTreeMap::from([(slot, (0..addresses).map(owned).collect())])
+    }
+
+    /// Issue 4: the supervisor sees the leases, and hears which addresses hang on them, however many
+    /// there are.
+    #[tokio::test]
+    async fn wards_and_their_leases() {
+        let slots = Arc::new(Slots::own(3).unwrap());
+        let mut watch = Watch::default();
+        let line = Some(UnixStream::from(watch.connect().unwrap()));
+        let mut ward = Ward { line, slots: Arc::clone(&slots), told: None };
+        let telling = thread::spawn(move || {
+            ward.tell(wards(1, 1));
+            ward.tell(wards(2, 5000));
+            ward
+        });
+        while watch.wards != wards(2, 5000) {
+            readable(watch.line.as_ref()).await;
+            watch.listen();
+        }
+        let left = |watch: &Watch| first_lapse(watch.slots.as_ref().unwrap(), &watch.wards);
+        assert_eq!(left(&watch), Some(Duration::ZERO));
+        slots.get(2).open(pulse::now() + Duration::from_secs(600));
+        assert!(left(&watch).unwrap() > Duration::from_secs(500));
+
+        let mut ward = telling.join().unwrap();
+        ward.tell(Wards::new());
+        readable(watch.line.as_ref()).await;
+        watch.listen();
+        assert_eq!(left(&watch), None);
+        // Whoever has gone says nothing more.
+        drop(ward);
+        readable(watch.line.as_ref()).await;
+        watch.listen();
+        assert!(watch.line.is_none());
     }
 }
