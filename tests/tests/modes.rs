@@ -153,7 +153,7 @@ fn column(mode: &Mode) {
     assert_eq!(failed, Vec::<&str>::new(), "rows that failed with {}", mode.name);
 }
 
-/// issue 4, "attachment modes", R-6.4.2-01, R-6.4.2-02, R-6.4.3-01, R-6.4.3-12, R-7.1-01, R-7.1-02,
+/// issue 4, "attachment modes", R-6.4.2-01, R-6.4.2-02, R-6.4.3-01, R-7.1-01, R-7.1-02,
 /// R-7.1-05, R-8.1.2-01, X-12, keywords `xdp_mode` and `use_vmac`: the column of native
 /// XDP, which refuses a virtual MAC.
 #[test]
@@ -161,21 +161,21 @@ fn every_scenario_with_native() {
     column(&NATIVE);
 }
 
-/// issue 4, "attachment modes", R-6.4.2-01, R-6.4.2-02, R-6.4.3-01, R-6.4.3-12, R-7.1-01, R-7.1-02,
+/// issue 4, "attachment modes", R-6.4.2-01, R-6.4.2-02, R-6.4.3-01, R-7.1-01, R-7.1-02,
 /// R-7.1-05, R-8.1.2-01, X-12, keyword `xdp_mode`: the column of generic XDP.
 #[test]
 fn every_scenario_with_generic() {
     column(&GENERIC);
 }
 
-/// issue 4, "attachment modes", R-6.4.2-01, R-6.4.2-02, R-6.4.3-01, R-6.4.3-12, R-7.1-01, R-7.1-02,
+/// issue 4, "attachment modes", R-6.4.2-01, R-6.4.2-02, R-6.4.3-01, R-7.1-01, R-7.1-02,
 /// R-7.1-05, R-8.1.2-01, X-12, keyword `xdp_mode`: the column of tcx.
 #[test]
 fn every_scenario_with_tcx() {
     column(&TCX);
 }
 
-/// issue 4, "attachment modes", R-6.4.2-01, R-6.4.2-02, R-6.4.3-01, R-6.4.3-12, R-7.1-01, R-7.1-02,
+/// issue 4, "attachment modes", R-6.4.2-01, R-6.4.2-02, R-6.4.3-01, R-7.1-01, R-7.1-02,
 /// R-7.1-05, R-8.1.2-01, keyword `xdp_mode`: the column without a program.
 #[test]
 fn every_scenario_with_none() {
