@@ -345,9 +345,14 @@ fn takeover(cell: &Cell<'_>) -> String {
     let [advert, announcement, answer, ping] = failover.delays();
     let due = Config { priority: 100, ..cell.config.clone() }.active_down_interval();
     let due = due.as_secs_f64() * 1e3;
-    let limit = due + TOLERANCE.as_secs_f64() * 1e3;
+    let within = |ms: f64, tolerance: Duration| ms <= due + tolerance.as_secs_f64() * 1e3;
     assert!(advert > due - 1.0, "{advert} ms, {due}");
-    assert!([advert, announcement, answer, ping].iter().all(|ms| *ms <= limit), "{failover:?}");
+    assert!(within(advert, TOLERANCE), "{failover:?}");
+    // Addresses and announcements are not the pulse's, and wait for busy tasks.
+    assert!(
+        [announcement, answer, ping].iter().all(|ms| within(*ms, TOLERANCE * 4)),
+        "{failover:?}"
+    );
     cell.wait_for_master(1);
     "in time".into()
 }
