@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use rustix::net::{AddressFamily, SocketType, netdevice::name_to_index, socket};
 use serde::Deserialize;
 
 use crate::{Lab, Launch, Mac, Namespace, Process, output_of};
@@ -224,6 +225,17 @@ impl Node {
     /// `ip` failed.
     pub fn cut(&self) -> Result<()> {
         self.switch.ip(&["link", "set", &self.port, "down"]).map(drop)
+    }
+
+    /// Runs `work` in the namespace of the switch, with the index of the node's port.
+    ///
+    /// # Errors
+    /// There is no port, or `work` failed.
+    pub fn at_switch<T: Send>(&self, work: impl FnOnce(u32) -> Result<T> + Send) -> Result<T> {
+        self.switch.enter(|| {
+            let socket = socket(AddressFamily::UNIX, SocketType::DGRAM, None)?;
+            work(name_to_index(&socket, &self.port)?)
+        })
     }
 
     /// Keeps all nodes that this is said of from hearing each other; the client and they still hear

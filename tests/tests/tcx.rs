@@ -1,5 +1,4 @@
-//! The programs of the tcx hook in a network: VLAN tags beside the frame, what leaves, and the daemon
-//! with each way of attaching.
+//! The programs of the tcx hook in a network: VLAN tags beside the frame, and what leaves.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
@@ -10,10 +9,7 @@ use std::{
 };
 
 use anyhow::Result;
-use rig::{
-    BpfObjects, Capture, Config, Daemon, Footprint, Lab, Mac, Node, PacketSocket, Router,
-    wait_until, wire,
-};
+use rig::{Lab, Mac, Node, PacketSocket, wait_until, wire};
 use rustix::net::{AddressFamily, SocketType, netdevice::name_to_index, socket};
 use vrrp_common::{
     AdverInterval, Family, Priority, Version, Vrid,
@@ -315,55 +311,4 @@ fn the_kernel_speaks_for_virtual_addresses_with_the_virtual_mac() {
     node.run(&["ping", "-c8", "-i0.5", "-W5", &client.address().to_string()]).unwrap();
     let learned = client.run(&["ip", "neigh", "show", &node.address().to_string()]).unwrap();
     assert!(learned.contains(&node.mac().to_string()), "{learned}");
-}
-
-fn serves_and_leaves_nothing(mode: &'static str, extra: &'static str) {
-    let config = |priority| Config {
-        version: 3,
-        advert_int: Duration::from_millis(200),
-        priority,
-        extra,
-        ..Config::default()
-    };
-    let lab = Lab::new(2).unwrap();
-    let before = Footprint::of(lab.node(1)).unwrap();
-    let capture = Capture::start(lab.client()).unwrap();
-    let start = |node, priority| {
-        Router::start(lab.node(node), Daemon::Xvrrp, &config(priority).to_string()).unwrap()
-    };
-    let mut master = start(0, 200);
-    lab.wait_for_answerer(&capture, VIP, 0, SETTLING).unwrap();
-    let mut backup = start(1, 100);
-    // At first nobody answers for its status.
-    let absorbed = || Ok(backup.status().is_ok_and(|rows| rows[0].counter("adverts_absorbed") > 0));
-    wait_until("adverts without news", SETTLING, absorbed).unwrap();
-    for router in [&master, &backup] {
-        assert_eq!(router.status().unwrap()[0].xdp_mode, mode);
-    }
-    assert_eq!(backup.status().unwrap()[0].counter("arp_answered"), 0);
-
-    master.crash().unwrap();
-    lab.wait_for_answerer(&capture, VIP, 1, SETTLING).unwrap();
-    assert!(backup.status().unwrap()[0].counter("arp_answered") > 0);
-
-    let objects = BpfObjects::held_in(lab.node(1)).unwrap();
-    assert!(!objects.is_empty());
-    assert!(backup.stop().unwrap().success());
-    let after = Footprint::of(lab.node(1)).unwrap();
-    assert_eq!(before.difference(&after), Vec::<String>::new());
-    let freed = || Ok(objects.still_there()?.is_empty());
-    wait_until(&format!("the end of {objects:?}"), SETTLING, freed).unwrap();
-}
-
-/// keyword `xdp_mode`, issue 2, X-12: with tcx, as with XDP, the address moves when the master dies,
-/// the program answers for it, and a stop leaves nothing behind.
-#[test]
-fn the_daemon_works_with_tcx() {
-    serves_and_leaves_nothing("tcx", "xdp_mode tcx");
-}
-
-/// keyword `xdp_mode`, issue 2, X-12: the same with generic XDP, which `auto` does not choose here.
-#[test]
-fn the_daemon_works_with_generic_xdp() {
-    serves_and_leaves_nothing("generic", "xdp_mode generic");
 }

@@ -500,17 +500,6 @@ fn the_macvlan_has_the_virtual_addresses_only() {
     assert!(cluster.config.vips().all(|vip| !own.contains(&vip)), "{own:?}");
 }
 
-/// Issue 3, issue 4: on veth a native program cannot take in what is sent to a virtual MAC. The
-/// status says so, and a macvlan does it.
-#[test]
-fn native_on_veth_refuses() {
-    let cluster = Cluster::start(ipv4("use_vmac\n    xdp_mode native"));
-    let status = cluster.status(0);
-    assert_eq!(status.xdp_mode, "none");
-    assert!(status.xdp_reason.contains("native on veth"), "{}", status.xdp_reason);
-    cluster.ping(cluster.config.vip);
-}
-
 /// Puts the interface of `node` into a bridge that has its address.
 fn bridge(node: &Node) {
     let namespace = node.namespace();

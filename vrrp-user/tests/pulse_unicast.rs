@@ -135,7 +135,7 @@ impl Bench {
         let mac = device.mac.unwrap();
         let port = Arc::new(Port::unicast(device.index, mac, places.own).unwrap());
         let routers = specs.len();
-        let slots = Arc::new(Slots::own(1 + u32::try_from(routers).unwrap()));
+        let slots = Arc::new(Slots::own(1 + u32::try_from(routers).unwrap()).unwrap());
         let (handle, reports) = pulse::spawn(specs, &slots, None, &Scheduling::default()).unwrap();
         for router in 0..routers {
             let port = Arc::clone(&port);

@@ -13,6 +13,7 @@ use tracing::{debug, error, warn};
 use super::{
     acceptance::{Acceptance, Means},
     plan::{Plan, all_addresses, interface_of, slot_of, virtual_mac_of},
+    vigil::Ward,
 };
 use crate::{
     announce::{self, Announcer, Target},
@@ -20,7 +21,7 @@ use crate::{
     datapath::{Presence, Slots},
     election::{Announce, State},
     host::{Change, Host, Journal, Link, Owned, Placed},
-    pulse::{Board, Report, RouterId},
+    pulse::{self, Board, Report, RouterId},
 };
 
 /// Addresses that somebody else removes are added again at most once in this time: who removes them
@@ -37,6 +38,9 @@ pub(super) struct Addresses {
     announcer: Announcer,
     slots: Arc<Slots>,
     acceptance: Acceptance,
+    ward: Ward,
+    /// Interfaces without the kernel program.
+    bare: BTreeSet<String>,
     interfaces: BTreeMap<String, (u32, [u8; 6])>,
     /// Macvlans that have the addresses of a router instead of its interface.
     macvlans: BTreeMap<RouterId, String>,
@@ -58,8 +62,8 @@ impl Addresses {
         host: Host,
         journal: Journal,
         announcer: Announcer,
-        slots: Arc<Slots>,
         acceptance: Acceptance,
+        ward: Ward,
         inherited: Vec<Vec<Owned>>,
     ) -> Self {
         // Until their elections have decided, they stay.
@@ -69,8 +73,10 @@ impl Addresses {
             host,
             journal,
             announcer,
-            slots,
+            slots: Arc::clone(ward.slots()),
             acceptance,
+            ward,
+            bare: BTreeSet::new(),
             interfaces: BTreeMap::new(),
             macvlans: BTreeMap::new(),
             others: BTreeSet::new(),
@@ -122,8 +128,10 @@ impl Addresses {
         let former = std::mem::replace(&mut self.interfaces, interfaces);
         self.compare(links);
 
+        let interfaces = self.plan.interfaces().into_iter();
+        self.bare = interfaces.filter(|name| !has_program(name)).map(str::to_owned).collect();
         self.acceptance.settle(has_program);
-        self.acceptance.guard(&self.held);
+        self.guard();
 
         // What could not be removed is tried again.
         let unwanted: Vec<_> =
@@ -133,6 +141,10 @@ impl Addresses {
 
         let lacking =
             self.routers(|own, router| own.wanted[router] && may(router) && own.lacks(router));
+        let (lacking, lapsed): (Vec<_>, Vec<_>) =
+            lacking.into_iter().partition(|router| self.has_lease(*router));
+        // Whoever has no lease may have a better router, and not have heard of it yet.
+        all_done &= lapsed.is_empty();
         if !lacking.is_empty() {
             if self.mended.is_some_and(|last| last.elapsed() < MENDING) {
                 all_done = false;
@@ -185,6 +197,31 @@ impl Addresses {
         for router in routers {
             self.announce(router, Announce::TakeOver).await;
         }
+    }
+
+    /// Has those guarded who keep others from the addresses that are there, or are about to be: from
+    /// what must not be accepted, and from what nobody pays for.
+    fn guard(&mut self) {
+        self.acceptance.guard(&self.held);
+        let unprotected = |router: RouterId, owned: &&Owned| {
+            self.bare.contains(match self.macvlans.get(&router) {
+                Some(macvlan) if *macvlan == owned.interface => {
+                    &self.plan.routers[router].interface
+                }
+                _ => &owned.interface,
+            })
+        };
+        let wards = self.held.iter().enumerate().map(|(router, held)| {
+            let held = held.iter().filter(|owned| unprotected(router, owned));
+            (slot_of(router), held.cloned().collect::<Vec<_>>())
+        });
+        self.ward.tell(wards.filter(|(_, held)| !held.is_empty()).collect());
+    }
+
+    /// True while its adverts pay for its addresses.
+    fn has_lease(&self, router: RouterId) -> bool {
+        let lease = self.slots.get(slot_of(router)).lease();
+        lease.is_some_and(|until| pulse::now() < until)
     }
 
     /// True when an address is to be there and is not.
@@ -298,7 +335,7 @@ impl Addresses {
             // While one stays, what is sent to it is still ours to drop.
             self.mark(router, Presence::Installed);
         }
-        self.acceptance.guard(&self.held);
+        self.guard();
         let gone: Vec<_> = owned.iter().filter(|owned| !left.contains(owned)).collect();
         if let Err(reason) = self.journal.forget(gone) {
             warn!("{reason}");
@@ -318,7 +355,7 @@ impl Addresses {
         for router in &routers {
             self.mark(*router, Presence::Arriving);
         }
-        self.acceptance.guard(&self.held);
+        self.guard();
         let added = self.host.add_addresses(&placed).await;
         let mut not_ours = BTreeSet::new();
         for place in added.present {
@@ -337,7 +374,7 @@ impl Addresses {
         if not_ours.is_empty() {
             return;
         }
-        self.acceptance.guard(&self.held);
+        self.guard();
         if let Err(reason) = self.journal.forget(&not_ours) {
             warn!("{reason}");
         }

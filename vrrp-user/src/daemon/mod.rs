@@ -15,6 +15,7 @@ mod plan;
 mod refusals;
 mod service;
 mod supervisor;
+mod vigil;
 mod virtual_macs;
 
 use std::{
@@ -46,6 +47,7 @@ use self::{
     plan::{Plan, slot_of},
     refusals::{Matter, Refusals},
     service::Request,
+    vigil::Ward,
     virtual_macs::VirtualMacs,
 };
 use crate::{
@@ -205,8 +207,10 @@ impl Daemon {
             Inheritance::take(&plan, &links, runtime_dir.path());
         let Estate { addresses, traces, held, made } =
             Estate::open(runtime_dir, &host, &links, &plan, &heirs).await?;
-        let slots =
-            datapath.as_ref().map_or_else(|| Arc::new(Slots::own(plan.slots())), Datapath::slots);
+        let slots = match &datapath {
+            Some(datapath) => datapath.slots(),
+            None => Arc::new(Slots::own(plan.slots()).map_err(Error::setup("the slots"))?),
+        };
         let Rings { doorbells, rejects, adverts } =
             datapath.as_mut().map(Rings::of).unwrap_or_default();
         match datapath.as_mut().map(Datapath::requesters) {
@@ -246,8 +250,8 @@ impl Daemon {
                 host.clone(),
                 addresses,
                 announcer.clone(),
-                Arc::clone(&slots),
                 acceptance,
+                Ward::inherit(&slots)?,
                 held,
             ),
             plan,

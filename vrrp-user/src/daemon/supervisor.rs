@@ -1,4 +1,4 @@
-//! The supervisor: a process that does nothing but wait for the one that does the work, the worker.
+//! The supervisor: a process that does little but wait for the one that does the work, the worker.
 //!
 //! A worker that dies is started again at once, takes over what it has left in the kernel, and goes
 //! on as Active where the lease still holds. One that dies soon again is started after a pause; since
@@ -6,9 +6,10 @@
 //! supervisor gives up.
 //!
 //! The runtime directory's lock is the worker's standard input: it is held until both processes are
-//! gone. A worker whose supervisor dies goes on, and says so. Where a virtual router has no kernel
-//! program (`xdp_mode none`) nothing but this process notices that the worker died, and nothing at
-//! all that it hangs: the new worker removes the addresses first, and starts as Backup.
+//! gone. Its standard output is a line to the supervisor. A worker whose supervisor dies goes on, and
+//! says so. Where a virtual router has no kernel program (`xdp_mode none`) nothing but this process
+//! keeps its leases, see [`super::vigil`], and a new worker removes the addresses first, and starts as
+//! Backup.
 
 use std::{
     env, io,
@@ -25,7 +26,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::{Error, journal};
+use super::{Error, journal, vigil::Watch};
 use crate::{
     api,
     datapath::{Heritage, Owner},
@@ -51,16 +52,17 @@ pub async fn supervise(runtime_dir: &Path) -> Result<u8, Error> {
     let runtime_dir = RuntimeDir::claim(runtime_dir)?;
     let mut signals = Signals::new().map_err(Error::setup("signal handlers"))?;
     let mut deaths = Deaths::default();
+    let mut watch = Watch::default();
     loop {
         let born = Instant::now();
-        let mut worker = match start(&runtime_dir) {
+        let mut worker = match start(&runtime_dir, &mut watch) {
             Ok(worker) => worker,
             Err(error) => {
                 clean_up(&runtime_dir, None).await?;
                 return Err(error);
             }
         };
-        let status = signals.attend(&mut worker).await?;
+        let status = signals.attend(&mut worker, &mut watch).await?;
         if let Some(code) = last_word(status) {
             if code != 0 && deaths.0 > 0 {
                 // Its predecessor ran, and nobody goes on with what that left.
@@ -131,11 +133,11 @@ pub(super) fn watch_parent() -> io::Result<()> {
     Ok(())
 }
 
-fn start(runtime_dir: &RuntimeDir) -> Result<Child, Error> {
+fn start(runtime_dir: &RuntimeDir, watch: &mut Watch) -> Result<Child, Error> {
     let setup = Error::setup("the worker");
-    let lock = match runtime_dir.lock() {
-        Ok(lock) => lock,
-        Err(error) => return Err(setup(error)),
+    let (lock, line) = match (runtime_dir.lock(), watch.connect()) {
+        (Ok(lock), Ok(line)) => (lock, line),
+        (Err(error), _) | (_, Err(error)) => return Err(setup(error)),
     };
     let mut arguments = env::args_os();
     let mut worker = std::process::Command::new("/proc/self/exe");
@@ -143,7 +145,8 @@ fn start(runtime_dir: &RuntimeDir) -> Result<Child, Error> {
         .arg0(arguments.next().unwrap_or_default())
         .args(arguments)
         .arg(WORKER_OPTION)
-        .stdin(lock);
+        .stdin(lock)
+        .stdout(line);
     Command::from(worker).spawn().map_err(setup)
 }
 
@@ -200,12 +203,13 @@ impl Signals {
         })
     }
 
-    /// Passes signals on until the worker has ended.
-    async fn attend(&mut self, worker: &mut Child) -> Result<ExitStatus, Error> {
+    /// Passes signals on and keeps the leases until the worker has ended.
+    async fn attend(&mut self, worker: &mut Child, watch: &mut Watch) -> Result<ExitStatus, Error> {
         loop {
             let arrived = tokio::select! {
                 status = worker.wait() => return status.map_err(Error::setup("waiting for the worker")),
                 arrived = self.next() => arrived,
+                never = watch.keep() => match never {},
             };
             let pid = worker.id().and_then(|id| Pid::from_raw(id.cast_signed()));
             // One that has died meanwhile needs none.

@@ -1,5 +1,7 @@
 //! The slots: what each virtual router shares with the kernel program.
 
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release, SeqCst};
 use std::sync::atomic::fence;
@@ -15,14 +17,9 @@ use crate::{election::Instant, sys::memory::SlotMemory};
 /// How often news are read that somebody writes at the same time: each write takes nanoseconds.
 const READS: usize = 64;
 
-/// All slots. Where there is no kernel program they are ordinary memory, and everything that is
+/// All slots. Where there is no kernel program they are memory without it, and everything that is
 /// written about them holds with nobody on the other side.
-pub struct Slots(Memory);
-
-enum Memory {
-    Shared(SlotMemory),
-    Own(Vec<abi::Slot<AtomicU64>>),
-}
+pub struct Slots(SlotMemory);
 
 /// News that the kernel program left in a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -59,14 +56,24 @@ impl Presence {
 }
 
 impl Slots {
-    /// Memory shared with the kernel program.
+    /// Memory shared with the kernel program, or with another process.
     pub fn shared(memory: SlotMemory) -> Self {
-        Self(Memory::Shared(memory))
+        Self(memory)
     }
 
     /// Memory of our own, for `count` slots.
-    pub fn own(count: u32) -> Self {
-        Self(Memory::Own((0..count).map(|_| abi::Slot::default()).collect()))
+    pub fn own(count: u32) -> io::Result<Self> {
+        SlotMemory::anonymous(count as usize).map(Self)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u32 {
+        self.0.slots().len() as u32
+    }
+
+    /// The memory, for [`SlotMemory::map`] in another process.
+    pub fn memory(&self) -> BorrowedFd<'_> {
+        self.0.source()
     }
 
     /// The slot with this index.
@@ -75,11 +82,7 @@ impl Slots {
     ///
     /// If there is no such slot: indices come from the daemon's own numbering, never from outside.
     pub fn get(&self, index: u32) -> Slot<'_> {
-        let slots = match &self.0 {
-            Memory::Shared(memory) => memory.slots(),
-            Memory::Own(slots) => slots,
-        };
-        Slot(&slots[index as usize])
+        Slot(&self.0.slots()[index as usize])
     }
 }
 
@@ -275,7 +278,7 @@ pub(crate) mod testing {
     /// kernel's stamp of the doorbell comes after the answer to another.
     #[test]
     fn doorbells() {
-        let slots = Slots::own(1);
+        let slots = Slots::own(1).unwrap();
         let slot = slots.get(0);
         let kind = Kind::Higher;
         assert!(slot.tell(kind, &heard(200), second(1), false));
@@ -293,7 +296,7 @@ pub(crate) mod testing {
     /// R-7.1-13: news that two processors wrote over each other are no news.
     #[test]
     fn torn_news() {
-        let slots = Slots::own(1);
+        let slots = Slots::own(1).unwrap();
         let slot = slots.get(0);
         let kind = Kind::Higher;
         slot.tell(kind, &heard(200), second(1), false);
@@ -305,7 +308,7 @@ pub(crate) mod testing {
     /// Rule 1 of the design: an advert of ours does not open what the program has closed.
     #[test]
     fn closed_stays_closed() {
-        let slots = Slots::own(1);
+        let slots = Slots::own(1).unwrap();
         let slot = slots.get(0);
         slot.open(second(1));
         slot.renew(second(2));

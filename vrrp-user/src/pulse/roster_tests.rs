@@ -25,7 +25,7 @@ struct Bench {
 
 impl Bench {
     fn new(count: usize, priority: u8) -> Self {
-        let slots = Arc::new(Slots::own(count as u32 + 1));
+        let slots = Arc::new(Slots::own(count as u32 + 1).unwrap());
         let specs = (0..count).map(|id| {
             let mut spec = spec();
             spec.slot = id as u32 + 1;

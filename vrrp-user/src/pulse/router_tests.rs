@@ -87,7 +87,7 @@ impl Bench {
     fn with(change: impl FnOnce(&mut Spec)) -> Self {
         let mut spec = spec();
         change(&mut spec);
-        let slots = Arc::new(Slots::own(2));
+        let slots = Arc::new(Slots::own(2).unwrap());
         let (port, network) = port();
         let (reports, reported) = tokio::sync::mpsc::channel(64);
         Self {
@@ -170,7 +170,7 @@ fn advert(priority: u8, last: u8) -> Heard {
 fn rules_before_start() {
     let bench = Bench::new(|_| {});
     assert_eq!(bench.slot().rules(), bench.router.demanded().pack());
-    assert_ne!(bench.slot().rules(), Slots::own(1).get(0).rules());
+    assert_ne!(bench.slot().rules(), Slots::own(1).unwrap().get(0).rules());
     assert!(bench.board.snapshot(0).since > Instant::default());
 }
 

@@ -1,16 +1,24 @@
 //! Slots as shared memory.
 #![expect(unsafe_code, reason = "maps the kernel's array into our address space")]
 
-use std::{io, os::fd::AsFd, ptr, slice, sync::atomic::AtomicU64};
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    ptr, slice,
+    sync::atomic::AtomicU64,
+};
 
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::{
+    fs::{MemfdFlags, ftruncate, memfd_create},
+    mm::{MapFlags, ProtFlags, mmap, munmap},
+};
 use vrrp_common::abi::Slot;
 
-/// The slot array of the kernel program, mapped for reading and writing. It stays valid after the
-/// map's file descriptor is closed.
+/// An array of slots, the kernel program's or a file's, mapped for reading and writing.
 pub struct SlotMemory {
     start: ptr::NonNull<Slot<AtomicU64>>,
     slots: usize,
+    source: OwnedFd,
 }
 
 // SAFETY: the memory is shared with the kernel and with other threads alike, and all of it is
@@ -20,8 +28,10 @@ unsafe impl Send for SlotMemory {}
 unsafe impl Sync for SlotMemory {}
 
 impl SlotMemory {
-    /// Maps the first `slots` elements of the mmapable array map behind `map`.
-    pub fn map(map: impl AsFd, slots: usize) -> io::Result<Self> {
+    /// Maps the first `slots` elements of the mmapable array map, or of the file, behind `source`. A file
+    /// must be as long as that, and stay so.
+    pub fn map(source: impl AsFd, slots: usize) -> io::Result<Self> {
+        let source = source.as_fd().try_clone_to_owned()?;
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
         let start = unsafe {
             mmap(
@@ -29,12 +39,24 @@ impl SlotMemory {
                 Self::length(slots),
                 ProtFlags::READ | ProtFlags::WRITE,
                 MapFlags::SHARED,
-                map.as_fd(),
+                &source,
                 0,
             )?
         };
         let start = ptr::NonNull::new(start.cast()).ok_or(io::ErrorKind::Other)?;
-        Ok(Self { start, slots })
+        Ok(Self { start, slots, source })
+    }
+
+    /// Maps a new file of `slots` zeroed slots, which is in memory only.
+    pub fn anonymous(slots: usize) -> io::Result<Self> {
+        let file = memfd_create("slots", MemfdFlags::CLOEXEC)?;
+        ftruncate(&file, Self::length(slots) as u64)?;
+        Self::map(file, slots)
+    }
+
+    /// What is mapped, for another process to map it as well.
+    pub fn source(&self) -> BorrowedFd<'_> {
+        self.source.as_fd()
     }
 
     /// The slots.
