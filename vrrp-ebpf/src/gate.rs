@@ -56,9 +56,7 @@ fn guard(
     let barred = if router.is_open(maps::now()) { abi::AWAITED } else { abi::INSTALLED };
     let counter = if presence & barred != 0 {
         Counter::TrafficDropped
-    } else if presence & abi::INSTALLED == 0 {
-        return Verdict::Pass;
-    } else if router.accepts() || is_discovery {
+    } else if presence & abi::INSTALLED == 0 || router.accepts() || is_discovery {
         return Verdict::Pass;
     } else {
         Counter::NotAccepted
