@@ -81,10 +81,11 @@ pub fn xvrrp_ingress(ctx: TcContext) -> i32 {
 #[classifier]
 #[inline(always)]
 pub fn xvrrp_egress(ctx: TcContext) -> i32 {
-    // What came in here and goes back is an answer of ours, or another host's traffic: a quarter of the
-    // cost of an answer would be to look at it once more.
     // SAFETY: the context is the one that the program was called with.
-    if unsafe { (*ctx.skb.skb).ingress_ifindex } == ctx.ifindex() {
+    let (origin, protocol) = unsafe { ((*ctx.skb.skb).ingress_ifindex, (*ctx.skb.skb).protocol) };
+    // ARP that came in here and goes back is an answer of the program for what comes in, and right
+    // already; the kernel's own has come in nowhere.
+    if origin == ctx.ifindex() && protocol == u32::from(ethernet::ARP.to_be()) {
         return TCX_NEXT;
     }
     match egress::send(&ctx) {
