@@ -246,6 +246,37 @@ fn a_killed_daemon_leaves_a_fenced_host() {
     }
 }
 
+/// Issue 4, keyword `xdp_orphan`: with `serve-until-peer` a host without a daemon answers until another
+/// router advertises, however low its priority; without one, the next daemon goes on where the last
+/// one was.
+#[test]
+fn an_orphan_serves_until_a_peer_is_heard() {
+    let extra = "nopreempt\n    xdp_orphan serve-until-peer";
+    let config = Config { extra, ..config(100, Duration::from_millis(200)) };
+    let lab = Lab::new(2).unwrap();
+    let capture = Capture::start(lab.client()).unwrap();
+    let mut master = launched(Launch::Nsenter, &lab, &config);
+    lab.wait_for_answerer(&capture, VIP, 0, SETTLING).unwrap();
+    let has_address = || Ok(lab.node(0).addresses()?.contains(&VIP.into()));
+    wait_until("the address", SETTLING, has_address).unwrap();
+    // Its lease has lapsed twice when it is asked.
+    let kill = |master: &mut Router| {
+        master.process().kill().unwrap();
+        capture.wait_for(SystemTime::now(), config.advert_int * 6, |_| false);
+        assert_eq!(lab.answerers(&capture, VIP).unwrap(), [0], "nobody else is there");
+    };
+    kill(&mut master);
+    master = launched(Launch::Nsenter, &lab, &config);
+    master.wait_for_line(RESUMED, SETTLING).unwrap();
+    kill(&mut master);
+
+    let peer = Config { priority: 1, ..config.clone() };
+    let _peer = Router::start(lab.node(1), Daemon::Xvrrp, &peer.to_string()).unwrap();
+    lab.wait_for_answerer(&capture, VIP, 1, SETTLING).unwrap();
+    assert_eq!(lab.answerers(&capture, VIP).unwrap(), [1]);
+    assert!(has_address().unwrap(), "nobody was there to remove it");
+}
+
 /// the same with IPv6: a dead daemon's host answers no Neighbor Solicitation when its peer has
 /// taken over.
 #[test]

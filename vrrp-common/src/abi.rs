@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Changes with every change of this file: a controller only adopts a program that says the same.
-pub const VERSION: u32 = 11;
+pub const VERSION: u32 = 12;
 
 /// Slot 0 belongs to no virtual router: its counters are for what cannot be ascribed to one.
 pub const NO_SLOT: u32 = 0;
@@ -39,6 +39,8 @@ pub struct Slot<W> {
     /// 1 where what is sent to such addresses is dropped while the lease is fresh, too, Neighbor
     /// Discovery and ARP apart: `xdp_no_accept`.
     pub no_accept: W,
+    /// 1 where a lease that has lapsed goes on until an advert is heard: `xdp_orphan`.
+    pub serves_on: W,
     /// When the last advert that was accepted came in, in nanoseconds of CLOCK_MONOTONIC.
     pub last_seen: W,
     /// [`Heard::digest`] of the advert whose repetitions are no news, 0 for none.
@@ -562,7 +564,7 @@ mod tests {
     /// The layout that both sides rely on: words without gaps, a name for each counter.
     #[test]
     fn layout() {
-        assert_eq!(size_of::<Slot<u64>>(), (13 + 8 * Kind::COUNT) * 8);
+        assert_eq!(size_of::<Slot<u64>>(), (14 + 8 * Kind::COUNT) * 8);
         assert_eq!(Counter::ReportsLost as usize + 1, Counter::COUNT);
         assert_eq!(size_of::<Requester>(), 32);
         assert_eq!(word_mac(mac_word([1, 2, 3, 4, 5, 6])), [1, 2, 3, 4, 5, 6]);

@@ -102,6 +102,10 @@ fn accept(router: &Router, heard: &Heard, own: Rank) {
     if heard.addresses_differ {
         tally.count(Counter::AddressListDiffers);
     }
+    // Whoever it is serves now, or will; this host only did because nobody was heard.
+    if router.is_orphan(now) && router.close() {
+        tally.count(Counter::ClosedByProgram);
+    }
     let (expected, ignored) = router.known();
     let fate = if heard.digest == expected {
         router.stamp(now);

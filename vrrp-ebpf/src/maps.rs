@@ -220,8 +220,21 @@ impl Router {
     /// True while this host answers for the addresses.
     #[inline(always)]
     pub(crate) fn is_open(&self, now: u64) -> bool {
+        self.lease() > now || self.is_orphan(now)
+    }
+
+    /// True while a lease that has lapsed goes on, because nobody else was heard since.
+    #[inline(always)]
+    pub(crate) fn is_orphan(&self, now: u64) -> bool {
         // SAFETY: as in `rules`.
-        unsafe { (&raw const (*self.shared).lease).read_volatile() > now }
+        let serves_on = unsafe { (&raw const (*self.shared).serves_on).read_volatile() != 0 };
+        serves_on && (1..=now).contains(&self.lease())
+    }
+
+    #[inline(always)]
+    fn lease(&self) -> u64 {
+        // SAFETY: as in `rules`.
+        unsafe { (&raw const (*self.shared).lease).read_volatile() }
     }
 
     /// Closes the slot until the controller opens it again, also where the lease is over: adverts

@@ -113,6 +113,7 @@ fn spec(slot: u32, version: Version, priority: u8, unicast: Unicast) -> Spec {
         coverage: Coverage::PseudoHeader,
         believe: Believe::Either,
         owner_ignores: false,
+        serves_on: false,
         skip_check_addresses: false,
     }
 }

@@ -92,6 +92,7 @@ impl Completion<'_> {
             virtual_mac,
             unicast,
             garp,
+            serves_on: draft.serves_on.unwrap_or(defaults.serves_on),
             xdp_mode: draft.xdp_mode.unwrap_or(defaults.xdp_mode),
         })
     }

@@ -11,6 +11,9 @@ use super::{
     Garp, Global, XdpMode, code, diagnostic::Findings, parser::Statement, scheduling, values,
 };
 
+/// The choices of `xdp_orphan`.
+pub(super) const ORPHANS: [(&str, bool); 2] = [("close", false), ("serve-until-peer", true)];
+
 /// The choices of `xdp_mode`.
 pub(super) const XDP_MODES: [(&str, XdpMode); 5] = [
     ("auto", XdpMode::Auto),
@@ -60,6 +63,8 @@ pub(super) struct Defaults {
     pub(super) accept_in_program: bool,
     pub(super) check_unicast_source: bool,
     pub(super) strict: bool,
+    /// `xdp_orphan`.
+    pub(super) serves_on: bool,
     pub(super) xdp_mode: XdpMode,
     /// Something in global_defs could not be evaluated, so no instance can be trusted.
     pub(super) left_out: bool,
@@ -84,6 +89,7 @@ impl Default for Defaults {
             accept_in_program: false,
             check_unicast_source: false,
             strict: false,
+            serves_on: false,
             xdp_mode: XdpMode::Auto,
             left_out: false,
         }
@@ -142,6 +148,10 @@ fn apply(
         "vrrp_version" => {
             let version = values::choice(statement, &VERSIONS, "the line is ignored", findings);
             defaults.version = version.or(defaults.version);
+        }
+        "xdp_orphan" => {
+            let orphan = values::choice(statement, &ORPHANS, "the line is ignored", findings);
+            defaults.serves_on = orphan.unwrap_or(defaults.serves_on);
         }
         "xdp_mode" => {
             let mode = values::choice(statement, &XDP_MODES, "the line is ignored", findings);

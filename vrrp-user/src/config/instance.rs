@@ -9,7 +9,7 @@ use super::{
     auth::Auth,
     code,
     diagnostic::Findings,
-    global::{self, CHECKSUMS, VERSIONS, XDP_MODES},
+    global::{self, CHECKSUMS, ORPHANS, VERSIONS, XDP_MODES},
     parser::Statement,
     source::{Sources, Span},
     unicast, values, vmac,
@@ -58,6 +58,8 @@ pub(super) struct Draft {
     pub(super) owner_ignores: Option<bool>,
     pub(super) believe: Option<Believe>,
     pub(super) garp: GarpDraft,
+    /// `xdp_orphan`.
+    pub(super) serves_on: Option<bool>,
     pub(super) xdp_mode: Option<XdpMode>,
     /// Something that cannot be left away is not implemented; it has been reported.
     pub(super) left_out: bool,
@@ -186,6 +188,9 @@ impl Draft {
             "vmac_xmit_base" => self.virtual_mac.from_base = Some(span),
             "xdp_mode" => {
                 self.xdp_mode = values::choice(statement, &XDP_MODES, IGNORED, findings);
+            }
+            "xdp_orphan" => {
+                self.serves_on = values::choice(statement, &ORPHANS, IGNORED, findings);
             }
             "xdp_believe_checksum" => {
                 self.believe = values::choice(statement, &CHECKSUMS, IGNORED, findings);

@@ -137,6 +137,9 @@ pub struct Instance {
     pub unicast: Option<Unicast>,
     /// Gratuitous ARP and unsolicited Neighbor Advertisements.
     pub garp: Garp,
+    /// `xdp_orphan serve-until-peer`, an extension of ours: should the adverts stop, this host goes on
+    /// answering until it hears another router. `false` for `close`.
+    pub serves_on: bool,
     /// `xdp_mode`, an extension of ours.
     pub xdp_mode: XdpMode,
 }

@@ -45,7 +45,7 @@ impl Inheritance {
         let now = pulse::now();
         let is_heir = |slot: u32| {
             let mut keys = keys.iter().filter(|(_, of)| **of == slot);
-            keys.any(|(key, _)| heritage.lease_of(key).is_some_and(|until| now < until))
+            keys.any(|(key, _)| heritage.is_open(key, now))
         };
         let heirs: Vec<_> = plan
             .routers

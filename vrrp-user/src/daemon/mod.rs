@@ -365,8 +365,7 @@ impl Daemon {
         let held_until = self.held_until();
         let now = pulse::now();
         // Who still has a lease has waited before.
-        let is_heir =
-            |router| self.slots.get(slot_of(router)).lease().is_some_and(|until| now < until);
+        let is_heir = |router| self.slots.get(slot_of(router)).is_open(now);
         let is_held = |command: &Command| {
             held_until.is_some()
                 && matches!(command, Command::Start { router, .. } if !is_heir(*router))

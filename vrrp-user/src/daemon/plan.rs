@@ -293,6 +293,7 @@ fn spec(id: RouterId, router: &Instance) -> Spec {
         },
         believe: router.believe,
         owner_ignores: router.owner_ignores,
+        serves_on: router.serves_on,
         skip_check_addresses: router.skip_check_adv_addr,
     }
 }

@@ -126,9 +126,9 @@ impl Heritage {
         found.max_by_key(open)
     }
 
-    /// Until when the lease of a router holds.
-    pub fn lease_of(&self, key: &RouterKey) -> Option<Instant> {
-        self.slot_of(key).and_then(|(slots, slot)| slots.get(slot).lease())
+    /// True while a router's slot is open: its lease holds, or goes on without a daemon.
+    pub fn is_open(&self, key: &RouterKey, now: Instant) -> bool {
+        self.slot_of(key).is_some_and(|(slots, slot)| slots.get(slot).is_open(now))
     }
 
     /// True when its maps can be taken over as they are: they are of this version, large enough, and

@@ -118,6 +118,18 @@ impl Slot<'_> {
         }
     }
 
+    /// True while the program answers: the lease holds, or goes on as nobody else was heard.
+    pub fn is_open(&self, now: Instant) -> bool {
+        let goes_on = self.0.serves_on.load(Acquire) != 0;
+        self.lease().is_some_and(|until| now < until || goes_on)
+    }
+
+    /// Says whether a lease that has lapsed goes on until an advert is heard. In a new slot it does
+    /// not.
+    pub fn set_serves_on(&self, serves_on: bool) {
+        self.0.serves_on.store(serves_on.into(), Release);
+    }
+
     /// Takes over the lease of another slot of the same virtual router, and what is dropped for it.
     pub fn copy(&self, other: Slot<'_>) {
         self.0.no_accept.store(other.0.no_accept.load(Acquire), Release);

@@ -76,6 +76,9 @@ pub struct Spec {
     pub believe: Believe,
     /// As the owner of its addresses it discards what others say, as it must in v2.
     pub owner_ignores: bool,
+    /// `xdp_orphan serve-until-peer`: a lease that has lapsed goes on in the program, which closes it
+    /// with the first advert that it hears.
+    pub serves_on: bool,
     /// `skip_check_adv_addr`: whether the Active router lists other addresses is not looked at.
     pub skip_check_addresses: bool,
 }

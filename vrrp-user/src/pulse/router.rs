@@ -95,6 +95,8 @@ impl Router {
         };
         // Adverts come in before this router may take part; they are to be counted for what they are.
         router.slot().set_rules(&router.demanded());
+        // Whose adverts the program cannot judge, it could not close for them.
+        router.slot().set_serves_on(router.spec.serves_on && router.is_heard_by_program());
         router
     }
 
@@ -191,8 +193,7 @@ impl Router {
             let now = now();
             // Only a daemon before this one can have left a lease. The kernel program has closed it
             // if somebody better was heard.
-            let is_open = self.slot().lease().is_some_and(|until| now < until);
-            if is_open {
+            if self.slot().is_open(now) {
                 self.handle(Event::Resume, now, outlet);
             } else {
                 self.handle(Event::Startup, self.began(since, now), outlet);

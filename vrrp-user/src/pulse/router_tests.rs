@@ -48,6 +48,7 @@ pub(in crate::pulse) fn spec() -> Spec {
         coverage: Coverage::default(),
         believe: Believe::Either,
         owner_ignores: false,
+        serves_on: false,
         skip_check_addresses: false,
     }
 }

@@ -1,0 +1,50 @@
+//! `xdp_orphan serve-until-peer`: a lease that has lapsed goes on while nobody else is heard. They
+//! need root.
+
+mod datapath_support;
+
+use datapath_support::{Advert, Arp, Bench, State, VIP, Verdict};
+use xvrrp::pulse;
+
+fn bench(state: State) -> Bench {
+    let bench = Bench::new();
+    bench.slot().set_serves_on(true);
+    bench.put(state);
+    bench
+}
+
+/// Issue 4, keyword `xdp_orphan`: with a lease that has lapsed the host answers until any router of
+/// the segment is heard, a lower one, too; then it is as closed as any.
+#[test]
+fn served_until_a_peer_is_heard() {
+    let request = Arp::request(VIP);
+    for priority in [1, 100, 200] {
+        let mut bench = bench(State::LapsedInstalled);
+        let row = format!("peer of priority {priority}");
+        assert!(bench.slot().is_open(pulse::now()));
+        bench.expect_answer(&row, &request.frame(), &request.answer().frame());
+        let peer = Advert { priority, ..Advert::default() };
+        let judged = ["adverts_received", "adverts_news", "checksum_message", "closed_by_program"];
+        bench.expect(&row, &peer.frame(), Verdict::Drop, &judged);
+        assert_eq!(bench.slot().lease(), None);
+        assert!(!bench.slot().is_open(pulse::now()));
+        bench.expect(&row, &request.frame(), Verdict::Drop, &["arp_dropped"]);
+    }
+}
+
+/// Issue 4, keyword `xdp_orphan`: who has no lease at all answers nothing, and a fresh lease is lost to
+/// a better router only.
+#[test]
+fn no_change_for_those_who_live() {
+    let request = Arp::request(VIP);
+    let mut closed = bench(State::ClosedInstalled);
+    assert!(!closed.slot().is_open(pulse::now()));
+    closed.expect("closed", &request.frame(), Verdict::Drop, &["arp_dropped"]);
+
+    let mut fresh = bench(State::FreshInstalled);
+    let lower = Advert { priority: 1, ..Advert::default() };
+    let judged = ["adverts_received", "adverts_news", "checksum_message"];
+    fresh.expect("a lower one", &lower.frame(), Verdict::Drop, &judged);
+    assert!(fresh.slot().lease().is_some());
+    fresh.expect_answer("fresh", &request.frame(), &request.answer().frame());
+}
