@@ -117,10 +117,22 @@ fn main() -> Result<()> {
     };
     let wanted = |work: &&Work| only.is_empty() || only.contains(work);
     let mut sections = Vec::new();
+    let mut failed = Vec::new();
     for work in Work::value_variants().iter().filter(wanted) {
-        sections.push(measure(*work, scale)?);
+        match measure(*work, scale) {
+            Ok(section) => {
+                sections.push(section);
+                // All of it takes hours: what there is by now is not to be lost.
+                page::write(&out, scale, &sections)?;
+            }
+            Err(error) => {
+                eprintln!("{work:?}: {error:#}");
+                failed.push(*work);
+            }
+        }
     }
-    page::write(&out, scale, &sections)
+    ensure!(failed.is_empty(), "not measured: {failed:?}");
+    Ok(())
 }
 
 fn measure(work: Work, scale: Scale) -> Result<Section> {
