@@ -201,13 +201,14 @@ impl Router {
         }
     }
 
-    /// When the wait for others has begun. At most an interval counts of the time before now: what
-    /// waits at a socket may be all that it had room for, and two more intervals tell the rest. An
-    /// owner waits for nobody.
+    /// When the wait for others has begun: with the last that the program has heard of them, for that
+    /// is skipped. At most an interval counts of the time before now: what waits at a socket may be all
+    /// that it had room for, and two more intervals tell the rest. An owner waits for nobody.
     fn began(&self, since: Option<Instant>, now: Instant) -> Instant {
         let own = self.election.parameters();
         let since = since.filter(|_| !own.priority.is_owner()).unwrap_or(now);
-        let waited = now.since(since).min(own.interval.duration());
+        let heard = self.handled.into_iter().fold(self.repeated, Instant::max);
+        let waited = now.since(since.max(heard)).min(own.interval.duration());
         Instant::from_nanos(now.as_nanos() - waited.as_nanos() as u64)
     }
 

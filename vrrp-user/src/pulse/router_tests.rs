@@ -196,6 +196,22 @@ fn listening_counts_as_waiting() {
     }
 }
 
+/// R-6.4.2-11, issue 4, row 15: what the kernel program heard before the start is skipped, so the wait
+/// begins with it: a master that was heard just before has its whole Active_Down_Interval.
+#[test]
+fn what_was_heard_before_the_start_begins_the_wait() {
+    let mut bench = Bench::new(|_| {});
+    let before = now();
+    let ago = |time: Duration| Instant::from_nanos(before.as_nanos() - time.as_nanos() as u64);
+    let heard = ago(Duration::from_millis(200));
+    assert!(bench.hear(&advert(200, 3), heard));
+    bench.start_since(PRIMARY, Some(ago(Duration::from_millis(900))));
+    let parameters = bench.router.election.parameters();
+    let skew = parameters.interval.duration() * (256 - u32::from(parameters.priority.get())) / 256;
+    let limit = parameters.interval.duration() * 3 + skew;
+    assert_eq!(bench.deadline(), heard + limit);
+}
+
 /// issue 4, flood defence, row 9: losing adverts without end ring a few times, then not before one of our
 /// own intervals has passed without any; the news of each are read all the same. A better one rings at
 /// once.
