@@ -47,8 +47,9 @@ pub struct Attachment {
 /// XDP sees such a frame untagged, tcx sees the tag. An attached program costs the host's other
 /// traffic, too, so `auto` follows what was measured on software devices: with tcx TCP through a
 /// veth is as fast as without any program, generic XDP costs a tenth and more, and a native program
-/// switches off the sender's segmentation offload and loses XDP_TX silently where the peer has no
-/// NAPI. tcx came with Linux 6.6.
+/// switches off the sender's segmentation offload and loses XDP_TX silently where the peer has no XDP
+/// program, too (Linux 6.18; its NAPI by generic receive offload is not enough). tcx came with Linux
+/// 6.6.
 pub fn choose(
     wanted: XdpMode,
     link: &Link,
