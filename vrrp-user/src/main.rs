@@ -19,7 +19,7 @@ use xvrrp::{
 
 /// VRRP and virtual IP addresses for Linux, with the fast path in the kernel.
 #[derive(Parser)]
-#[command(version, propagate_version = true)]
+#[command(name = "xvrrp", version, propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
