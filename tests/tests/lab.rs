@@ -156,7 +156,7 @@ fn a_flood_brings_each_frame() {
     let capture = Capture::start(lab.node(0)).unwrap();
     let hosts = [Lab::address(1), Lab::address(2)];
     let frames = hosts.map(|host| wire::arp_request(Mac::BROADCAST, ASKER, host)).to_vec();
-    let (start, flood) = (SystemTime::now(), Flood::of_frames(lab.client(), frames).unwrap());
+    let (start, flood) = (SystemTime::now(), Flood::of_frames(lab.client(), frames, 0).unwrap());
     for host in hosts {
         let is_for = |seen: &rig::Seen| matches!(seen.what, wire::What::ArpRequest { target, .. } if target == host);
         capture.expect("a frame of the flood", start, SOON, is_for).unwrap();

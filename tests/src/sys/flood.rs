@@ -27,8 +27,6 @@ use crate::Node;
 const BATCH: usize = 64;
 /// What may wait in the queues of the sender's own host.
 const SEND_BUFFER: libc::c_int = 8 << 20;
-/// Where the generator of frames runs.
-const PROCESSOR: usize = 0;
 /// How long a generator with a rate rests when it is ahead.
 const REST: Duration = Duration::from_micros(500);
 
@@ -39,13 +37,21 @@ pub struct Flood {
     thread: JoinHandle<Result<f64>>,
 }
 
+/// How fast a flood is.
+enum Pace {
+    /// All that the processor with this number can do.
+    AllOf(usize),
+    /// So many in a second.
+    Rate(u32),
+}
+
 impl Flood {
-    /// Sends whole Ethernet frames from a node past its queueing discipline, as fast as one processor
-    /// can.
+    /// Sends whole Ethernet frames from a node past its queueing discipline, as fast as this
+    /// processor can.
     ///
     /// # Errors
     /// Not root, or the interface is gone.
-    pub fn of_frames(node: &Node, frames: Vec<Vec<u8>>) -> Result<Self> {
+    pub fn of_frames(node: &Node, frames: Vec<Vec<u8>>, on: usize) -> Result<Self> {
         let socket = node.namespace().enter(|| {
             let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
             set_option(&socket, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, 1)?;
@@ -53,7 +59,7 @@ impl Flood {
             socket.bind(&link_address(index.cast_signed(), 0))?;
             Ok(socket)
         })?;
-        Ok(Self::start(socket, frames, None))
+        Ok(Self::start(socket, frames, Pace::AllOf(on)))
     }
 
     /// Sends UDP datagrams of `size` octets from a node, so many in a second if its kernel takes them.
@@ -69,19 +75,23 @@ impl Flood {
             set_option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, SEND_BUFFER)?;
             Ok(socket)
         })?;
-        Ok(Self::start(socket, vec![vec![0; size]], Some(rate)))
+        Ok(Self::start(socket, vec![vec![0; size]], Pace::Rate(rate)))
     }
 
-    fn start(socket: Socket, messages: Vec<Vec<u8>>, rate: Option<u32>) -> Self {
+    fn start(socket: Socket, messages: Vec<Vec<u8>>, pace: Pace) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let thread = thread::spawn({
             let stop = Arc::clone(&stop);
             move || {
-                if rate.is_none() {
-                    let mut processors = CpuSet::new();
-                    processors.set(PROCESSOR);
-                    sched_setaffinity(None, &processors)?;
-                }
+                let rate = match pace {
+                    Pace::AllOf(processor) => {
+                        let mut processors = CpuSet::new();
+                        processors.set(processor);
+                        sched_setaffinity(None, &processors)?;
+                        None
+                    }
+                    Pace::Rate(rate) => Some(rate),
+                };
                 send(&socket, &messages, rate, &stop).context("the flood cannot be sent")
             }
         });

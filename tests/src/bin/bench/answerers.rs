@@ -17,6 +17,7 @@ use crate::{
     SETTLING, Scale,
     in_turn::{self, Figure, Figures},
     pair::Pair,
+    quiet::watched,
     result::Section,
 };
 
@@ -87,7 +88,7 @@ pub(crate) fn measure(scale: Scale) -> Result<Section> {
             };
             let work = format!("{}, {how}", harm.name());
             in_turn::measure(&mut tables, ("answerers", &work), runs, |daemon, run| {
-                one(daemon, launch, harm, run)
+                watched(|| one(daemon, launch, harm, run))
             })?;
         }
     }

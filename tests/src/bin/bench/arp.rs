@@ -10,10 +10,11 @@ use rig::{Daemon, Lab, Mac, Node, PacketSocket, Router, Times, wire};
 use serde::Deserialize;
 
 use crate::{
-    SETTLING, Scale, live,
+    SETTLING, Scale,
+    hogs::{Hogs, be_urgent},
+    live,
     quiet::watched,
     result::{Row, Section, Table},
-    starve::{self, Hogs},
 };
 
 const TEXT: &str = "A client asks a host for a virtual address through one cable (veth, with GRO and so \
@@ -141,7 +142,7 @@ fn one(daemon: Daemon, mode: &str, time: Duration) -> Result<Figures> {
     let hogs = Hogs::Fifo.start(time)?;
     let (answered, busy) = thread::scope(|scope| {
         let work = || {
-            starve::be_urgent()?;
+            be_urgent()?;
             asker.ask_for(time)
         };
         scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

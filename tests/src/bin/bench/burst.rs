@@ -11,16 +11,16 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use rig::{
-    Capture, Daemon, Lab, Node, PacketSocket, Router, Seen, Times, ms_between,
+    Capture, Daemon, Lab, Node, PacketSocket, Router, Seen, ms_between,
     wire::{self, What},
 };
 
 use crate::{
     SETTLING, Scale,
+    in_turn::{self, Figure},
     many::{Load, name},
     quiet::watched,
-    result::{Row, Section, Table},
-    steady::DAEMONS,
+    result::Section,
 };
 
 const TEXT: &str = "A host is MASTER of 50 virtual routers with an advert each 100 ms, and BACKUP of \
@@ -46,50 +46,30 @@ const ROUND: Duration = Duration::from_micros(500);
 const BEFORE: Duration = Duration::from_secs(1);
 const AFTER: Duration = Duration::from_secs(2);
 
-/// Names and units of the figures, in the order of [`Figures`].
-const FIGURES: [(&str, &str); 5] = [
+const FIGURES: [Figure; 5] = [
     ("Latest advert of the other virtual routers", "ms"),
     ("First ARP request for an address to its answer, at most", "ms"),
     ("Takeover advert to the last address's ARP answer", "ms"),
     ("Takeover advert to the last address's echo reply", "ms"),
     ("Packets to the addresses that were forwarded", ""),
 ];
-type Figures = [f64; FIGURES.len()];
+type Figures = in_turn::Figures<{ FIGURES.len() }>;
 
 /// Takeovers by both daemons.
 ///
 /// # Errors
 /// A lab cannot be made, or a router does not do its work.
 pub(crate) fn measure(scale: Scale) -> Result<Section> {
-    let rounds = scale.pick(1, 10);
-    let mut samples: [Vec<Figures>; 2] = Default::default();
-    let mut foreign: f64 = 0.0;
-    for round in 1..=rounds {
-        for (samples, daemon) in samples.iter_mut().zip(DAEMONS) {
-            let (figures, share) = watched(|| one(daemon))?;
-            eprintln!("burst, round {round} of {rounds}, {daemon}: {figures:.2?}");
-            samples.push(figures);
-            foreign = foreign.max(share);
-        }
-    }
-    let table = |figure: usize| {
-        let (title, unit) = FIGURES[figure];
-        let figures = samples.each_ref().map(|it| Some(Times::new(it.iter().map(|it| it[figure]))));
-        let row = Row { work: "200 addresses, 50 others".into(), figures, foreign };
-        Table {
-            title: title.into(),
-            unit,
-            subjects: ["xvrrp", "keepalived"],
-            ratio: true,
-            logarithmic: false,
-            rows: vec![row],
-        }
-    };
+    let mut tables = in_turn::tables(FIGURES, false);
+    let work = "200 addresses, 50 others";
+    in_turn::measure(&mut tables, ("burst", work), scale.pick(1, 10), |daemon, _| {
+        watched(|| one(daemon))
+    })?;
     Ok(Section {
         name: "burst",
         title: "Many addresses at once",
         text: TEXT.into(),
-        tables: (0..FIGURES.len()).map(table).collect(),
+        tables: tables.into(),
     })
 }
 
@@ -132,7 +112,7 @@ fn one(daemon: Daemon) -> Result<Figures> {
     let late = latest(seen.iter().filter(|seen| seen.is_advert_of(heir) && seen.at <= end))?;
     let forwarded = self::forwarded(heir)? - forwarded;
     let [resolved, answered] = [resolved, answered].map(|moment| ms_between(takeover, moment));
-    Ok([late, longest, resolved, answered, forwarded as f64])
+    Ok([late, longest, resolved, answered, forwarded as f64].map(Some))
 }
 
 /// The virtual router with the many addresses.

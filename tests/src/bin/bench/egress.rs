@@ -6,13 +6,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context, Result};
-use rig::{Capture, Daemon, Flood, Lab, Node, ms_between};
+use anyhow::Result;
+use rig::{Capture, Daemon, Flood, Lab, Node};
 
 use crate::{
     Scale,
     in_turn::{self, Figure, Figures},
-    pair::Pair,
+    pair::{Pair, longest_gap},
+    quiet::watched,
     result::Section,
 };
 
@@ -40,7 +41,9 @@ pub(crate) fn measure(scale: Scale) -> Result<Section> {
     let window = Duration::from_secs(scale.pick(3, 60));
     let mut tables = in_turn::tables(FIGURES, false);
     let work = format!("{} s", window.as_secs());
-    in_turn::measure(&mut tables, ("egress", &work), 1, |daemon, _| one(daemon, window))?;
+    in_turn::measure(&mut tables, ("egress", &work), 1, |daemon, _| {
+        watched(|| one(daemon, window))
+    })?;
     Ok(Section {
         name: "egress",
         title: "A saturated interface",
@@ -74,9 +77,6 @@ fn one(daemon: Daemon, window: Duration) -> Result<Figures<{ FIGURES.len() }>> {
     let adverts = adverts.filter(|seen| seen.is_advert_of(master) && seen.at <= ended);
     let adverts: Vec<_> = adverts.map(|seen| seen.at).collect();
     let share = adverts.len() as f64 * INTERVAL.as_secs_f64() / window.as_secs_f64() * 100.0;
-    // Silence to the end is a gap, too.
-    let times: Vec<_> = [began].into_iter().chain(adverts).chain([ended]).collect();
-    let gaps = times.windows(2).map(|pair| ms_between(pair[0], pair[1]));
-    let longest = gaps.max_by(f64::total_cmp).context("there are two times at least")?;
+    let longest = longest_gap(began, adverts.into_iter(), ended);
     Ok([pair.false_failovers() as f64, longest, share, offered].map(Some))
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use rig::{Config, Daemon, Takeover, Times};
+use rig::{Config, Daemon, Takeover};
 
 use crate::{
     Scale,
+    in_turn::{self, Figure, Figures},
     quiet::watched,
-    result::{Row, Section, Table},
-    steady::DAEMONS,
+    result::Section,
 };
 
 const TEXT: &str = "The MASTER is killed with SIGKILL at phases spread over the interval. Measured \
@@ -20,10 +20,10 @@ heir's first ARP answer for the virtual address; it is asked each 0.1 ms.";
 const QUIET: Duration = Duration::from_secs(1);
 
 /// What is measured of each failover.
-const FIGURES: [(&str, &str); 3] = [
+const FIGURES: [Figure; 3] = [
     ("Over 3 x advert_int + skew, by advert_int", "ms"),
     ("To the first ARP answer, over 3 x advert_int + skew", "ms"),
-    ("Transitions before the kill that should not have been, in all runs", ""),
+    ("Transitions before the kill that should not have been", ""),
 ];
 
 /// Failovers of both daemons at several intervals.
@@ -33,55 +33,25 @@ const FIGURES: [(&str, &str); 3] = [
 pub(crate) fn measure(scale: Scale) -> Result<Section> {
     let all = [(10, 50), (100, 20), (1000, 10)];
     let plan = scale.pick(vec![(10, 2), (100, 1)], all.to_vec());
-    let mut rows: [Vec<Row>; FIGURES.len()] = Default::default();
+    let mut tables = in_turn::tables(FIGURES, false);
     for (ms, runs) in plan {
         let advert_int = Duration::from_millis(ms);
         let work = format!("{ms} ms");
-        let (mut excess, mut answers): ([Vec<f64>; 2], [Vec<f64>; 2]) = Default::default();
-        let mut transitions = [0; 2];
-        let mut foreign: f64 = 0.0;
-        for run in 1..=runs {
-            for (subject, daemon) in DAEMONS.into_iter().enumerate() {
-                let (takeover, load) = watched(|| one(daemon, advert_int, run))?;
-                let [first, answer] = takeover.0;
-                eprintln!(
-                    "failover, {work}, run {run} of {runs}, {daemon}: +{first:.3} ms, ARP \
-                     +{answer:.3} ms"
-                );
-                excess[subject].push(first);
-                answers[subject].push(answer);
-                transitions[subject] += takeover.1;
-                foreign = foreign.max(load);
-            }
-        }
-        let transitions = transitions.map(|count| vec![count as f64]);
-        for (rows, figures) in rows.iter_mut().zip([excess, answers, transitions]) {
-            rows.push(row(work.clone(), figures, foreign));
-        }
+        in_turn::measure(&mut tables, ("failover", &work), runs, |daemon, run| {
+            watched(|| one(daemon, advert_int, run))
+        })?;
     }
-    let tables = FIGURES.into_iter().zip(rows).map(|((title, unit), rows)| Table {
-        title: title.into(),
-        unit,
-        subjects: ["xvrrp", "keepalived"],
-        ratio: true,
-        logarithmic: false,
-        rows,
-    });
-    Ok(Section { name: "failover", title: "Failover", text: TEXT.into(), tables: tables.collect() })
-}
-
-fn row(work: String, figures: [Vec<f64>; 2], foreign: f64) -> Row {
-    Row { work, figures: figures.map(|values| Some(Times::new(values.into_iter()))), foreign }
+    Ok(Section { name: "failover", title: "Failover", text: TEXT.into(), tables: tables.into() })
 }
 
 /// One failover: ms over the limit to the first advert and to the first ARP answer, and transitions
 /// too many.
-fn one(daemon: Daemon, advert_int: Duration, run: u16) -> Result<([f64; 2], usize)> {
+fn one(daemon: Daemon, advert_int: Duration, run: u16) -> Result<Figures<{ FIGURES.len() }>> {
     let master = Config { version: 3, priority: 100, advert_int, ..Config::default() };
     let backup = Config { priority: 90, ..master.clone() };
     let phase = Takeover::phase(run, advert_int);
     let takeover = Takeover::measure_after(daemon, [&master, &backup], phase, QUIET)?;
     let limit = backup.active_down_interval().as_secs_f64() * 1e3;
-    let over = [takeover.ms, takeover.answered_ms].map(|ms| ms - limit);
-    Ok((over, takeover.false_failovers))
+    let [first, answered] = [takeover.ms, takeover.answered_ms].map(|ms| ms - limit);
+    Ok([first, answered, takeover.false_failovers as f64].map(Some))
 }

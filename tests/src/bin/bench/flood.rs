@@ -17,6 +17,7 @@ use crate::{
     cost::Cost,
     in_turn::{self, Figure, Figures},
     pair::Pair,
+    quiet::watched,
     result::Section,
 };
 
@@ -135,7 +136,7 @@ pub(crate) fn measure(scale: Scale) -> Result<Section> {
             let whom = if is_unicast { ", BACKUP only" } else { "" };
             let work = format!("{}{whom}", kind.name());
             in_turn::measure(&mut tables, ("flood", &work), runs, |daemon, _| {
-                one(daemon, kind, is_unicast, window)
+                watched(|| one(daemon, kind, is_unicast, window))
             })?;
         }
     }
@@ -165,7 +166,7 @@ fn one(
     let logged = log(&pair.master) + log(&pair.backup);
     let before = [processor(nodes[0])?, processor(nodes[1])?];
     let began = Instant::now();
-    let flood = Flood::of_frames(lab.client(), frames)?;
+    let flood = Flood::of_frames(lab.client(), frames, 0)?;
     thread::sleep(window);
     let rate = flood.end()?;
     let after = [processor(nodes[0])?, processor(nodes[1])?];

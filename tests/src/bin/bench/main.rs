@@ -7,6 +7,7 @@ mod cost;
 mod egress;
 mod failover;
 mod flood;
+mod hogs;
 mod in_turn;
 mod live;
 mod many;

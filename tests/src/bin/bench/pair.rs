@@ -1,9 +1,13 @@
 //! A MASTER and its BACKUP.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{
+    iter::once,
+    net::Ipv4Addr,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Result;
-use rig::{Config, Daemon, Lab, Router};
+use rig::{Config, Daemon, Lab, Router, ms_between};
 
 use crate::{SETTLING, steady::transitions};
 
@@ -49,4 +53,15 @@ impl Pair {
         let lost = transitions(&self.master, "BACKUP").saturating_sub(1);
         transitions(&self.backup, "MASTER") + lost
     }
+}
+
+/// The longest time without an advert, in ms. Silence to the end is a gap, too.
+pub(crate) fn longest_gap(
+    began: SystemTime,
+    adverts: impl Iterator<Item = SystemTime>,
+    ended: SystemTime,
+) -> f64 {
+    let times: Vec<_> = once(began).chain(adverts).chain(once(ended)).collect();
+    let gaps = times.windows(2).map(|pair| ms_between(pair[0], pair[1]));
+    gaps.fold(0.0, f64::max)
 }

@@ -12,6 +12,7 @@ use crate::{
     SETTLING, Scale,
     in_turn::{self, Figure, Figures},
     pair::Pair,
+    quiet::watched,
     result::Section,
 };
 
@@ -42,7 +43,7 @@ pub(crate) fn measure(scale: Scale) -> Result<Section> {
     ];
     for (work, end, ms) in works {
         in_turn::measure(&mut tables, ("restart", work), scale.pick(2, 20), |daemon, _| {
-            one(daemon, end, Duration::from_millis(ms))
+            watched(|| one(daemon, end, Duration::from_millis(ms)))
         })?;
     }
     Ok(Section {

@@ -9,6 +9,7 @@ use crate::{
     Scale,
     in_turn::{self, Figure, Figures},
     pair::Pair,
+    quiet::watched,
     result::Section,
 };
 
@@ -34,7 +35,7 @@ pub(crate) fn measure(scale: Scale) -> Result<Section> {
         let interval = Duration::from_millis(ms);
         let work = format!("{ms} ms");
         in_turn::measure(&mut tables, ("sigstop", &work), runs, |daemon, _| {
-            one(daemon, interval, longest)
+            watched(|| one(daemon, interval, longest))
         })?;
     }
     Ok(Section {

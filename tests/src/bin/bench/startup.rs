@@ -6,15 +6,15 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use rig::{Daemon, Lab, Process, Router, Times, active_down_interval, ms_between};
+use rig::{Daemon, Lab, Process, Router, active_down_interval, ms_between};
 
 use crate::{
     SETTLING, Scale,
     cost::Cost,
+    in_turn::{self, Figure},
     many::Load,
     quiet::watched,
-    result::{Row, Section, Table},
-    steady::DAEMONS,
+    result::Section,
 };
 
 const TEXT: &str = "The daemon is started with an advert each second and priority 200, 255 virtual \
@@ -24,13 +24,12 @@ notice of the last virtual address, less these 3.219 s, and what its processes h
 const PRIORITY: u8 = 200;
 const MS: u64 = 1000;
 
-/// Names and units of the figures, in the order of [`Figures`].
-const FIGURES: [(&str, &str); 3] = [
+const FIGURES: [Figure; 3] = [
     ("Last virtual address, over three intervals and the skew", "ms"),
     ("Memory of all processes, resident", "MiB"),
     ("Processor time up to the last address", "ms"),
 ];
-type Figures = [f64; FIGURES.len()];
+type Figures = in_turn::Figures<{ FIGURES.len() }>;
 
 /// Starts of both daemons with several numbers of virtual routers.
 ///
@@ -38,38 +37,15 @@ type Figures = [f64; FIGURES.len()];
 /// A lab cannot be made, or an address does not come.
 pub(crate) fn measure(scale: Scale) -> Result<Section> {
     let (routers, rounds) = scale.pick((&[255][..], 1), (&[255, 1020][..], 5));
-    let mut rows: [Vec<Row>; FIGURES.len()] = Default::default();
+    let mut tables = in_turn::tables(FIGURES, false);
     for routers in routers {
         let load = Load { routers: *routers, ms: MS };
-        let mut samples: [Vec<Figures>; 2] = Default::default();
-        let mut foreign: f64 = 0.0;
-        for round in 1..=rounds {
-            for (samples, daemon) in samples.iter_mut().zip(DAEMONS) {
-                let (figures, share) = watched(|| one(daemon, load))?;
-                let [late, memory, _] = figures;
-                eprintln!(
-                    "startup, {routers}, round {round} of {rounds}, {daemon}: +{late:.0} ms, \
-                     {memory:.1} MiB"
-                );
-                samples.push(figures);
-                foreign = foreign.max(share);
-            }
-        }
-        for (figure, rows) in rows.iter_mut().enumerate() {
-            let figures =
-                samples.each_ref().map(|it| Some(Times::new(it.iter().map(|it| it[figure]))));
-            rows.push(Row { work: format!("{routers} virtual routers"), figures, foreign });
-        }
+        let work = format!("{routers} virtual routers");
+        in_turn::measure(&mut tables, ("startup", &work), rounds, |daemon, _| {
+            watched(|| one(daemon, load))
+        })?;
     }
-    let tables = FIGURES.into_iter().zip(rows).map(|((title, unit), rows)| Table {
-        title: title.into(),
-        unit,
-        subjects: ["xvrrp", "keepalived"],
-        ratio: true,
-        logarithmic: false,
-        rows,
-    });
-    Ok(Section { name: "startup", title: "Start", text: TEXT.into(), tables: tables.collect() })
+    Ok(Section { name: "startup", title: "Start", text: TEXT.into(), tables: tables.into() })
 }
 
 /// One start, without a peer.
@@ -85,7 +61,7 @@ fn one(daemon: Daemon, load: Load) -> Result<Figures> {
     let cost = Cost::of(node)?;
     let ideal = active_down_interval(3, load.advert_int(), PRIORITY);
     let late = ms_between(router.started() + ideal, last);
-    Ok([late, cost.memory_kib as f64 / 1024.0, cost.processor_ns as f64 / 1e6])
+    Ok([late, cost.memory_kib as f64 / 1024.0, cost.processor_ns as f64 / 1e6].map(Some))
 }
 
 /// Prints a line for each address that comes or goes on the first node, as soon as the kernel says so.

@@ -6,19 +6,18 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use rig::{Daemon, Lab, Router, Times};
+use rig::{Daemon, Lab, Router};
 
 use crate::{
     SETTLING, Scale,
     cost::Cost,
+    in_turn::{self, Figure},
     many::{Load, name},
     quiet::watched,
-    result::{Row, Section, Table},
+    result::Section,
     stats,
 };
 
-/// In the order of the columns.
-pub(crate) const DAEMONS: [Daemon; 2] = [Daemon::Xvrrp, Daemon::Keepalived];
 /// After everybody is in its state.
 const CALM: Duration = Duration::from_secs(1);
 
@@ -28,8 +27,7 @@ all threads. The programs' run time is what the kernel measures of the BPF progr
 on a veth pair it is spent in the sender's context, so it is not in the BACKUP's own time but may be \
 in the MASTER's. The MASTER's time contains the way of its frames through bridge and receivers, too.";
 
-/// Names and units of the figures, in the order of [`Figures`].
-const FIGURES: [(&str, &str); 7] = [
+const FIGURES: [Figure; 7] = [
     ("BACKUP: processor", "% of one"),
     ("BACKUP: context switches", "1/s"),
     ("BACKUP: BPF programs", "% of one processor"),
@@ -38,7 +36,7 @@ const FIGURES: [(&str, &str); 7] = [
     ("BACKUP: memory", "MiB"),
     ("Transitions of the BACKUP that should not have been", ""),
 ];
-type Figures = [f64; FIGURES.len()];
+type Figures = in_turn::Figures<{ FIGURES.len() }>;
 
 /// Costs of both daemons for several loads.
 ///
@@ -53,44 +51,21 @@ pub(crate) fn measure(scale: Scale) -> Result<Section> {
     };
     let intervals: &[u64] = scale.pick(&[10], &[100, 10]);
     let (rounds, window) = scale.pick((1, Duration::from_secs(2)), (3, Duration::from_secs(8)));
-    let mut rows: [Vec<Row>; FIGURES.len()] = Default::default();
+    let mut tables = in_turn::tables(FIGURES, true);
     for ms in intervals {
         for routers in routers {
             let load = Load { routers: *routers, ms: *ms };
-            let mut samples: [Vec<Figures>; 2] = Default::default();
-            let mut foreign: f64 = 0.0;
-            for round in 1..=rounds {
-                for (subject, daemon) in DAEMONS.into_iter().enumerate() {
-                    eprintln!(
-                        "cpu, {} x {ms} ms, round {round} of {rounds}, {daemon}",
-                        load.routers
-                    );
-                    let (figures, share) = one(daemon, load, window)?;
-                    samples[subject].push(figures);
-                    foreign = foreign.max(share);
-                }
-            }
-            for (figure, rows) in rows.iter_mut().enumerate() {
-                let figures = samples
-                    .each_ref()
-                    .map(|samples| Some(Times::new(samples.iter().map(|sample| sample[figure]))));
-                rows.push(Row { work: format!("{routers} x {ms} ms"), figures, foreign });
-            }
+            let work = format!("{routers} x {ms} ms");
+            in_turn::measure(&mut tables, ("cpu", &work), rounds, |daemon, _| {
+                one(daemon, load, window)
+            })?;
         }
     }
-    let tables = FIGURES.into_iter().zip(rows).map(|((title, unit), rows)| Table {
-        title: title.into(),
-        unit,
-        subjects: ["xvrrp", "keepalived"],
-        ratio: true,
-        logarithmic: true,
-        rows,
-    });
     Ok(Section {
         name: "cpu",
         title: "Processor time and context switches",
         text: TEXT.into(),
-        tables: tables.collect(),
+        tables: tables.into(),
     })
 }
 
@@ -138,7 +113,7 @@ fn one(daemon: Daemon, load: Load, window: Duration) -> Result<(Figures, f64)> {
         of_backup.1.memory_kib as f64 / 1024.0,
         transitions(&backup, "MASTER") as f64,
     ];
-    Ok((figures, foreign))
+    Ok((figures.map(Some), foreign))
 }
 
 /// How often the log says that an instance came into `state`.

@@ -10,19 +10,20 @@ use std::{
 
 use anyhow::{Result, anyhow, ensure};
 use rig::{
-    Daemon, Lab, Node, PacketSocket, Router, Times, ms_between,
+    Daemon, Lab, Node, PacketSocket, Router, ms_between,
     wire::{self, Advert, What},
 };
 
 use crate::{
     SETTLING, Scale,
     cost::Cost,
+    hogs::be_urgent,
+    in_turn::{self, Figure, Figures},
     many::{Load, PER_INTERFACE, name},
     quiet::watched,
-    result::{Row, Section, Table},
-    starve::be_urgent,
+    result::Section,
     stats,
-    steady::{DAEMONS, transitions},
+    steady::transitions,
 };
 
 const TEXT: &str = "1,020 virtual routers with an advert each 10 ms on four interfaces. As BACKUP the \
@@ -35,7 +36,7 @@ const LOAD: Load = Load { routers: 1020, ms: 10 };
 const CALM: Duration = Duration::from_secs(1);
 
 /// Names and units of the figures of a BACKUP, in the order of [`as_backup`].
-const BACKUP: [(&str, &str); 5] = [
+const BACKUP: [Figure; 5] = [
     ("BACKUP: adverts that the generator sent", "1/s"),
     ("BACKUP: processor", "% of one"),
     ("BACKUP: context switches", "1/s"),
@@ -43,7 +44,7 @@ const BACKUP: [(&str, &str); 5] = [
     ("BACKUP: became MASTER", ""),
 ];
 /// The same of a MASTER, in the order of [`as_master`].
-const MASTER: [(&str, &str); 3] = [
+const MASTER: [Figure; 3] = [
     ("MASTER: adverts that were received", "1/s"),
     ("MASTER: longest time between two adverts of a virtual router", "ms"),
     ("MASTER: processor", "% of one"),
@@ -56,45 +57,19 @@ const MASTER: [(&str, &str); 3] = [
 pub(crate) fn measure(scale: Scale) -> Result<Section> {
     let _measured = stats::measure_run_times()?;
     let (rounds, window) = scale.pick((1, 3), (3, 10));
-    let mut tables = tables(&BACKUP, rounds, |daemon| as_backup(daemon, window))?;
+    let names = ("thousand", "1020 x 10 ms");
+    let mut backup = in_turn::tables(BACKUP, true);
+    in_turn::measure(&mut backup, names, rounds, |daemon, _| as_backup(daemon, window))?;
     // The figure is about a whole minute.
     let (rounds, window) = scale.pick((1, 3), (1, 60));
-    tables.extend(self::tables(&MASTER, rounds, |daemon| as_master(daemon, window))?);
+    let mut master = in_turn::tables(MASTER, true);
+    in_turn::measure(&mut master, names, rounds, |daemon, _| as_master(daemon, window))?;
     Ok(Section {
         name: "thousand",
         title: "1,020 virtual routers at 10 ms",
         text: TEXT.into(),
-        tables,
+        tables: backup.into_iter().chain(master).collect(),
     })
-}
-
-fn tables<const N: usize>(
-    figures: &[(&str, &'static str); N],
-    rounds: u32,
-    one: impl Fn(Daemon) -> Result<([f64; N], f64)>,
-) -> Result<Vec<Table>> {
-    let mut samples: [Vec<[f64; N]>; 2] = Default::default();
-    let mut foreign: f64 = 0.0;
-    for round in 1..=rounds {
-        for (samples, daemon) in samples.iter_mut().zip(DAEMONS) {
-            let (sample, share) = one(daemon)?;
-            eprintln!("thousand, round {round} of {rounds}, {daemon}: {sample:.2?}");
-            samples.push(sample);
-            foreign = foreign.max(share);
-        }
-    }
-    let table = |(figure, (title, unit)): (usize, &(&str, &'static str))| {
-        let figures = samples.each_ref().map(|it| Some(Times::new(it.iter().map(|it| it[figure]))));
-        Table {
-            title: (*title).into(),
-            unit,
-            subjects: ["xvrrp", "keepalived"],
-            ratio: true,
-            logarithmic: true,
-            rows: vec![Row { work: "1020 x 10 ms".into(), figures, foreign }],
-        }
-    };
-    Ok(figures.iter().enumerate().map(table).collect())
 }
 
 /// The daemon on the first node, all its virtual routers in `state`.
@@ -108,7 +83,7 @@ fn start(lab: &Lab, interfaces: &[String], daemon: Daemon, state: &str) -> Resul
 }
 
 /// What [`BACKUP`] says, and the foreign load.
-fn as_backup(daemon: Daemon, seconds: u64) -> Result<([f64; BACKUP.len()], f64)> {
+fn as_backup(daemon: Daemon, seconds: u64) -> Result<(Figures<{ BACKUP.len() }>, f64)> {
     let lab = Lab::new(2)?;
     let interfaces = LOAD.interfaces(&lab)?;
     let generator = Generator::open(lab.node(1), &interfaces)?;
@@ -119,7 +94,7 @@ fn as_backup(daemon: Daemon, seconds: u64) -> Result<([f64; BACKUP.len()], f64)>
         stop.store(true, Ordering::Relaxed);
         let rate = adverts.join().map_err(|_| anyhow!("panic in the generator"))??;
         let ([processor, switches, programs, transitions], foreign) = outcome?;
-        Ok(([rate, processor, switches, programs, transitions], foreign))
+        Ok(([rate, processor, switches, programs, transitions].map(Some), foreign))
     })
 }
 
@@ -191,7 +166,7 @@ impl Generator {
 }
 
 /// What [`MASTER`] says, and the foreign load.
-fn as_master(daemon: Daemon, seconds: u64) -> Result<([f64; MASTER.len()], f64)> {
+fn as_master(daemon: Daemon, seconds: u64) -> Result<(Figures<{ MASTER.len() }>, f64)> {
     let lab = Lab::new(2)?;
     let interfaces = LOAD.interfaces(&lab)?;
     let _router = start(&lab, &interfaces, daemon, "MASTER")?;
@@ -217,7 +192,7 @@ fn as_master(daemon: Daemon, seconds: u64) -> Result<([f64; MASTER.len()], f64)>
         }
         ensure!(routers == usize::from(LOAD.routers), "{routers} virtual routers send adverts");
         let (processor, foreign) = outcome?;
-        Ok(([rate, gap, processor], foreign))
+        Ok(([rate, gap, processor].map(Some), foreign))
     })
 }
 
