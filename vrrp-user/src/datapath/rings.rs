@@ -1,6 +1,9 @@
 //! The rings in which the kernel program leaves word.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::{
+    marker::PhantomData,
+    os::fd::{AsFd, BorrowedFd},
+};
 
 use aya::maps::{MapData, RingBuf};
 use vrrp_common::{
@@ -8,110 +11,76 @@ use vrrp_common::{
     abi::{Doorbell, Rejected, Reported, Requester},
 };
 
-/// News for the pulse thread. Readable when a doorbell waits.
-pub struct Doorbells(RingBuf<MapData>);
+/// News for the pulse thread.
+pub type Doorbells = Ring<Doorbell>;
+/// Rejected adverts, for the log.
+pub type Rejects = Ring<Rejected>;
+/// Adverts that passed every check, for people.
+pub type Adverts = Ring<Reported>;
+/// Hosts that the program answered and that the kernel is to know.
+pub type Requesters = Ring<Requester>;
 
-impl Doorbells {
+/// A ring of records. Readable when one waits.
+pub struct Ring<R> {
+    ring: RingBuf<MapData>,
+    records: PhantomData<R>,
+}
+
+impl<R> Ring<R> {
     pub(super) const fn new(ring: RingBuf<MapData>) -> Self {
-        Self(ring)
+        Self { ring, records: PhantomData }
     }
 }
 
-impl Iterator for Doorbells {
-    type Item = Doorbell;
-
-    /// The next doorbell, without waiting; there may be more after a `None`.
-    fn next(&mut self) -> Option<Doorbell> {
-        let item = self.0.next()?;
-        let [slot, kind] = words(&item)?;
-        Some(Doorbell { slot, kind })
-    }
-}
-
-impl AsFd for Doorbells {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// Rejected adverts, for the log. Readable when a record waits.
-pub struct Rejects(RingBuf<MapData>);
-
-impl Rejects {
-    pub(super) const fn new(ring: RingBuf<MapData>) -> Self {
-        Self(ring)
-    }
-}
-
-impl Iterator for Rejects {
-    type Item = Rejected;
+impl<R: Record> Iterator for Ring<R> {
+    type Item = R;
 
     /// The next record, without waiting; there may be more after a `None`.
-    fn next(&mut self) -> Option<Rejected> {
-        let item = self.0.next()?;
-        let [a0, a1, h0, h1, l0, l1, family, slot, reason, ifindex] = words(&item)?;
+    fn next(&mut self) -> Option<R> {
+        R::read(&self.ring.next()?)
+    }
+}
+
+impl<R> AsFd for Ring<R> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ring.as_fd()
+    }
+}
+
+/// What a ring has, in the layout of [`vrrp_common::abi`].
+pub trait Record: Sized {
+    /// `None` for one of another length.
+    fn read(octets: &[u8]) -> Option<Self>;
+}
+
+impl Record for Doorbell {
+    fn read(octets: &[u8]) -> Option<Self> {
+        let [slot, kind] = words(octets)?;
+        Some(Self { slot, kind })
+    }
+}
+
+impl Record for Rejected {
+    fn read(octets: &[u8]) -> Option<Self> {
+        let [a0, a1, h0, h1, l0, l1, family, slot, reason, ifindex] = words(octets)?;
         let source = Addr { high: long(h0, h1), low: long(l0, l1) };
-        Some(Rejected { at: long(a0, a1), source, family, slot, reason, ifindex })
+        Some(Self { at: long(a0, a1), source, family, slot, reason, ifindex })
     }
 }
 
-impl AsFd for Rejects {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// Adverts that passed every check, for people. Readable when a record waits.
-pub struct Adverts(RingBuf<MapData>);
-
-impl Adverts {
-    pub(super) const fn new(ring: RingBuf<MapData>) -> Self {
-        Self(ring)
-    }
-}
-
-impl Iterator for Adverts {
-    type Item = Reported;
-
-    /// The next record, without waiting; there may be more after a `None`.
-    fn next(&mut self) -> Option<Reported> {
-        let item = self.0.next()?;
-        let [a0, a1, w0, w1, h0, h1, l0, l1, slot, fate] = words(&item)?;
+impl Record for Reported {
+    fn read(octets: &[u8]) -> Option<Self> {
+        let [a0, a1, w0, w1, h0, h1, l0, l1, slot, fate] = words(octets)?;
         let source = Addr { high: long(h0, h1), low: long(l0, l1) };
-        Some(Reported { at: long(a0, a1), advert: long(w0, w1), source, slot, fate })
+        Some(Self { at: long(a0, a1), advert: long(w0, w1), source, slot, fate })
     }
 }
 
-impl AsFd for Adverts {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// Hosts that the program answered and that the kernel is to know. Readable when a record waits.
-pub struct Requesters(RingBuf<MapData>);
-
-impl Requesters {
-    pub(super) const fn new(ring: RingBuf<MapData>) -> Self {
-        Self(ring)
-    }
-}
-
-impl Iterator for Requesters {
-    type Item = Requester;
-
-    /// The next record, without waiting; there may be more after a `None`.
-    fn next(&mut self) -> Option<Requester> {
-        let item = self.0.next()?;
-        let [h0, h1, l0, l1, m0, m1, family, ifindex] = words(&item)?;
+impl Record for Requester {
+    fn read(octets: &[u8]) -> Option<Self> {
+        let [h0, h1, l0, l1, m0, m1, family, ifindex] = words(octets)?;
         let address = Addr { high: long(h0, h1), low: long(l0, l1) };
-        Some(Requester { address, mac: long(m0, m1), family, ifindex })
-    }
-}
-
-impl AsFd for Requesters {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        Some(Self { address, mac: long(m0, m1), family, ifindex })
     }
 }
 
