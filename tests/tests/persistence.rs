@@ -82,6 +82,16 @@ impl Pair {
         assert!(spoke.iter().any(|seen| seen.at >= end && seen.is_advert_of(self.lab.node(0))));
     }
 
+    /// The whole daemon is killed and started again at once, twice.
+    fn survives_restarts(&mut self) {
+        for _ in 0..2 {
+            self.survives(|pair| {
+                pair.master.process().kill().unwrap();
+                pair.restart();
+            });
+        }
+    }
+
     /// Starts the master again, and waits until it goes on.
     fn restart(&mut self) {
         self.master = launched(self.launch, &self.lab, &self.config);
@@ -146,12 +156,7 @@ fn a_killed_worker_is_not_missed() {
 fn a_restart_within_the_lease_is_not_noticed() {
     for launch in Launch::ALL {
         let mut pair = Pair::start(launch, Duration::from_secs(1));
-        for _ in 0..2 {
-            pair.survives(|pair| {
-                pair.master.process().kill().unwrap();
-                pair.restart();
-            });
-        }
+        pair.survives_restarts();
         pair.stop();
     }
 }
@@ -162,12 +167,7 @@ fn a_virtual_mac_is_taken_over() {
     let plain = config(100, Duration::from_secs(1));
     let config = Config { extra: "nopreempt\nuse_vmac", ..plain };
     let mut pair = Pair::with(Launch::Nsenter, config);
-    for _ in 0..2 {
-        pair.survives(|pair| {
-            pair.master.process().kill().unwrap();
-            pair.restart();
-        });
-    }
+    pair.survives_restarts();
     pair.stop();
 }
 
