@@ -13,22 +13,22 @@ use std::{
 };
 
 use anyhow::{Result, anyhow};
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::{Node, wire};
 
-/// Between two pings.
-const PERIOD: Duration = Duration::from_millis(10);
 /// How long the last answers may take.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// Octets; the answers of some seconds.
+const RECEIVE_BUFFER: usize = 8 << 20;
 /// Tells these pings from those of a [`crate::Prober`].
 const IDENTIFIER: u16 = 0x7870;
 /// Offsets in an answer with its IP header.
 const IDENTIFIER_OFFSET: usize = 24;
 const SEQUENCE_OFFSET: usize = 26;
 
-/// Sends an echo request each 10 ms, through the kernel and its neighbour cache, until
-/// [`Pings::lost`].
+/// Sends echo requests, through the kernel and its neighbour cache, until [`Pings::lost`].
 #[derive(Debug)]
 pub struct Pings {
     stop: Arc<AtomicBool>,
@@ -36,19 +36,21 @@ pub struct Pings {
 }
 
 impl Pings {
-    /// Starts to ping `vip` from `client`.
+    /// Starts to ping `vip` from `client`, each `period`, up to 65,536 times.
     ///
     /// # Errors
     /// The socket cannot be opened.
-    pub fn start(client: &Node, vip: Ipv4Addr) -> Result<Self> {
+    pub fn start(client: &Node, vip: Ipv4Addr, period: Duration) -> Result<Self> {
         let socket = client
             .namespace()
             .enter(|| Ok(Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?))?;
         socket.set_nonblocking(true)?;
+        // The thread may have to wait for a processor, and no answer is to be lost here.
+        set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)?;
         let stop = Arc::new(AtomicBool::new(false));
         let thread = thread::spawn({
             let stop = Arc::clone(&stop);
-            move || ping(&socket, vip, &stop)
+            move || ping(&socket, vip, period, &stop)
         });
         Ok(Self { stop, thread })
     }
@@ -63,7 +65,12 @@ impl Pings {
     }
 }
 
-fn ping(socket: &Socket, vip: Ipv4Addr, stop: &AtomicBool) -> Result<BTreeSet<u16>> {
+fn ping(
+    socket: &Socket,
+    vip: Ipv4Addr,
+    period: Duration,
+    stop: &AtomicBool,
+) -> Result<BTreeSet<u16>> {
     let target = SockAddr::from(SocketAddr::from((vip, 0)));
     let mut waiting = BTreeSet::new();
     let mut next = Instant::now();
@@ -73,13 +80,13 @@ fn ping(socket: &Socket, vip: Ipv4Addr, stop: &AtomicBool) -> Result<BTreeSet<u1
         }
         socket.send_to(&wire::echo_request(IDENTIFIER, sequence), &target)?;
         waiting.insert(sequence);
-        next += PERIOD;
+        next += period;
         thread::sleep(next.saturating_duration_since(Instant::now()));
         take_answers(socket, &mut waiting);
     }
     let end = Instant::now() + PATIENCE;
     while !waiting.is_empty() && Instant::now() < end {
-        thread::sleep(PERIOD);
+        thread::sleep(period);
         take_answers(socket, &mut waiting);
     }
     Ok(waiting)

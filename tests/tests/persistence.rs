@@ -17,6 +17,8 @@ use rustix::process::kill_process;
 const SETTLING: Duration = Duration::from_secs(15);
 /// How long a connection is tried that must not come about.
 const REFUSAL: Duration = Duration::from_millis(800);
+/// Between two pings: short against what a restart takes, so that no gap in it is missed.
+const PINGING: Duration = Duration::from_micros(500);
 const VIP: Ipv4Addr = Lab::address(129);
 const PORT: u16 = 8080;
 /// What the log says of a router that goes on.
@@ -68,7 +70,7 @@ impl Pair {
     }
 
     fn serves_during(&mut self, harm: impl FnOnce(&mut Self)) {
-        let pings = Pings::start(self.lab.client(), VIP).unwrap();
+        let pings = Pings::start(self.lab.client(), VIP, PINGING).unwrap();
         let start = SystemTime::now();
         self.capture.wait_for(start, Duration::from_millis(200), |_| false);
         harm(self);

@@ -343,6 +343,9 @@ impl Addresses {
     }
 
     async fn add(&mut self, routers: Vec<RouterId>) {
+        // What is there already goes on while the rest is added.
+        let mut arriving = routers.clone();
+        arriving.retain(|router| self.held[*router].is_empty());
         let mut placed = Vec::new();
         for router in &routers {
             let missing = self.missing(*router);
@@ -352,8 +355,8 @@ impl Addresses {
         if let Err(reason) = self.journal.record(placed.iter().map(Placed::owned)) {
             warn!("{reason}; after a crash the next start would not know of the addresses");
         }
-        for router in &routers {
-            self.mark(*router, Presence::Arriving);
+        for router in arriving {
+            self.mark(router, Presence::Arriving);
         }
         self.guard();
         let added = self.host.add_addresses(&placed).await;

@@ -20,6 +20,8 @@ const TEXT: &str = "The MASTER is killed with SIGKILL and started again at once;
 another program: with `xvrrp handover` and a start, where keepalived has nothing but SIGTERM and a \
 start. A client pings the address each 10 ms meanwhile, and until five intervals after the start.";
 const FIGURES: [Figure; 2] = [("Transitions of the BACKUP", ""), ("Lost pings", "")];
+/// Between two pings.
+const PERIOD: Duration = Duration::from_millis(10);
 /// With the pings, before anything happens.
 const CALM: Duration = Duration::from_millis(300);
 
@@ -59,7 +61,7 @@ fn one(daemon: Daemon, end: End, interval: Duration) -> Result<Figures<{ FIGURES
     let capture = Capture::start(lab.client())?;
     let mut pair = Pair::start(&lab, daemon, interval)?;
     lab.wait_for_answerer(&capture, Pair::VIP, 0, SETTLING)?;
-    let pings = Pings::start(lab.client(), Pair::VIP)?;
+    let pings = Pings::start(lab.client(), Pair::VIP, PERIOD)?;
     thread::sleep(CALM);
     let before = entered(&pair.backup);
     match (end, daemon) {
