@@ -8,10 +8,11 @@ pub mod announce;
 pub mod api;
 pub mod auth;
 pub mod check;
-pub mod config;
 pub mod daemon;
 pub mod datapath;
 pub mod election;
 pub mod host;
 pub mod pulse;
 pub mod sys;
+
+pub use vrrp_config as config;

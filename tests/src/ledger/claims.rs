@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail};
 use syn::{Attribute, Expr, ExprLit, ItemFn, ItemMod, Lit, Meta, visit::Visit};
 
 /// The crates whose sources are read.
-const CRATES: [&str; 5] = ["vrrp-common", "vrrp-ebpf", "vrrp-user", "tests", "xtask"];
+const CRATES: [&str; 6] =
+    ["vrrp-common", "vrrp-config", "vrrp-ebpf", "vrrp-user", "tests", "xtask"];
 
 /// What a test works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +49,7 @@ impl Place {
             "vrrp-user/src/pulse/",
         ]) {
             Self::Election
-        } else if is_in(&["vrrp-user/src/config/", "vrrp-user/tests/config_"]) {
+        } else if is_in(&["vrrp-config/"]) {
             Self::Config
         } else {
             Self::Unit

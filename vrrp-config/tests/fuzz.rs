@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use xvrrp::config::{self, Verdict};
+use vrrp_config::{self as config, Verdict};
 
 /// xorshift64*: the same numbers in every run, so that a failing case can be repeated.
 struct Random(u64);

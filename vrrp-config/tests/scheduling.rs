@@ -1,12 +1,12 @@
 //! `global_defs`: how the thread that sends adverts is scheduled.
 #![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
-mod config_support;
+mod support;
 
 use std::time::Duration;
 
-use config_support::{clean, codes, global, parse};
-use xvrrp::config::{Policy, Scheduling};
+use support::{clean, codes, global, parse};
+use vrrp_config::{Policy, Scheduling};
 
 /// Keywords `vrrp_rt_priority`, `vrrp_priority`, `vrrp_rlimit_rttime`, `vrrp_cpu_affinity`,
 /// `vrrp_no_swap`, `xdp_pulse_policy`, `xdp_pulse_budget`: without them nothing is wished for; the

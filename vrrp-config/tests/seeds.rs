@@ -1,11 +1,11 @@
 //! Configurations as people write them, and what is said about each.
 //!
-//! `UPDATE_EXPECTED=1 cargo test --test config_seeds` writes the expected files anew.
+//! `UPDATE_EXPECTED=1 cargo test -p vrrp-config --test seeds` writes the expected files anew.
 #![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
-use xvrrp::{check, config};
+use vrrp_config as config;
 
 fn seeds() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "../tests/data/seeds"].iter().collect()
@@ -60,7 +60,7 @@ fn exit_codes_are_those_of_keepalived() {
     ]);
     for (name, code) in keepalived {
         let path = seeds().join(name).with_extension("conf");
-        assert_eq!(check::run(&[path], false, &mut Vec::new()).unwrap(), code, "{name}");
+        assert_eq!(config::load(&path).verdict().exit_code(), code, "{name}");
     }
 }
 

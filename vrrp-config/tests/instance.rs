@@ -2,13 +2,13 @@
 //! repair is asserted, keepalived 2.2.7 reports it too (`keepalived -t` answers 5).
 #![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
-mod config_support;
+mod support;
 
 use std::time::Duration;
 
-use config_support::{codes, global, instance, named, one, parse, repaired};
+use support::{codes, global, instance, named, one, parse, repaired};
 use vrrp_common::{AdverInterval, Priority, Version, ladder::Believe};
-use xvrrp::config::{
+use vrrp_config::{
     Authentication, Broadcast, ChecksumForm, Garp, InitialState, Instance, Severity, Verdict,
     XdpMode,
 };
@@ -347,13 +347,13 @@ fn inheritance() {
     let own = one(&format!("{own}global_defs {{\n{lines}\n}}\n"));
     assert_eq!((own.version, own.xdp_mode), (Version::V2, XdpMode::Native));
     assert!(!own.skip_check_adv_addr);
-    let config = config_support::clean(&global("router_id node1\nxdp_drop_foreign"));
+    let config = support::clean(&global("router_id node1\nxdp_drop_foreign"));
     assert_eq!(config.global.router_id.as_deref(), Some("node1"));
     assert!(config.global.drop_foreign && !config.global.pass_on);
     for (line, pass_on) in
         [("xdp_absorb", false), ("xdp_absorb on", false), ("xdp_absorb off", true)]
     {
-        assert_eq!(config_support::clean(&global(line)).global.pass_on, pass_on, "{line}");
+        assert_eq!(support::clean(&global(line)).global.pass_on, pass_on, "{line}");
     }
 }
 
@@ -464,8 +464,8 @@ fn extensions() {
 /// Keyword `vrrp_startup_delay`: 1 ms to 4294.967295 s.
 #[test]
 fn startup_delay() {
-    let delay = |text: &str| config_support::clean(&global(text)).global.startup_delay;
-    assert_eq!(config_support::clean(&instance("")).global.startup_delay, Duration::ZERO);
+    let delay = |text: &str| support::clean(&global(text)).global.startup_delay;
+    assert_eq!(support::clean(&instance("")).global.startup_delay, Duration::ZERO);
     assert_eq!(delay("vrrp_startup_delay 5.5"), Duration::from_millis(5500));
     assert_eq!(delay("vrrp_startup_delay 0.001"), Duration::from_millis(1));
     assert_eq!(delay("vrrp_startup_delay 4294.9"), Duration::from_millis(4_294_900));

@@ -2,12 +2,12 @@
 //! (`keepalived -t`); `auth_hmac` is of keepalived 2.4.
 #![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
-mod config_support;
+mod support;
 
 use std::{env, fs, os::unix::fs::PermissionsExt, path::PathBuf, process, time::Duration};
 
-use config_support::{codes, instance, one, parse, repaired};
-use xvrrp::config::{AntiReplay, AuthHmac, Authentication, HmacMode, InitialState, Verdict};
+use support::{codes, instance, one, parse, repaired};
+use vrrp_config::{AntiReplay, AuthHmac, Authentication, HmacMode, InitialState, Verdict};
 
 const HEX: &str = "key 1 hex:000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
 const TEXT: &str = "key 2 0123456789abcdef0123456789abcdef";

@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of them")]
 #![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
-use xvrrp::config::{self, Config, Instance, Loaded};
+use vrrp_config::{self as config, Config, Instance, Loaded};
 
 /// A complete instance with more lines in it.
 pub fn instance(lines: &str) -> String {

@@ -2,11 +2,11 @@
 //! the same text, unless something else is said.
 #![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
-mod config_support;
+mod support;
 
-use config_support::{codes, instance, named, one, parse, repaired};
+use support::{codes, instance, named, one, parse, repaired};
 use vrrp_common::Family;
-use xvrrp::config::{Instance, Unicast, Verdict, VirtualMac};
+use vrrp_config::{Instance, Unicast, Verdict, VirtualMac};
 
 const PEER: &str = "unicast_peer {\n10.0.0.8\n}";
 

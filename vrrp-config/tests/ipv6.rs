@@ -2,13 +2,13 @@
 //! for the same text.
 #![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
-mod config_support;
+mod support;
 
 use std::time::Duration;
 
-use config_support::{clean, codes, instance, one, parse, repaired};
+use support::{clean, codes, instance, one, parse, repaired};
 use vrrp_common::{Family, Version};
-use xvrrp::config::{ChecksumForm, Instance, Verdict};
+use vrrp_config::{ChecksumForm, Instance, Verdict};
 
 /// A complete instance of IPv6 with more lines in it.
 fn ipv6(lines: &str) -> String {

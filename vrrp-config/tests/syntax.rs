@@ -1,10 +1,10 @@
 //! The language: comments, quotes, braces, encodings, and what is said when they are wrong.
 #![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
-mod config_support;
+mod support;
 
-use config_support::{codes, instance, one, parse};
-use xvrrp::config::{self, Authentication, Severity};
+use support::{codes, instance, one, parse};
+use vrrp_config::{self as config, Authentication, Severity};
 
 /// The file that all variants in this module have to equal.
 const PLAIN: &str = "vrrp_instance VI_1 {
