@@ -32,8 +32,6 @@ const COMMANDS: [&[&str]; 11] = [
     &["bpftool", "-j", "net"],
     &["nft", "-s", "list", "ruleset"],
 ];
-/// Where BPF objects are pinned.
-const BPFFS: &str = "/sys/fs/bpf";
 /// How long the kernel may take to notice that a link is there; usually less than a second.
 const LINK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Every sysctl below these directories.
@@ -58,11 +56,6 @@ impl Footprint {
             }
             Ok(())
         })?;
-        // Only ours: others come and go.
-        let pins = fs::read_dir(BPFFS).into_iter().flatten().flatten();
-        let pins = pins.filter_map(|pin| pin.file_name().into_string().ok());
-        let pins: Vec<_> = pins.filter(|name| name.starts_with("xvrrp")).collect();
-        entries.insert(BPFFS.into(), pins.join(" "));
         Ok(Self(entries))
     }
 
@@ -131,17 +124,25 @@ impl BpfObjects {
         Self(self.0.iter().filter(|(kind, _)| *kind == wanted).copied().collect())
     }
 
-    /// Writes a number into the map `name` among them, an array of numbers of 8 octets.
+    /// The identifier of the map `name` among them.
     ///
     /// # Errors
     /// There is no such map, or bpftool failed.
-    pub fn write(&self, name: &str, index: u32, value: u64) -> Result<()> {
+    pub fn map(&self, name: &str) -> Result<u32> {
         let maps: Vec<serde_json::Value> = serde_json::from_str(&list("map")?)?;
         let id = maps.iter().find_map(|map| {
             let id = u32::try_from(map["id"].as_u64()?).ok()?;
             (map["name"] == name && self.0.contains(&("map", id))).then_some(id)
         });
-        let id = id.with_context(|| format!("no map {name} here"))?;
+        id.with_context(|| format!("no map {name} here"))
+    }
+
+    /// Writes a number into the map `name` among them, an array of numbers of 8 octets.
+    ///
+    /// # Errors
+    /// There is no such map, or bpftool failed.
+    pub fn write(&self, name: &str, index: u32, value: u64) -> Result<()> {
+        let id = self.map(name)?;
         let octets = |octets: &[u8]| octets.iter().map(u8::to_string).collect::<Vec<_>>();
         let mut bpftool = Command::new("bpftool");
         bpftool.args(["map", "update", "id", &id.to_string(), "key"]);

@@ -4,7 +4,10 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, SystemTime},
 };
@@ -18,13 +21,15 @@ use signal_hook::{
 
 use crate::{
     Capture, Mac, Namespace, Node, PacketSocket,
-    netns::{self, exclusive, lab_dir, lab_prefix},
+    netns::{self, changing, exclusive, lab_dir, lab_prefix},
     output_of, wait_until,
     wire::{self, What},
 };
 
 /// Number of labs this process has made; part of their names.
 static LABS: AtomicUsize = AtomicUsize::new(0);
+/// Held while a lab is made.
+static MAKING: Mutex<()> = Mutex::new(());
 
 const BRIDGE: &str = "br0";
 /// Host numbers in [`Lab::NETWORK`]: nodes are .11, .12, …; .201 and on are senders of
@@ -71,7 +76,9 @@ impl Lab {
     }
 
     fn make(nodes: u8, ipv6: bool) -> Result<Self> {
-        let _exclusive = exclusive();
+        let _changing = changing();
+        // `ip netns add` does not get along with another one that makes the first namespace of all.
+        let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         netns::remove(netns::is_orphan);
         let prefix = lab_prefix(LABS.fetch_add(1, Ordering::Relaxed));
         let cleaner = Cleaner { prefix: &prefix };
@@ -257,7 +264,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let _exclusive = exclusive();
+        let _changing = changing();
         drop(Cleaner { prefix: &self.prefix });
     }
 }

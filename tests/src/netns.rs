@@ -7,7 +7,7 @@ use std::{
     fs::{self, File},
     os::fd::AsFd,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     thread,
 };
 
@@ -19,9 +19,9 @@ use crate::command::run;
 const NETNS_DIR: &str = "/run/netns";
 const PREFIX: &str = "xv";
 
-/// Held while namespaces or processes are made or removed, so that the removal on a signal does not
+/// Shared while namespaces or processes are made or removed, so that the removal on a signal does not
 /// miss what is just being made.
-static CHANGES: Mutex<()> = Mutex::new(());
+static CHANGES: RwLock<()> = RwLock::new(());
 
 /// A named network namespace.
 #[derive(Clone, Debug)]
@@ -89,9 +89,14 @@ impl Namespace {
     }
 }
 
+/// To be held while namespaces or processes are made or removed. Nobody waits for another one who does.
+pub(crate) fn changing() -> RwLockReadGuard<'static, ()> {
+    CHANGES.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Keeps others from making or removing anything while it lives.
-pub(crate) fn exclusive() -> MutexGuard<'static, ()> {
-    CHANGES.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn exclusive() -> RwLockWriteGuard<'static, ()> {
+    CHANGES.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Start of all names of lab number `lab` of this process.

@@ -16,7 +16,7 @@ use rustix::{
     process::{Pid, PidfdFlags, kill_process, kill_process_group, pidfd_open},
 };
 
-use crate::{Journal, netns::exclusive};
+use crate::{Journal, netns::changing};
 
 pub use rustix::process::Signal;
 
@@ -50,7 +50,7 @@ impl Process {
     /// # Errors
     /// The program cannot be started.
     pub fn spawn(label: &str, mut command: Command) -> Result<Self> {
-        let _exclusive = exclusive();
+        let _changing = changing();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().with_context(|| format!("cannot start {label}"))?;
         let lines = Arc::new(Journal::new());

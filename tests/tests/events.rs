@@ -83,12 +83,12 @@ fn transitions_and_rejected_adverts() {
         reader.wait_for_line(since, &logged, Bench::SETTLING).unwrap();
         assert_eq!(bench.router.status().unwrap()[0].counter("rejected_ttl"), 1, "{extra}");
 
+        let stopped = SystemTime::now();
         bench.router.stop().unwrap();
         assert!(!follower.wait_exit(Bench::SETTLING).unwrap().success());
-        let last = events(&follower, "transition").pop().unwrap();
-        assert_event(last, transition("INIT", "stopped"));
-        let lines = follower.lines();
-        assert!(lines.last().unwrap().text.contains("has ended"), "{lines:?}");
+        let line = follower.wait_for_line(stopped, r#""state":"INIT""#, Bench::SETTLING).unwrap();
+        assert_event(serde_json::from_str(&line.text).unwrap(), transition("INIT", "stopped"));
+        follower.wait_for_line(stopped, "has ended", Bench::SETTLING).unwrap();
     }
 }
 

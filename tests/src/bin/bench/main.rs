@@ -51,9 +51,10 @@ struct Arguments {
     /// With 1,020 virtual routers on four interfaces, too
     #[arg(long, conflicts_with = "quick")]
     full: bool,
-    /// The page; its plots go to the folder of the same name beside it
-    #[arg(long, value_name = "PATH", default_value = "docs/bench.md")]
-    out: PathBuf,
+    /// The page; its plots go to the folder of the same name beside it [default: docs/bench.md, of
+    /// some works or with --quick target/bench.md]
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
 }
 
 /// What can be measured.
@@ -109,6 +110,10 @@ const SETTLING: Duration = Duration::from_secs(30);
 
 fn main() -> Result<()> {
     let Arguments { only, quick, full, out } = Arguments::parse();
+    // What is committed is not replaced by a part, or by a look.
+    let is_part = quick || !only.is_empty();
+    let out =
+        out.unwrap_or_else(|| if is_part { "target/bench.md" } else { "docs/bench.md" }.into());
     ensure!(out.file_stem().is_some(), "--out wants the name of a file");
     remove_on_signals()?;
     let scale = match (quick, full) {

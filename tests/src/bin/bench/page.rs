@@ -22,7 +22,7 @@ const INTRODUCTION: &str = "\
 
 Written by `cargo xtask bench`. xvrrp and keepalived run in turn on the same work, in network
 namespaces on one machine: client, bridge and both hosts share its processors. A figure is the
-median of all runs, with the smallest and the largest in brackets. The daemons are not tied to
+median of all runs, with the smallest, the largest and the number of runs in brackets. The daemons are not tied to
 processors: a thread of SCHED_DEADLINE may not be. keepalived runs with its default settings, and
 without syslog, which would slow it down.
 
@@ -147,7 +147,10 @@ fn figure(times: Option<&Times>) -> String {
         || "-".into(),
         |times| {
             let [min, median, max] = [times.min(), times.median(), times.max()].map(number);
-            format!("{median} ({min} … {max})")
+            match times.iter().count() {
+                1 => format!("{median} (1)"),
+                runs => format!("{median} ({min} … {max}, {runs})"),
+            }
         },
     )
 }
@@ -180,7 +183,7 @@ mod tests {
             rows: vec![row],
         };
         let text = text(&table);
-        let expected = "| 50 x 10 ms ⚠ machine not quiet | 2.00 (1.00 … 30.0) | 400 (400 … 400) \
+        let expected = "| 50 x 10 ms ⚠ machine not quiet | 2.00 (1.00 … 30.0, 3) | 400 (1) \
                         | 0.005 | 20 % |";
         assert_eq!(text.lines().nth(2), Some(expected));
         let svg = plot::picture(&table).unwrap();
