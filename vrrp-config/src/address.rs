@@ -3,7 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{
-    Broadcast, VirtualAddress, code, diagnostic::Findings, keywords, lexer::Word, parser::Statement,
+    Broadcast, VirtualAddress, code,
+    diagnostic::Findings,
+    keywords::{self, Kind},
+    lexer::Word,
+    parser::Statement,
+    values,
 };
 
 /// Linux takes 15 characters for a label or an interface (IFNAMSIZ).
@@ -155,13 +160,8 @@ fn for_ipv4<T>(
 
 /// Name of an interface; `None` when Linux cannot have it.
 pub(super) fn interface(word: &Word, findings: &mut Findings) -> Option<String> {
-    if word.text.len() <= MAX_NAME && !word.text.is_empty() {
-        return Some(word.text.clone());
-    }
-    let message =
-        format!("`{}` is no interface name: they have 1-{MAX_NAME} characters", word.text);
-    findings.report(code::NAME_TOO_LONG, word.span, message).help("the line is ignored");
-    None
+    values::read(Kind::Interface, word, "dev", "the line is ignored", findings)?;
+    Some(word.text.clone())
 }
 
 fn label(word: &Word, findings: &mut Findings) -> Option<String> {

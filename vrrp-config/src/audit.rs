@@ -1,40 +1,19 @@
 //! The tree against the table of keywords: what is unknown, misplaced, incomplete or not
 //! implemented. What the model can be built from goes on; the rest has been reported.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::RangeInclusive,
-};
+use std::collections::{HashMap, HashSet};
 
 use super::{
     code,
     diagnostic::Findings,
-    keywords::{self, Block, Keyword, Missing, Support},
+    keywords::{self, Argument, Block, Keyword, LISTS, Missing, Support},
     lexer::Word,
     oddities,
     parser::{Statement, span_of},
     source::Sources,
-    suggest, values,
+    suggest,
+    values::{self, Value},
 };
-
-// Values of keywords that are only recognised, not used: a wrong one is still reported.
-const SWITCHES: [&str; 2] = ["smtp_alert", "notify_priority_changes"];
-const NUMBERS: [(&str, RangeInclusive<u32>); 1] = [("debug", 0..=4)];
-const CHOICES: [(&str, &[&str]); 6] = [
-    ("old_unicast_checksum", &["never"]),
-    ("lb_algo", SCHEDULERS),
-    ("lvs_sched", SCHEDULERS),
-    ("lb_kind", FORWARDING),
-    ("lvs_method", FORWARDING),
-    ("protocol", &["TCP", "UDP", "SCTP"]),
-];
-const SCHEDULERS: &[&str] = &[
-    "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "mh", "dh", "fo", "ovf", "sed", "nq", "twos",
-];
-const FORWARDING: &[&str] = &["NAT", "DR", "TUN"];
-
-// Lines that may be given more than once, each of which counts.
-const REPEATABLE: [&str; 2] = ["key", "use_vmac"];
 
 /// Checks all statements and keeps those that can be used.
 pub(super) fn audit(
@@ -97,12 +76,11 @@ impl Audit<'_> {
         let mut seen = HashMap::new();
         for mut statement in statements {
             match self.statement(&mut statement, kind, quiet) {
-                Fate::Keep => {
-                    self.check_repetition(&statement, kind, &mut seen);
+                Fate::Keep if self.counts(&statement, kind, &mut seen) => {
                     left_out |= statement.left_out && kind != Block::Root;
                     kept.push(statement);
                 }
-                Fate::Drop => {}
+                Fate::Keep | Fate::Drop => {}
                 Fate::LeaveOut => left_out = true,
             }
         }
@@ -113,8 +91,8 @@ impl Audit<'_> {
         if let Some(fate) = self.extended_syntax(statement) {
             return fate;
         }
-        if kind == Block::List {
-            return self.item(statement);
+        if kind.is_list() {
+            return self.item(statement, kind);
         }
         let Some(keyword) = keywords::find(kind, statement.keyword()) else {
             if !oddities::report_characters(&statement.words, self.sources, self.findings) {
@@ -124,6 +102,7 @@ impl Audit<'_> {
         };
         let fate = self.line(statement, keyword, kind);
         if matches!(fate, Fate::Keep) {
+            self.report_spelling(statement, keyword, quiet);
             self.report_support(statement, keyword.support, quiet);
             statement.left_out = keyword.support == Support::LeavesOut;
         }
@@ -138,7 +117,7 @@ impl Audit<'_> {
     }
 
     /// The keyword and what stands on its line.
-    fn line(&mut self, statement: &Statement, keyword: Keyword, kind: Block) -> Fate {
+    fn line(&mut self, statement: &mut Statement, keyword: Keyword, kind: Block) -> Fate {
         let open_string = statement.words.iter().any(|word| word.open);
         if open_string
             || oddities::report_characters(&statement.words, self.sources, self.findings)
@@ -149,21 +128,45 @@ impl Audit<'_> {
         if let Some(fate) = self.variables(statement) {
             return fate;
         }
-        if !self.check_words(statement, keyword, kind) || !self.check_block(statement, keyword) {
+        if self.lacks_words(statement, keyword) || !self.check_block(statement, keyword) {
             return Fate::Drop;
         }
-        self.check_value(statement);
+        let row = keyword.row;
+        let line = Line {
+            arguments: row.arguments,
+            name: statement.keyword(),
+            otherwise: row.otherwise,
+            words: statement.arguments(),
+        };
+        let (values, used) = self.read(&line);
+        if used < statement.arguments().len() {
+            self.report_extra(statement, used, keyword, kind);
+        }
+        statement.values = values;
         Fate::Keep
     }
 
-    /// A line of a list: an address, a route, a name.
-    fn item(&mut self, statement: &Statement) -> Fate {
+    /// A line of a list: an address, a route, a name. Most lists have readers of their own.
+    fn item(&mut self, statement: &Statement, kind: Block) -> Fate {
         if oddities::report_characters(&statement.words, self.sources, self.findings)
             || oddities::report_placeholders(statement, self.findings)
         {
             return Fate::Drop;
         }
-        self.variables(statement).unwrap_or(Fate::Keep)
+        if let Some(fate) = self.variables(statement) {
+            return fate;
+        }
+        if let Some(list) = LISTS.iter().find(|list| list.block == kind && list.read_by_audit) {
+            let otherwise = "the line is ignored";
+            let words = &statement.words;
+            let line = Line { arguments: list.entry, name: kind.name(), otherwise, words };
+            let (_, used) = self.read(&line);
+            if let Some(extra) = words.get(used..).filter(|extra| !extra.is_empty()) {
+                let message = format!("`{}` has no more words: these are ignored", kind.name());
+                self.findings.report(code::EXTRA_WORDS, span_of(extra), message);
+            }
+        }
+        Fate::Keep
     }
 
     /// `@id`, `$NAME=`, `~SEQ`, `include`: known, and not implemented.
@@ -219,42 +222,94 @@ impl Audit<'_> {
         fate
     }
 
-    /// The number of words behind the keyword. `false`: unusable.
-    fn check_words(&mut self, statement: &Statement, keyword: Keyword, kind: Block) -> bool {
+    /// True, and reported, if words are missing behind the keyword.
+    fn lacks_words(&mut self, statement: &Statement, keyword: Keyword) -> bool {
         let name = statement.keyword();
-        let arguments = statement.arguments();
-        let (least, most) = (keyword.words.least, keyword.words.most);
-        if arguments.len() < least {
-            let span = statement.span();
-            if keyword.opens.is_some() && keyword.words.missing == Missing::Reported {
-                let help = format!("write `{name} NAME {{`; without a name the block is ignored");
-                let message = format!("`{name}` has no name");
-                self.findings.report(code::MISSING_NAME, span, message).help(help);
-            } else if keyword.words.missing == Missing::Reported {
-                let message = format!("`{name}` has no value; the line is ignored");
-                self.findings.report(code::MISSING_VALUE, span, message);
-            } else {
-                let message = format!("`{name}` has no value behind it");
-                self.findings
-                    .report(code::MISSING_PARAMETER, span, message)
-                    .help("keepalived does not start with this line: complete or remove it");
-            }
+        let row = keyword.row;
+        let needed = row.arguments.iter().filter(|argument| argument.is_needed()).count();
+        if statement.arguments().len() >= needed.max(row.at_least) {
             return false;
         }
-        if let Some(extra @ [first, ..]) = arguments.get(most.min(arguments.len())..) {
-            let message = format!(
-                "the words behind `{}` are ignored",
-                self.sources.excerpt(leading(statement, most))
-            );
-            let diagnostic = self.findings.report(code::EXTRA_WORDS, span_of(extra), message);
-            if keywords::find(kind, &first.text).is_some() {
-                diagnostic.help(format!(
-                    "a statement ends with its line: give `{}` a line of its own",
-                    first.text
-                ));
-            }
+        let span = statement.span();
+        let usage = format!("write `{}`", row.usage_line());
+        let reported = row.missing == Missing::Reported;
+        if keyword.opens.is_some() && reported {
+            let help = format!("write `{name} NAME {{`; without a name the block is ignored");
+            let message = format!("`{name}` has no name");
+            self.findings.report(code::MISSING_NAME, span, message).help(help);
+        } else if reported {
+            let message = format!("`{name}` has no value; the line is ignored");
+            self.findings.report(code::MISSING_VALUE, span, message).help(usage);
+        } else {
+            let message = format!("`{name}` has no value behind it");
+            let help = format!("{usage}: keepalived does not start with this line");
+            self.findings.report(code::MISSING_PARAMETER, span, message).help(help);
         }
         true
+    }
+
+    /// What the words of a line say, one value for each, and how many of them belong to it.
+    fn read(&mut self, line: &Line) -> (Vec<Option<Value>>, usize) {
+        let Line { arguments, name, otherwise, words } = *line;
+        let mut places = arguments.iter().filter(|argument| argument.is_positional()).peekable();
+        let mut values = Vec::with_capacity(words.len());
+        while let Some(word) = words.get(values.len()) {
+            let named = arguments.iter().find(|argument| {
+                !argument.is_positional() && argument.word == word.text && !word.quoted
+            });
+            match (named, places.peek().copied()) {
+                (Some(argument), _) => {
+                    values.push(Some(Value::Text));
+                    let Some(kind) = argument.kind else { continue };
+                    let Some(value) = words.get(values.len()) else {
+                        let message = format!("`{}` has no value", argument.word);
+                        self.findings
+                            .report(code::MISSING_VALUE, word.span, message)
+                            .help(otherwise);
+                        continue;
+                    };
+                    let value = values::read(kind, value, argument.word, otherwise, self.findings);
+                    values.push(value);
+                }
+                (None, Some(argument)) => {
+                    let kind = argument.kind;
+                    let value = kind
+                        .and_then(|kind| values::read(kind, word, name, otherwise, self.findings));
+                    values.push(value);
+                    if !argument.repeats() {
+                        places.next();
+                    }
+                }
+                (None, None) => break,
+            }
+        }
+        let used = values.len();
+        (values, used)
+    }
+
+    /// Words that nobody asks for: only those in front of `used` count.
+    fn report_extra(&mut self, statement: &Statement, used: usize, keyword: Keyword, kind: Block) {
+        let extra = &statement.arguments()[used..];
+        // Where words are looked for by their names, keepalived reports others.
+        let named = keyword.row.arguments.iter().any(|argument| !argument.is_positional());
+        if let Some(first) = extra.first().filter(|_| named) {
+            let message = format!("`{}` is no word of `{}`", first.text, statement.keyword());
+            let help = format!("usage: `{}`", keyword.row.usage_line());
+            self.findings.report(code::UNKNOWN_WORD, first.span, message).help(help);
+            return;
+        }
+        let message = format!(
+            "the words behind `{}` are ignored",
+            self.sources.excerpt(span_of(&statement.words[..=used]))
+        );
+        let diagnostic = self.findings.report(code::EXTRA_WORDS, span_of(extra), message);
+        if let Some(next) = extra.first().filter(|word| keywords::find(kind, &word.text).is_some())
+        {
+            diagnostic.help(format!(
+                "a statement ends with its line: give `{}` a line of its own",
+                next.text
+            ));
+        }
     }
 
     /// Braces behind a keyword that wants them, and only there. `false`: unusable.
@@ -280,23 +335,21 @@ impl Audit<'_> {
         }
     }
 
-    fn check_value(&mut self, statement: &Statement) {
-        let name = statement.keyword();
-        if SWITCHES.contains(&name) {
-            values::switch(statement, self.findings);
-        }
-        if let Some((_, range)) = NUMBERS.iter().find(|(known, _)| *known == name) {
-            values::number(statement, range.clone(), "the line is ignored", self.findings);
-        }
-        let choices = CHOICES.iter().find(|(known, _)| *known == name);
-        let (Some((_, choices)), Some(word)) = (choices, statement.arguments().first()) else {
+    /// Old spellings, which count all the same.
+    fn report_spelling(&mut self, statement: &Statement, keyword: Keyword, quiet: bool) {
+        let (written, row) = (statement.keyword(), keyword.row);
+        let is_one_of = |names: &str| names.split_whitespace().any(|name| name == written);
+        let kind = if is_one_of(row.outdated) {
+            code::DEPRECATED
+        } else if is_one_of(row.old) && !quiet {
+            code::OLD_SPELLING
+        } else {
             return;
         };
-        if !choices.contains(&word.text.as_str()) {
-            let message = format!("`{}` is no value of `{name}`", word.text);
-            let help = format!("one of {}", choices.join(", "));
-            self.findings.report(code::BAD_CHOICE, word.span, message).help(help);
-        }
+        let message = format!("`{written}` is an old spelling of `{}`", row.name);
+        let help =
+            format!("write `{}`: later versions of keepalived may not know the old one", row.name);
+        self.findings.report(kind, statement.keyword_span(), message).help(help);
     }
 
     fn report_support(&mut self, statement: &Statement, support: Support, quiet: bool) {
@@ -304,7 +357,7 @@ impl Audit<'_> {
         let span = statement.keyword_span();
         match support {
             Support::Deprecated(instead) => {
-                let message = format!("`{name}` is out of use and has no effect");
+                let message = format!("`{name}` is out of use");
                 self.findings
                     .report(code::DEPRECATED, span, message)
                     .help(format!("use {instead}"));
@@ -334,29 +387,44 @@ impl Audit<'_> {
         }
     }
 
-    /// A value that is given twice: the last one counts.
-    fn check_repetition(
+    /// False for a value that was given above and cannot be replaced. Most can: the last one counts.
+    fn counts(
         &mut self,
         statement: &Statement,
         kind: Block,
-        seen: &mut HashMap<String, Word>,
-    ) {
-        let keyword = keywords::find(kind, statement.keyword());
-        let single = keyword.is_some_and(|k| k.opens.is_none() && k.support == Support::Done)
-            && !REPEATABLE.contains(&statement.keyword());
-        let Some(word) = statement.words.first().filter(|_| single) else {
-            return;
+        seen: &mut HashMap<&'static str, Vec<Word>>,
+    ) -> bool {
+        let Some(Keyword { row, opens, support, .. }) = keywords::find(kind, statement.keyword())
+        else {
+            return true;
         };
-        if let Some(first) = seen.insert(word.text.clone(), word.clone()) {
-            let line = self.sources.positions(first.span).0.line;
-            let message =
-                format!("`{}` stands in line {line} already; the last one counts", word.text);
-            self.findings.report(code::GIVEN_TWICE, word.span, message);
+        let single = opens.is_none() && support == Support::Done && !row.repeats;
+        if !single && !row.first_counts {
+            return true;
         }
+        let Some(first) = seen.get(row.name) else {
+            seen.insert(row.name, statement.words.clone());
+            return true;
+        };
+        let name = statement.keyword();
+        let line = self.sources.positions(span_of(first)).0.line;
+        let same = first.iter().map(|word| &word.text).eq(statement.words.iter().map(|w| &w.text));
+        let (kind, which) = match row.first_counts {
+            true if !same => (code::FIRST_COUNTS, "this one is ignored"),
+            _ => (code::GIVEN_TWICE, "the last one counts"),
+        };
+        let message = format!("`{name}` stands in line {line} already; {which}");
+        self.findings.report(kind, statement.keyword_span(), message);
+        !row.first_counts
     }
 }
 
-/// The keyword and as many words behind it as it takes.
-fn leading(statement: &Statement, most: usize) -> super::Span {
-    span_of(&statement.words[..statement.words.len().min(most.saturating_add(1))])
+/// Words, and what the table says about them.
+struct Line<'a> {
+    arguments: &'a [Argument],
+    /// What stands in front of them.
+    name: &'a str,
+    /// What holds when one cannot be read.
+    otherwise: &'a str,
+    words: &'a [Word],
 }

@@ -27,7 +27,22 @@ const KEY_LENGTH: std::ops::RangeInclusive<usize> = 32..=64;
 /// A file with a key is not read further than this: `hex:`, 64 octets, blanks around them.
 const MAX_KEY_FILE: u64 = 1024;
 
-const LEFT_OUT: &str = "the virtual router is left out: it must not run without its authentication";
+pub(super) const LEFT_OUT: &str =
+    "the virtual router is left out: it must not run without its authentication";
+
+/// The choices of `auth_type`.
+pub(super) const KINDS: [(&str, Kind); 2] = [("PASS", Kind::Pass), ("AH", Kind::Ah)];
+
+/// The choices of `anti_replay`.
+pub(super) const ANTI_REPLAY: [(&str, AntiReplay); 2] =
+    [("time", AntiReplay::Time), ("monotonic", AntiReplay::Monotonic)];
+
+/// The choices of `mode`.
+pub(super) const MODES: [(&str, HmacMode); 3] = [
+    ("enforce", HmacMode::Enforce),
+    ("permissive", HmacMode::Permissive),
+    ("receive-only", HmacMode::ReceiveOnly),
+];
 
 /// Both blocks as they are written.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +59,7 @@ pub(super) struct Auth {
 
 /// Argument of `auth_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Pass,
     Ah,
 }
@@ -85,9 +100,7 @@ impl Auth {
             let span = statement.span();
             match (statement.keyword(), values::argument(statement)) {
                 ("auth_type", _) => {
-                    let kinds = [("PASS", Kind::Pass), ("AH", Kind::Ah)];
-                    let otherwise = "the virtual router runs without authentication";
-                    let kind = values::choice(statement, &kinds, otherwise, findings);
+                    let kind = values::choice(statement, &KINDS);
                     self.kind_unknown = kind.is_none();
                     self.kind = kind.map(|kind| (kind, span));
                 }
@@ -175,30 +188,17 @@ impl Hmac {
         let span = statement.span();
         match statement.keyword() {
             "key" => {
-                let number = key_number(statement, findings)?;
+                let number = values::number(statement)?;
                 let key = key(statement.arguments().get(1)?, sources, findings)?;
                 if self.keys.insert(number, key).is_some() {
                     let message = format!("there is a key {number} above; this one counts");
                     findings.report(code::GIVEN_TWICE, span, message);
                 }
             }
-            "active_key" => self.active = Some((key_number(statement, findings)?, span)),
-            "anti_replay" => {
-                let choices = [("time", AntiReplay::Time), ("monotonic", AntiReplay::Monotonic)];
-                self.anti_replay = values::choice(statement, &choices, LEFT_OUT, findings)?;
-            }
-            "time_window" => {
-                let seconds = values::number(statement, 1..=300, LEFT_OUT, findings)?;
-                self.window = Some(Duration::from_secs(u64::from(seconds)));
-            }
-            "mode" => {
-                let choices = [
-                    ("enforce", HmacMode::Enforce),
-                    ("permissive", HmacMode::Permissive),
-                    ("receive-only", HmacMode::ReceiveOnly),
-                ];
-                self.mode = Some((values::choice(statement, &choices, LEFT_OUT, findings)?, span));
-            }
+            "active_key" => self.active = Some((values::number(statement)?, span)),
+            "anti_replay" => self.anti_replay = values::choice(statement, &ANTI_REPLAY)?,
+            "time_window" => self.window = Some(values::whole_seconds(statement)?),
+            "mode" => self.mode = Some((values::choice(statement, &MODES)?, span)),
             _ => {}
         }
         Some(())
@@ -250,11 +250,6 @@ fn password(word: &Word, sources: &Sources, findings: &mut Findings) -> Vec<u8> 
         octets.truncate(8);
     }
     octets
-}
-
-fn key_number(statement: &Statement, findings: &mut Findings) -> Option<u8> {
-    let number = values::number(statement, 1..=255, LEFT_OUT, findings)?;
-    u8::try_from(number).ok()
 }
 
 /// `hex:DIGITS`, `file:PATH`, or the key as text. A file has one of the other two forms.

@@ -1,6 +1,24 @@
-//! The kinds of diagnostics. A code never changes its meaning; a retired one is not given again.
+//! The kinds of diagnostics, each with its explanation. A code never changes its meaning; a retired
+//! one is not given again.
 
 use super::diagnostic::{Kind, Severity, Verdict};
+
+/// What `xvrrp explain CODE` says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Explanation {
+    pub(super) kind: Kind,
+    /// What it means and what happens now.
+    pub(super) meaning: &'static str,
+    /// Lines that lead to it.
+    pub(super) cause: &'static str,
+    /// The same, mended.
+    pub(super) cure: &'static str,
+}
+
+/// Every code.
+pub(super) fn all() -> impl Iterator<Item = &'static Explanation> {
+    EXPLANATIONS.iter().copied().flatten()
+}
 
 /// Reported by keepalived as a configuration error; it repairs or ignores the place and runs.
 const fn error(code: &'static str) -> Kind {
@@ -25,86 +43,299 @@ const fn hint(code: &'static str) -> Kind {
     Kind { code, severity: Severity::Hint, verdict: Verdict::Clean }
 }
 
+/// keepalived runs with it, and has an exit code of its own for it.
+const fn script_security(code: &'static str) -> Kind {
+    Kind { code, severity: Severity::Warning, verdict: Verdict::ScriptSecurity }
+}
+
+/// `NAME = severity(CODE): meaning, cause => cure;`
+macro_rules! codes {
+    ($table:ident; $($name:ident = $severity:ident($code:literal):
+        $meaning:literal, $cause:literal => $cure:literal;)*) => {
+        $(pub(super) const $name: Kind = $severity($code);)*
+
+        static $table: &[Explanation] = &[
+            $(Explanation { kind: $name, meaning: $meaning, cause: $cause, cure: $cure }),*
+        ];
+    };
+}
+
+static EXPLANATIONS: &[&[Explanation]] =
+    &[STRUCTURE, WORDS, VALUES, ADDRESSES, INSTANCES, REFERENCES, TABLE];
+
 // The file and its structure.
-pub(super) const UNREADABLE: Kind = fatal("E0001");
-pub(super) const TOO_LARGE: Kind = fatal("E0002");
-pub(super) const MISSING_PARAMETER: Kind = fatal("E0003");
-pub(super) const OPEN_STRING: Kind = error("E0010");
-pub(super) const OPEN_BLOCK: Kind = error("E0011");
-pub(super) const EXTRA_CLOSE: Kind = error("E0012");
-pub(super) const MISSING_OPEN: Kind = error("E0013");
-pub(super) const STRAY_BLOCK: Kind = error("E0014");
-pub(super) const TOO_DEEP: Kind = error("E0015");
-pub(super) const TYPOGRAPHIC: Kind = error("E0016");
-pub(super) const PLACEHOLDER: Kind = error("E0017");
-pub(super) const UNDEFINED_VARIABLE: Kind = error("E0018");
-pub(super) const BYTE_ORDER_MARK: Kind = warning("W0019");
+codes! { STRUCTURE;
+    UNREADABLE = fatal("E0001"):
+        "The file cannot be read.",
+        "xvrrp check -f /etc/keepalived/keepalivd.conf" =>
+        "xvrrp check -f /etc/keepalived/keepalived.conf";
+    TOO_LARGE = fatal("E0002"):
+        "The file is larger than any configuration. It is not read.",
+        "xvrrp check -f /var/log/syslog" => "xvrrp check -f /etc/keepalived/keepalived.conf";
+    MISSING_PARAMETER = fatal("E0003"):
+        "A keyword stands alone that needs a value. keepalived stops there.",
+        "debug" => "debug 0";
+    OPEN_STRING = error("E0010"):
+        "A quote is opened and never closed in its line. The statement is ignored.",
+        "notify_master \"/etc/notify.sh master" => "notify_master \"/etc/notify.sh master\"";
+    OPEN_BLOCK = error("E0011"):
+        "A } is missing: the block is still open where the next one begins or the file ends. It is \
+         read as if it ended there.",
+        "vrrp_instance VI_1 {\n    virtual_ipaddress {\n        10.0.0.1\n}" =>
+        "vrrp_instance VI_1 {\n    virtual_ipaddress {\n        10.0.0.1\n    }\n}";
+    EXTRA_CLOSE = error("E0012"):
+        "A } closes nothing: there is one too many, or a block above was closed too early.",
+        "global_defs {\n}\n}" => "global_defs {\n}";
+    MISSING_OPEN = error("E0013"):
+        "A keyword that has a block stands without its {.",
+        "virtual_ipaddress\n    10.0.0.1\n}" => "virtual_ipaddress {\n    10.0.0.1\n}";
+    STRAY_BLOCK = error("E0014"):
+        "Braces without a keyword, or behind one that has no block. What is in them is ignored.",
+        "nopreempt {\n}" => "nopreempt";
+    TOO_DEEP = error("E0015"):
+        "More blocks are open in each other than any keyword has. Most likely a } is missing.",
+        "a { a { a { a { a { a { a { a { a { a { a { a { a {" => "a { }";
+    TYPOGRAPHIC = error("E0016"):
+        "A quote or a blank was copied from a text and is a letter for keepalived. The statement is \
+         ignored.",
+        "notify_master “/etc/notify.sh master”" => "notify_master \"/etc/notify.sh master\"";
+    PLACEHOLDER = error("E0017"):
+        "A line of a manual was copied as it is. The statement is ignored.",
+        "state MASTER|BACKUP" => "state BACKUP";
+    UNDEFINED_VARIABLE = error("E0018"):
+        "Nothing defines the variable, so that its name stands where its value should. The statement \
+         is ignored.",
+        "priority $PRIO" => "$PRIO=100\npriority $PRIO";
+    BYTE_ORDER_MARK = warning("W0019"):
+        "The file begins with three bytes that some editors write. keepalived takes them for a part \
+         of the first word.",
+        "<U+FEFF>global_defs {" => "global_defs {";
+}
 
 // Words.
-pub(super) const UNKNOWN_KEYWORD: Kind = error("E0020");
-pub(super) const WRONG_BLOCK: Kind = error("E0021");
-pub(super) const MISSING_VALUE: Kind = error("E0022");
-pub(super) const MISSING_NAME: Kind = error("E0023");
-pub(super) const DEPRECATED: Kind = error("E0024");
-pub(super) const EXTRA_WORDS: Kind = warning("W0025");
-pub(super) const GIVEN_TWICE: Kind = warning("W0026");
-pub(super) const NO_EFFECT: Kind = hint("H0027");
-pub(super) const NOT_YET: Kind = not_yet("N0028");
-pub(super) const LEFT_OUT: Kind = not_yet("N0029");
+codes! { WORDS;
+    UNKNOWN_KEYWORD = error("E0020"):
+        "No block has this keyword. The statement is ignored, and so is its block.",
+        "virtual_routerid 51" => "virtual_router_id 51";
+    WRONG_BLOCK = error("E0021"):
+        "The keyword belongs into another block. Here it is ignored.",
+        "vrrp_instance VI_1 {\n    router_id lb1\n}" => "global_defs {\n    router_id lb1\n}";
+    MISSING_VALUE = error("E0022"):
+        "A value is missing. The line is ignored.",
+        "virtual_ipaddress {\n    10.0.0.1 dev\n}" =>
+        "virtual_ipaddress {\n    10.0.0.1 dev eth0\n}";
+    MISSING_NAME = error("E0023"):
+        "A block has no name. It is ignored.",
+        "vrrp_instance {" => "vrrp_instance VI_1 {";
+    DEPRECATED = error("E0024"):
+        "The keyword or its spelling is out of use, and keepalived says so.",
+        "vrrp_track_file name {" => "track_file name {";
+    EXTRA_WORDS = warning("W0025"):
+        "There are more words on the line than the keyword takes. A statement ends with its line; \
+         the words are ignored.",
+        "priority 100 advert_int 1" => "priority 100\nadvert_int 1";
+    GIVEN_TWICE = warning("W0026"):
+        "The value is given twice. The last one counts.",
+        "priority 100\npriority 90" => "priority 90";
+    NO_EFFECT = hint("H0027"):
+        "Valid, and without an effect here, for the reason that is given.",
+        "vrrp_iptables" => "# vrrp_iptables";
+    NOT_YET = not_yet("N0028"):
+        "Valid for keepalived; this version of xvrrp does not have it. Everything else runs.",
+        "track_script {\n    chk\n}" => "# use keepalived, or do without";
+    LEFT_OUT = not_yet("N0029"):
+        "Valid for keepalived; this version of xvrrp does not have it, and without it the virtual \
+         router would be another one. It does not run.",
+        "use_ipvlan" => "# use keepalived, or do without";
+}
 
 // Values.
-pub(super) const BAD_NUMBER: Kind = error("E0030");
-pub(super) const OUT_OF_RANGE: Kind = error("E0031");
-pub(super) const BAD_CHOICE: Kind = error("E0032");
-pub(super) const BAD_ADDRESS: Kind = error("E0033");
-pub(super) const NOT_MULTICAST: Kind = error("E0034");
-pub(super) const NAME_TOO_LONG: Kind = error("E0035");
-pub(super) const ROUNDED: Kind = error("E0036");
-pub(super) const ZERO_INTERVAL: Kind = error("E0037");
-pub(super) const PASSWORD_TOO_LONG: Kind = error("E0038");
+codes! { VALUES;
+    BAD_NUMBER = error("E0030"):
+        "A number or a time is none.",
+        "priority high" => "priority 200";
+    OUT_OF_RANGE = error("E0031"):
+        "A number or a time is outside the range that the keyword has.",
+        "virtual_router_id 256" => "virtual_router_id 255";
+    BAD_CHOICE = error("E0032"):
+        "The keyword takes one of some words, and this is none of them.",
+        "state SLAVE" => "state BACKUP";
+    BAD_ADDRESS = error("E0033"):
+        "This is no IP address.",
+        "unicast_src_ip 10.0.0.256" => "unicast_src_ip 10.0.0.25";
+    NOT_MULTICAST = error("E0034"):
+        "A group is needed: an address of 224.0.0.0/4, or of ff02::/16.",
+        "mcast_dst_ip 10.0.0.18" => "mcast_dst_ip 224.0.0.18";
+    NAME_TOO_LONG = error("E0035"):
+        "Linux takes 15 characters for the name of an interface or a label.",
+        "interface enp1s0f0np0.1234" => "interface vlan1234";
+    ROUNDED = error("E0036"):
+        "The interval cannot stand in an advert of this version: version 2 has whole seconds, version \
+         3 steps of 10 ms. The nearest one is used.",
+        "advert_int 0.5" => "version 3\nadvert_int 0.5";
+    ZERO_INTERVAL = error("E0037"):
+        "keepalived's parser rejects the 0 that its own default file contains. It means what the \
+         absence of the line means: no spacing.",
+        "vrrp_garp_interval 0" => "# no line at all";
+    PASSWORD_TOO_LONG = error("E0038"):
+        "An advert has room for 8 octets of a password. The first 8 are used, on the other hosts, \
+         too.",
+        "auth_pass correct-horse" => "auth_pass correcth";
+}
 
 // Virtual addresses.
-pub(super) const BAD_PREFIX: Kind = error("E0040");
-pub(super) const BAD_BROADCAST: Kind = error("E0041");
-pub(super) const UNKNOWN_ADDRESS_WORD: Kind = error("E0042");
-pub(super) const FAMILY_MISMATCH: Kind = error("E0043");
-pub(super) const TOO_MANY_ADDRESSES: Kind = error("E0044");
-pub(super) const NO_ADDRESS: Kind = error("E0045");
-pub(super) const ADDRESS_TWICE: Kind = warning("W0046");
-pub(super) const NOT_FOR_IPV6: Kind = error("E0047");
-pub(super) const NOT_LINK_LOCAL: Kind = warning("W0048");
-pub(super) const UNKNOWN_PEER_WORD: Kind = error("E0049");
+codes! { ADDRESSES;
+    BAD_PREFIX = error("E0040"):
+        "Behind the / of an address stands a number of bits. All bits are used instead.",
+        "10.0.0.1/255.255.255.0" => "10.0.0.1/24";
+    BAD_BROADCAST = error("E0041"):
+        "This is no broadcast address, or the address cannot have one.",
+        "10.0.0.1/24 brd 10.0.0.256" => "10.0.0.1/24 brd +";
+    UNKNOWN_ADDRESS_WORD = error("E0042"):
+        "An address line has no such word. It is ignored; each address has a line of its own.",
+        "10.0.0.1 10.0.0.2" => "10.0.0.1\n10.0.0.2";
+    FAMILY_MISMATCH = error("E0043"):
+        "Adverts carry addresses of one family, which the first address decides. The other one is \
+         ignored.",
+        "virtual_ipaddress {\n    10.0.0.1\n    2001:db8::1\n}" =>
+        "virtual_ipaddress {\n    10.0.0.1\n}\nvirtual_ipaddress_excluded {\n    2001:db8::1\n}";
+    TOO_MANY_ADDRESSES = error("E0044"):
+        "An advert carries 255 addresses, of IPv6 89. The others become excluded ones.",
+        "virtual_ipaddress { # 300 addresses" => "virtual_ipaddress_excluded { # most of them";
+    NO_ADDRESS = error("E0045"):
+        "A virtual router without addresses has nothing to do.",
+        "virtual_ipaddress {\n}" => "virtual_ipaddress {\n    10.0.0.1\n}";
+    ADDRESS_TWICE = warning("W0046"):
+        "The address stands there twice. It is added once.",
+        "10.0.0.1\n10.0.0.1/24" => "10.0.0.1/24";
+    NOT_FOR_IPV6 = error("E0047"):
+        "IPv6 does not have this. It is ignored.",
+        "2001:db8::1 label eth0:1" => "2001:db8::1";
+    NOT_LINK_LOCAL = warning("W0048"):
+        "RFC 9568 wants a link-local address as the first one of IPv6, and as the source of adverts. \
+         Other routers may reject adverts without.",
+        "virtual_ipaddress {\n    2001:db8::1\n}" =>
+        "virtual_ipaddress {\n    fe80::1\n    2001:db8::1\n}";
+    UNKNOWN_PEER_WORD = error("E0049"):
+        "A peer has `min_ttl` and `max_ttl` only. Each peer has a line of its own.",
+        "unicast_peer {\n    10.0.0.2 10.0.0.3\n}" =>
+        "unicast_peer {\n    10.0.0.2\n    10.0.0.3\n}";
+}
 
 // Instances as a whole.
-pub(super) const NO_VRID: Kind = error("E0050");
-pub(super) const NO_INTERFACE: Kind = error("E0051");
-pub(super) const DUPLICATE_NAME: Kind = error("E0052");
-pub(super) const DUPLICATE_VRID: Kind = error("E0053");
-pub(super) const AUTH_DROPPED: Kind = error("E0054");
-// E0055 was: an authentication that is not implemented.
-pub(super) const NOPREEMPT_DROPPED: Kind = error("E0056");
-pub(super) const PREEMPT_DELAY_DROPPED: Kind = error("E0057");
-pub(super) const STRICT_REPAIR: Kind = error("E0058");
-pub(super) const VERSION_CONFLICT: Kind = error("E0059");
-pub(super) const AUTH_WITHOUT_TYPE: Kind = warning("W0060");
-pub(super) const IPV6_ON_V2: Kind = warning("W0061");
-pub(super) const IPV6_AUTH: Kind = warning("W0062");
-pub(super) const VMAC: Kind = error("E0063");
-pub(super) const CANNOT_WORK: Kind = warning("W0064");
-pub(super) const UNICAST: Kind = error("E0065");
-pub(super) const AH_MASTER: Kind = error("E0066");
-pub(super) const AUTH_HMAC: Kind = error("E0067");
-pub(super) const STRICT_REFUSED: Kind = error("E0068");
-pub(super) const KEY_READABLE: Kind = warning("W0069");
+codes! { INSTANCES;
+    NO_VRID = error("E0050"):
+        "Every virtual router needs its number. It is left out.",
+        "vrrp_instance VI_1 {\n    interface eth0\n}" =>
+        "vrrp_instance VI_1 {\n    interface eth0\n    virtual_router_id 51\n}";
+    NO_INTERFACE = error("E0051"):
+        "A virtual router needs an interface. It is left out.",
+        "vrrp_instance VI_1 {\n    virtual_router_id 51\n}" =>
+        "vrrp_instance VI_1 {\n    virtual_router_id 51\n    interface eth0\n}";
+    DUPLICATE_NAME = error("E0052"):
+        "There are two blocks of this name. The second one is ignored.",
+        "vrrp_instance VI_1 { ... }\nvrrp_instance VI_1 { ... }" =>
+        "vrrp_instance VI_1 { ... }\nvrrp_instance VI_2 { ... }";
+    DUPLICATE_VRID = error("E0053"):
+        "Two virtual routers of one family have one number on one interface and would hear each \
+         other's adverts. The second one is left out.",
+        "virtual_router_id 51 # and 51 again" => "virtual_router_id 52";
+    AUTH_DROPPED = error("E0054"):
+        "The authentication is dropped: version 3 and strict mode have none, and without a password \
+         there is none. auth_hmac signs adverts of every version.",
+        "version 3\nauthentication {\n    auth_type PASS\n    auth_pass secret\n}" => "version 3";
+    NOPREEMPT_DROPPED = error("E0056"):
+        "`nopreempt` goes with `state BACKUP` and a priority below 255 only. It is dropped, and the \
+         router preempts.",
+        "state MASTER\nnopreempt" => "state BACKUP\nnopreempt";
+    PREEMPT_DELAY_DROPPED = error("E0057"):
+        "`preempt_delay` goes neither with `state MASTER` nor with `nopreempt` nor with strict mode. \
+         It is dropped.",
+        "state MASTER\npreempt_delay 60" => "state BACKUP\npreempt_delay 60";
+    STRICT_REPAIR = error("E0058"):
+        "Strict mode takes back what the RFCs do not have.",
+        "vrrp_strict\nstate MASTER\npriority 100" => "vrrp_strict\nstate BACKUP\npriority 100";
+    VERSION_CONFLICT = error("E0059"):
+        "The version does not go with the addresses or with strict mode.",
+        "version 2\nvirtual_ipaddress {\n    fe80::1\n}" =>
+        "version 3\nvirtual_ipaddress {\n    fe80::1\n}";
+    AUTH_WITHOUT_TYPE = warning("W0060"):
+        "A password without `auth_type` has no effect.",
+        "authentication {\n    auth_pass secret\n}" =>
+        "authentication {\n    auth_type PASS\n    auth_pass secret\n}";
+    IPV6_ON_V2 = warning("W0061"):
+        "VRRP has IPv6 since version 3, which is used.",
+        "version 2 # and addresses of IPv6" => "version 3";
+    IPV6_AUTH = warning("W0062"):
+        "keepalived's version 2 over IPv6 has passwords, version 3 has none. auth_hmac has both.",
+        "authentication { ... } # and addresses of IPv6" => "auth_hmac { ... }";
+    VMAC = error("E0063"):
+        "Something about the virtual MAC does not fit and is ignored or repaired, as the help says.",
+        "use_vmac 01:00:5e:00:00:01" => "use_vmac 02:00:5e:00:00:01";
+    CANNOT_WORK = warning("W0064"):
+        "keepalived takes it, but it cannot work.",
+        "unicast_ttl 0" => "unicast_ttl 1";
+    UNICAST = error("E0065"):
+        "Keywords of unicast without peers, or of multicast with peers.",
+        "unicast_src_ip 10.0.0.1" =>
+        "unicast_src_ip 10.0.0.1\nunicast_peer {\n    10.0.0.2\n}";
+    AH_MASTER = error("E0066"):
+        "With `auth_type AH` a router has to hear the sequence number of the one before it, so that \
+         it starts as BACKUP.",
+        "state MASTER\nauthentication {\n    auth_type AH\n" =>
+        "state BACKUP\nauthentication {\n    auth_type AH\n";
+    AUTH_HMAC = error("E0067"):
+        "The keys of auth_hmac cannot be used. The virtual router is left out: it must not run \
+         without its authentication.",
+        "auth_hmac {\n    key 1 short\n}" =>
+        "auth_hmac {\n    key 1 file:/etc/keepalived/key1\n    active_key 1\n}";
+    STRICT_REFUSED = error("E0068"):
+        "Strict mode does not go with it, and the virtual router is left out.",
+        "vrrp_strict\nunicast_peer {\n    10.0.0.2\n}" => "unicast_peer {\n    10.0.0.2\n}";
+    KEY_READABLE = warning("W0069"):
+        "Others on this host may read the key.",
+        "-rw-r--r-- root root key1" => "chmod 600 key1";
+}
 
 // References between blocks, and scripts.
-pub(super) const UNKNOWN_REFERENCE: Kind = error("E0070");
-pub(super) const OWN_INTERFACE: Kind = error("E0071");
-pub(super) const EMPTY_GROUP: Kind = error("E0072");
-pub(super) const SMALL_GROUP: Kind = error("E0073");
-pub(super) const SHELL_SYNTAX: Kind = error("E0074");
-pub(super) const SHELL_OPERATOR: Kind = warning("W0075");
-pub(super) const SCRIPT_SECURITY: Kind =
-    Kind { code: "S0076", severity: Severity::Warning, verdict: Verdict::ScriptSecurity };
+codes! { REFERENCES;
+    UNKNOWN_REFERENCE = error("E0070"):
+        "The name is that of no block in the file. The line is ignored.",
+        "track_script {\n    chk_ngnix\n}" => "track_script {\n    chk_nginx\n}";
+    OWN_INTERFACE = error("E0071"):
+        "A virtual router tracks its own interface anyway. The line is ignored.",
+        "interface eth0\ntrack_interface {\n    eth0\n}" => "interface eth0";
+    EMPTY_GROUP = error("E0072"):
+        "A group without members is removed.",
+        "vrrp_sync_group G {\n}" => "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}";
+    SMALL_GROUP = error("E0073"):
+        "A group keeps several virtual routers together; this one has one.",
+        "group {\n    VI_1\n}" => "group {\n    VI_1\n    VI_2\n}";
+    SHELL_SYNTAX = error("E0074"):
+        "A command begins with a word that only a shell understands, and no shell runs it.",
+        "script \"[[ -f /run/ok ]]\"" => "script \"/bin/bash -c '[[ -f /run/ok ]]'\"";
+    SHELL_OPERATOR = warning("W0075"):
+        "No shell runs the command: the operator becomes an argument of the program.",
+        "script \"/usr/bin/pgrep nginx || exit 1\"" => "script \"/usr/bin/pgrep nginx\"";
+    SCRIPT_SECURITY = script_security("S0076"):
+        "A script would run as root, and nobody has said that this is meant.",
+        "notify_master /etc/notify.sh" =>
+        "global_defs {\n    enable_script_security\n    script_user keepalived_script\n}";
+    TOO_MANY = warning("W0099"):
+        "There is more to say than anybody reads. Mend what is shown and check again.",
+        "xvrrp check -f /bin/sh" => "xvrrp check -f /etc/keepalived/keepalived.conf";
+}
 
-pub(super) const TOO_MANY: Kind = warning("W0099");
+// The table of keywords.
+codes! { TABLE;
+    OLD_SPELLING = hint("H0210"):
+        "An old spelling of a keyword, which counts all the same.",
+        "vrrp_rlimit_rtime 10000" => "vrrp_rlimit_rttime 10000";
+    UNKNOWN_WORD = error("E0211"):
+        "The keyword takes words with names, and this is none of them. It is ignored, with what \
+         follows.",
+        "weight 10 revers" => "weight 10 reverse";
+    FIRST_COUNTS = error("E0212"):
+        "The value was given before. keepalived does not replace this one: the first one counts.",
+        "notify_master /etc/a.sh\nnotify_master /etc/b.sh" => "notify_master /etc/a.sh";
+}

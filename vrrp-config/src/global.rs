@@ -8,7 +8,10 @@ use std::{
 use vrrp_common::{Version, ladder::Believe};
 
 use super::{
-    Garp, Global, XdpMode, code, diagnostic::Findings, parser::Statement, scheduling, values,
+    Garp, Global, XdpMode, code,
+    diagnostic::Findings,
+    parser::{Statement, span_of},
+    scheduling, values,
 };
 
 /// The choices of `xdp_orphan`.
@@ -38,9 +41,6 @@ const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
 /// The group of VRRP for IPv6 (RFC 9568 5.1.2.2).
 const GROUP_IPV6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
-
-/// The longest time that keepalived reads, in microseconds of 32 bits.
-const MAX_SECONDS: Duration = Duration::from_micros(u32::MAX as u64);
 
 /// What an instance takes when it does not say otherwise.
 #[derive(Clone, Debug)]
@@ -115,57 +115,47 @@ fn apply(
     defaults: &mut Defaults,
     findings: &mut Findings,
 ) {
-    let set_switch = |place: &mut bool, findings: &mut Findings| {
-        *place = values::switch(statement, findings).unwrap_or(*place);
-    };
+    let set_switch = |place: &mut bool| *place = values::switch(statement).unwrap_or(*place);
     match statement.keyword() {
         "router_id" => global.router_id = values::argument(statement).map(|word| word.text.clone()),
-        "xdp_drop_foreign" => set_switch(&mut global.drop_foreign, findings),
+        "xdp_drop_foreign" => set_switch(&mut global.drop_foreign),
         "xdp_absorb" => {
-            let absorb = values::switch(statement, findings).unwrap_or(!global.pass_on);
+            let absorb = values::switch(statement).unwrap_or(!global.pass_on);
             global.pass_on = !absorb;
         }
-        "vrrp_lower_prio_no_advert" => set_switch(&mut defaults.lower_prio_no_advert, findings),
-        "vrrp_higher_prio_send_advert" => {
-            set_switch(&mut defaults.higher_prio_send_advert, findings);
-        }
-        "vrrp_skip_check_adv_addr" => set_switch(&mut defaults.skip_check_adv_addr, findings),
-        "v3_checksum_as_v2" => set_switch(&mut defaults.checksum_as_v2, findings),
-        "vrrp_strict" => set_switch(&mut defaults.strict, findings),
-        "vrrp_owner_ignore_adverts" => set_switch(&mut defaults.owner_ignores, findings),
-        "vrrp_check_unicast_src" => set_switch(&mut defaults.check_unicast_source, findings),
-        "xdp_no_accept" => set_switch(&mut defaults.accept_in_program, findings),
-        "xdp_gna_pacing" => set_switch(&mut defaults.garp.rfc4861_pacing, findings),
+        "vrrp_lower_prio_no_advert" => set_switch(&mut defaults.lower_prio_no_advert),
+        "vrrp_higher_prio_send_advert" => set_switch(&mut defaults.higher_prio_send_advert),
+        "vrrp_skip_check_adv_addr" => set_switch(&mut defaults.skip_check_adv_addr),
+        "v3_checksum_as_v2" => set_switch(&mut defaults.checksum_as_v2),
+        "vrrp_strict" => set_switch(&mut defaults.strict),
+        "vrrp_owner_ignore_adverts" => set_switch(&mut defaults.owner_ignores),
+        "vrrp_check_unicast_src" => set_switch(&mut defaults.check_unicast_source),
+        "xdp_no_accept" => set_switch(&mut defaults.accept_in_program),
+        "xdp_gna_pacing" => set_switch(&mut defaults.garp.rfc4861_pacing),
         "xdp_believe_checksum" => {
-            let believe = values::choice(statement, &CHECKSUMS, "the line is ignored", findings);
-            defaults.believe = believe.unwrap_or(defaults.believe);
+            defaults.believe = values::choice(statement, &CHECKSUMS).unwrap_or(defaults.believe);
         }
         "vrrp_startup_delay" => {
-            let range = Duration::from_millis(1)..=MAX_SECONDS;
-            let delay = values::seconds(statement, range, "there is no delay", findings);
-            global.startup_delay = delay.unwrap_or(global.startup_delay);
+            global.startup_delay = values::seconds(statement).unwrap_or(global.startup_delay);
         }
         "vrrp_version" => {
-            let version = values::choice(statement, &VERSIONS, "the line is ignored", findings);
-            defaults.version = version.or(defaults.version);
+            defaults.version = values::choice(statement, &VERSIONS).or(defaults.version);
         }
         "xdp_orphan" => {
-            let orphan = values::choice(statement, &ORPHANS, "the line is ignored", findings);
-            defaults.serves_on = orphan.unwrap_or(defaults.serves_on);
+            defaults.serves_on = values::choice(statement, &ORPHANS).unwrap_or(defaults.serves_on);
         }
         "xdp_mode" => {
-            let mode = values::choice(statement, &XDP_MODES, "the line is ignored", findings);
-            defaults.xdp_mode = mode.unwrap_or(defaults.xdp_mode);
+            defaults.xdp_mode = values::choice(statement, &XDP_MODES).unwrap_or(defaults.xdp_mode);
         }
         "vrrp_mcast_group4" => {
-            defaults.group = group(statement, findings).unwrap_or(defaults.group);
+            defaults.group = group(statement).unwrap_or(defaults.group);
         }
         "vrrp_mcast_group6" => {
             defaults.group_ipv6 = group_ipv6(statement, findings).unwrap_or(defaults.group_ipv6);
         }
         "vrrp_down_timer_adverts" => {
             defaults.down_timer_adverts =
-                down_timer_adverts(statement, findings).unwrap_or(defaults.down_timer_adverts);
+                values::number(statement).unwrap_or(defaults.down_timer_adverts);
         }
         "vrrp_gna_interval" => {
             defaults.garp.gna_interval =
@@ -175,7 +165,7 @@ fn apply(
             defaults.garp.interval = spacing(statement, findings).unwrap_or(defaults.garp.interval);
         }
         _ => {
-            scheduling::apply(statement, &mut global.scheduling, findings);
+            scheduling::apply(statement, &mut global.scheduling);
             apply_garp(statement, defaults, findings);
         }
     }
@@ -184,28 +174,27 @@ fn apply(
 fn apply_garp(statement: &Statement, defaults: &mut Defaults, findings: &mut Findings) {
     let garp = &mut defaults.garp;
     match statement.keyword() {
-        "vrrp_min_garp" if values::switch(statement, findings) == Some(true) => {
+        "vrrp_min_garp" if values::switch(statement) == Some(true) => {
             (garp.repeat, garp.delay) = (1, Duration::ZERO);
         }
         "vrrp_garp_master_delay" => {
-            garp.delay = values::whole_seconds(statement, findings).unwrap_or(garp.delay);
+            garp.delay = values::whole_seconds(statement).unwrap_or(garp.delay);
         }
         "vrrp_garp_master_repeat" => {
             garp.repeat = rounds(statement, findings).unwrap_or(garp.repeat);
         }
         "vrrp_garp_master_refresh" => {
-            garp.refresh = values::whole_seconds(statement, findings).unwrap_or(garp.refresh);
+            garp.refresh = values::whole_seconds(statement).unwrap_or(garp.refresh);
         }
         "vrrp_garp_master_refresh_repeat" => {
             garp.refresh_repeat = rounds(statement, findings).unwrap_or(garp.refresh_repeat);
         }
         "vrrp_garp_lower_prio_delay" => {
             defaults.lower_prio_delay =
-                values::whole_seconds(statement, findings).or(defaults.lower_prio_delay);
+                values::whole_seconds(statement).or(defaults.lower_prio_delay);
         }
         "vrrp_garp_lower_prio_repeat" => {
-            defaults.lower_prio_repeat =
-                lower_prio_rounds(statement, findings).or(defaults.lower_prio_repeat);
+            defaults.lower_prio_repeat = values::number(statement).or(defaults.lower_prio_repeat);
         }
         _ => {}
     }
@@ -213,82 +202,46 @@ fn apply_garp(statement: &Statement, defaults: &mut Defaults, findings: &mut Fin
 
 /// A number of rounds; 0 is raised to 1 with a report, as keepalived does.
 pub(super) fn rounds(statement: &Statement, findings: &mut Findings) -> Option<u32> {
-    let rounds = values::number(statement, 0..=u32::MAX, "the line is ignored", findings)?;
+    let rounds = values::number(statement)?;
     if rounds == 0 {
         let message = format!("`{} 0`: at least one round is sent", statement.keyword());
         findings.report(code::OUT_OF_RANGE, statement.span(), message).help("1 is used");
     }
-    Some(rounds.max(1))
-}
-
-/// A number of rounds that may be 0.
-pub(super) fn lower_prio_rounds(statement: &Statement, findings: &mut Findings) -> Option<u32> {
-    values::number(statement, 0..=i32::MAX.unsigned_abs(), "the line is ignored", findings)
-}
-
-/// `down_timer_adverts`, 1-100.
-pub(super) fn down_timer_adverts(statement: &Statement, findings: &mut Findings) -> Option<u8> {
-    let adverts = values::number(statement, 1..=100, "the line is ignored", findings)?;
-    u8::try_from(adverts).ok()
+    Some(u32::max(rounds, 1))
 }
 
 /// `vrrp_mcast_group4`.
-fn group(statement: &Statement, findings: &mut Findings) -> Option<Ipv4Addr> {
-    let word = values::argument(statement)?;
-    let group = word.text.parse::<Ipv4Addr>().ok().filter(Ipv4Addr::is_multicast);
-    if group.is_none() {
-        let message = format!("`{}` is no multicast address of IPv4", word.text);
-        findings.report(code::NOT_MULTICAST, word.span, message).help("the line is ignored");
+fn group(statement: &Statement) -> Option<Ipv4Addr> {
+    match values::address(statement)? {
+        IpAddr::V4(group) => Some(group),
+        IpAddr::V6(_) => None,
     }
-    group
 }
 
 /// `vrrp_mcast_group6`. A group of a wider scope is reported and used, as keepalived does.
 fn group_ipv6(statement: &Statement, findings: &mut Findings) -> Option<Ipv6Addr> {
-    let word = values::argument(statement)?;
-    let group = word.text.parse::<Ipv6Addr>().ok().filter(Ipv6Addr::is_multicast);
-    let (message, help) = match group {
-        None => ("is no multicast address of IPv6", "the line is ignored"),
-        Some(group) if !is_link_local_group(group) => {
-            ("is no link-local group", "it is used; adverts do not leave the link in any case")
-        }
-        Some(_) => return group,
-    };
-    let message = format!("`{}` {message}", word.text);
-    findings.report(code::NOT_MULTICAST, word.span, message).help(help);
-    group
-}
-
-/// `mcast_dst_ip`: a group of either family, of IPv6 a link-local one.
-pub(super) fn any_group(statement: &Statement, findings: &mut Findings) -> Option<IpAddr> {
-    let word = values::argument(statement)?;
-    let group = word.text.parse().ok().filter(|group| match *group {
-        IpAddr::V4(group) => group.is_multicast(),
-        IpAddr::V6(group) => is_link_local_group(group),
-    });
-    if group.is_none() {
-        let message = format!("`{}` is no multicast address of this link", word.text);
-        findings.report(code::NOT_MULTICAST, word.span, message).help("the line is ignored");
+    let group = values::address(statement)?;
+    if !values::is_local_group(&group) {
+        let message = format!("`{group}` is no link-local group");
+        findings
+            .report(code::NOT_MULTICAST, span_of(statement.arguments()), message)
+            .help("it is used; adverts do not leave the link in any case");
     }
-    group
-}
-
-/// ffx2::/16 (RFC 4291 2.7).
-const fn is_link_local_group(group: Ipv6Addr) -> bool {
-    group.segments()[0] & 0xff0f == 0xff02
+    match group {
+        IpAddr::V6(group) => Some(group),
+        IpAddr::V4(_) => None,
+    }
 }
 
 /// Spacing of gratuitous ARP and Neighbor Advertisements, 1 us - 4294.967295 s. An explicit 0 is what
 /// keepalived's own default file contains and what its parser rejects; both come to "no spacing".
 fn spacing(statement: &Statement, findings: &mut Findings) -> Option<Duration> {
-    let word = values::argument(statement)?;
-    if word.text.parse() == Ok(0.0) {
+    let spacing = values::seconds(statement)?;
+    if spacing.is_zero() {
         let name = statement.keyword();
         let message = format!("`{name} 0` is outside 0.000001-4294.967295 s; no spacing is used");
         let help = "remove the line: no spacing is the default";
-        findings.report(code::ZERO_INTERVAL, word.span, message).help(help);
-        return Some(Duration::ZERO);
+        findings.report(code::ZERO_INTERVAL, span_of(statement.arguments()), message).help(help);
     }
-    let range = Duration::from_micros(1)..=MAX_SECONDS;
-    values::seconds(statement, range, "the line is ignored", findings)
+    Some(spacing)
 }

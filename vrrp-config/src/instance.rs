@@ -98,24 +98,23 @@ impl Draft {
     fn apply(&mut self, statement: &Statement, sources: &Sources, findings: &mut Findings) {
         let span = statement.span();
         match statement.keyword() {
-            "state" => self.state = Some((state(statement, findings), span)),
+            "state" => self.state = Some((state(statement), span)),
             "interface" => {
-                let name =
-                    values::argument(statement).and_then(|word| address::interface(word, findings));
+                let name = values::text(statement);
                 self.unusable |= name.is_none();
-                self.interface = name.map(|name| (name, span));
+                self.interface = name.map(|name| (name.to_owned(), span));
             }
             "virtual_router_id" => {
-                let vrid = vrid(statement, findings);
+                let vrid = values::number(statement).and_then(Vrid::new);
                 self.unusable |= vrid.is_none();
                 self.vrid = vrid.map(|vrid| (vrid, span));
             }
-            "priority" => self.priority = Some((priority(statement, findings), span)),
+            "priority" => self.priority = Some((priority(statement), span)),
             "advert_int" => {
-                self.interval = interval(statement, findings).map(|value| (value, span));
+                self.interval = values::seconds(statement).map(|value| (value, span));
             }
             "version" => {
-                let version = values::choice(statement, &VERSIONS, IGNORED, findings);
+                let version = values::choice(statement, &VERSIONS);
                 self.version = version.map(|version| (version, span)).or(self.version);
             }
             "authentication" => self.auth.read(statement, sources, findings),
@@ -138,26 +137,25 @@ impl Draft {
                 if statement.keyword() == "unicast_src_ip" {
                     self.unicast.asked = Some(span);
                 }
-                let source = source(statement, findings)
+                let source = values::address(statement)
                     .filter(|source| self.fits(*source, span, IGNORED, findings));
                 self.source = source.map(|source| (source, span)).or(self.source);
             }
             "mcast_dst_ip" => {
-                let group = global::any_group(statement, findings)
+                let group = values::address(statement)
                     .filter(|group| self.fits(*group, span, IGNORED, findings));
                 self.group = group.map(|group| (group, span)).or(self.group);
             }
             "nopreempt" => self.nopreempt = Some(((), span)),
             "preempt" => self.nopreempt = None,
             "preempt_delay" => {
-                let range = Duration::ZERO..=Duration::from_secs(1000);
-                let delay = values::seconds(statement, range, IGNORED, findings);
+                let delay = values::seconds(statement);
                 self.preempt_delay = delay.map(|delay| (delay, span));
             }
             "accept" => self.accept = Some((true, span)),
             "no_accept" => self.accept = Some((false, span)),
-            "owner_ignore_adverts" => self.owner_ignores = values::switch(statement, findings),
-            "strict_mode" => self.strict = values::switch(statement, findings),
+            "owner_ignore_adverts" => self.owner_ignores = values::switch(statement),
+            "strict_mode" => self.strict = values::switch(statement),
             _ => self.apply_extension(statement, findings),
         }
     }
@@ -177,28 +175,28 @@ impl Draft {
             "unicast_ttl" => self.unicast.read_ttl(statement, findings),
             "check_unicast_src" => {
                 self.unicast.asked = Some(span);
-                self.unicast.check_source = values::switch(statement, findings);
+                self.unicast.check_source = values::switch(statement);
             }
             "unicast_fault_no_peer" => {
-                let on = values::switch(statement, findings);
+                let on = values::switch(statement);
                 self.unicast.fault_without_peers = on.map(|on| (on, span));
             }
             "use_vmac" => self.virtual_mac.read(statement, findings),
             "use_vmac_addr" => self.virtual_mac.on_others = Some(span),
             "vmac_xmit_base" => self.virtual_mac.from_base = Some(span),
             "xdp_mode" => {
-                self.xdp_mode = values::choice(statement, &XDP_MODES, IGNORED, findings);
+                self.xdp_mode = values::choice(statement, &XDP_MODES);
             }
             "xdp_orphan" => {
-                self.serves_on = values::choice(statement, &ORPHANS, IGNORED, findings);
+                self.serves_on = values::choice(statement, &ORPHANS);
             }
             "xdp_believe_checksum" => {
-                self.believe = values::choice(statement, &CHECKSUMS, IGNORED, findings);
+                self.believe = values::choice(statement, &CHECKSUMS);
             }
             "xdp_no_accept" => {
-                self.accept_in_program = values::switch(statement, findings).map(|on| (on, span));
+                self.accept_in_program = values::switch(statement).map(|on| (on, span));
             }
-            "xdp_gna_pacing" => self.garp.rfc4861_pacing = values::switch(statement, findings),
+            "xdp_gna_pacing" => self.garp.rfc4861_pacing = values::switch(statement),
             _ => self.apply_timing(statement, findings),
         }
     }
@@ -219,32 +217,30 @@ impl Draft {
         let span = statement.span();
         match statement.keyword() {
             "down_timer_adverts" => {
-                let adverts = global::down_timer_adverts(statement, findings);
+                let adverts = values::number(statement);
                 self.down_timer_adverts = adverts.map(|adverts| (adverts, span));
             }
             "lower_prio_no_advert" => {
-                self.lower_prio_no_advert =
-                    values::switch(statement, findings).map(|on| (on, span));
+                self.lower_prio_no_advert = values::switch(statement).map(|on| (on, span));
             }
             "higher_prio_send_advert" => {
-                self.higher_prio_send_advert =
-                    values::switch(statement, findings).map(|on| (on, span));
+                self.higher_prio_send_advert = values::switch(statement).map(|on| (on, span));
             }
-            "skip_check_adv_addr" => self.skip_check_adv_addr = values::switch(statement, findings),
+            "skip_check_adv_addr" => self.skip_check_adv_addr = values::switch(statement),
             "v3_checksum_as_v2" => {
-                self.checksum_as_v2 = values::switch(statement, findings).map(|on| (on, span));
+                self.checksum_as_v2 = values::switch(statement).map(|on| (on, span));
             }
-            "garp_master_delay" => self.garp.delay = values::whole_seconds(statement, findings),
+            "garp_master_delay" => self.garp.delay = values::whole_seconds(statement),
             "garp_master_repeat" => self.garp.repeat = global::rounds(statement, findings),
-            "garp_master_refresh" => self.garp.refresh = values::whole_seconds(statement, findings),
+            "garp_master_refresh" => self.garp.refresh = values::whole_seconds(statement),
             "garp_master_refresh_repeat" => {
                 self.garp.refresh_repeat = global::rounds(statement, findings);
             }
             "garp_lower_prio_delay" => {
-                self.garp.lower_prio_delay = values::whole_seconds(statement, findings);
+                self.garp.lower_prio_delay = values::whole_seconds(statement);
             }
             "garp_lower_prio_repeat" => {
-                let rounds = global::lower_prio_rounds(statement, findings);
+                let rounds = values::number(statement);
                 self.garp.lower_prio_repeat = rounds.map(|rounds| (rounds, span));
             }
             // What is known and not implemented has been reported.
@@ -253,34 +249,16 @@ impl Draft {
     }
 }
 
-fn state(statement: &Statement, findings: &mut Findings) -> InitialState {
-    let states = [("MASTER", InitialState::Master), ("BACKUP", InitialState::Backup)];
-    values::choice(statement, &states, "BACKUP is used", findings).unwrap_or(InitialState::Backup)
+/// The choices of `state`.
+pub(super) const STATES: [(&str, InitialState); 2] =
+    [("MASTER", InitialState::Master), ("BACKUP", InitialState::Backup)];
+
+fn state(statement: &Statement) -> InitialState {
+    values::choice(statement, &STATES).unwrap_or(InitialState::Backup)
 }
 
-fn vrid(statement: &Statement, findings: &mut Findings) -> Option<Vrid> {
-    let vrid = values::number(statement, 1..=255, "the virtual router is left out", findings)?;
-    Vrid::new(u8::try_from(vrid).ok()?)
-}
-
-fn priority(statement: &Statement, findings: &mut Findings) -> u8 {
-    let priority = values::number(statement, 1..=255, "100 is used", findings);
-    priority.and_then(|priority| u8::try_from(priority).ok()).unwrap_or(100)
-}
-
-fn interval(statement: &Statement, findings: &mut Findings) -> Option<Duration> {
-    let range = Duration::from_millis(10)..=Duration::from_secs(255);
-    values::seconds(statement, range, "1 s is used", findings)
-}
-
-fn source(statement: &Statement, findings: &mut Findings) -> Option<IpAddr> {
-    let word = values::argument(statement)?;
-    let source = word.text.parse().ok();
-    if source.is_none() {
-        let message = format!("`{}` is not an IP address", word.text);
-        findings.report(code::BAD_ADDRESS, word.span, message).help(IGNORED);
-    }
-    source
+fn priority(statement: &Statement) -> u8 {
+    values::number(statement).unwrap_or(100)
 }
 
 fn addresses(list: &Statement, findings: &mut Findings) -> Vec<VirtualAddress> {

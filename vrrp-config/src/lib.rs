@@ -13,6 +13,7 @@ mod auth;
 mod code;
 mod complete;
 mod diagnostic;
+pub mod explain;
 mod global;
 mod instance;
 mod keywords;

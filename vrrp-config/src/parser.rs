@@ -10,6 +10,7 @@ use super::{
     keywords::{self, Block},
     lexer::{Token, Word},
     source::{Sources, Span},
+    values::Value,
 };
 
 /// Deeper than any block of keepalived (virtual_server, real_server, HTTP_GET, url).
@@ -22,12 +23,19 @@ pub(super) struct Statement {
     pub(super) words: Vec<Word>,
     /// `{ … }` behind it.
     pub(super) block: Option<Vec<Statement>>,
+    /// What the words behind the keyword say, one for each: the audit fills it in; `None` for what it
+    /// has reported.
+    pub(super) values: Vec<Option<Value>>,
     /// Contains something that changes a virtual router and cannot be done yet: the router must not
     /// run without it.
     pub(super) left_out: bool,
 }
 
 impl Statement {
+    fn new(words: Vec<Word>) -> Self {
+        Self { words, block: None, values: Vec::new(), left_out: false }
+    }
+
     /// The first word.
     pub(super) fn keyword(&self) -> &str {
         self.words.first().map_or("", |word| &word.text)
@@ -145,7 +153,7 @@ impl Parser<'_> {
         let attachable = std::mem::take(&mut self.attachable);
         let words = std::mem::take(&mut self.line);
         let statement = if !words.is_empty() {
-            Statement { words, block: None, left_out: false }
+            Statement::new(words)
         } else if attachable && let Some(previous) = self.siblings().pop() {
             previous
         } else {
@@ -153,7 +161,7 @@ impl Parser<'_> {
                 .report(code::STRAY_BLOCK, span, "a block without a keyword in front of it")
                 .help("the block is ignored");
             let word = Word { text: "{".to_owned(), span, quoted: true, open: false };
-            Statement { words: vec![word], block: None, left_out: false }
+            Statement::new(vec![word])
         };
         self.open_block(statement);
     }
@@ -248,7 +256,7 @@ impl Parser<'_> {
     fn end_statement(&mut self) {
         let words = std::mem::take(&mut self.line);
         if !words.is_empty() {
-            self.siblings().push(Statement { words, block: None, left_out: false });
+            self.siblings().push(Statement::new(words));
         }
     }
 

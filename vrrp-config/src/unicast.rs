@@ -33,7 +33,7 @@ pub(super) struct Peer {
 impl Draft {
     /// `unicast_ttl`. Nothing with a TTL of 0 leaves a host, though keepalived takes it.
     pub(super) fn read_ttl(&mut self, statement: &Statement, findings: &mut Findings) {
-        let Some(ttl) = values::number(statement, 0..=255, "255 is used", findings) else {
+        let Some(ttl) = values::number(statement) else {
             return;
         };
         if ttl == 0 {
@@ -41,7 +41,7 @@ impl Draft {
             findings.report(code::CANNOT_WORK, statement.span(), message).help("255 is used");
             return;
         }
-        self.ttl = u8::try_from(ttl).ok().map(|ttl| (ttl, statement.span()));
+        self.ttl = Some((ttl, statement.span()));
     }
 
     /// Unicast, or `None` for multicast. Without peers a virtual router that asks for unicast uses

@@ -12,7 +12,7 @@ use tracing::{error, info, level_filters::LevelFilter, warn};
 use tracing_subscriber::EnvFilter;
 use xvrrp::{
     api, check,
-    config::{self, Loaded, Severity, Verdict},
+    config::{self, Loaded, Severity, Verdict, explain},
     daemon,
     host::RuntimeDir,
 };
@@ -38,6 +38,11 @@ enum Command {
     /// Needs no root, no interfaces and no kernel support. Exit status as of `keepalived -t`:
     /// 0 clean, 4 cannot run, 5 has errors but would run, 6 script security.
     Check(Check),
+    /// Say what a keyword or the code of a diagnostic means.
+    ///
+    /// Of a keyword: its usage, its range, its default, and what xvrrp does with it. Without a word: all
+    /// keywords, a line each. Exit status 1 if a word is neither.
+    Explain(Explain),
     /// Show the virtual routers of a running daemon.
     Status(Status),
     /// Follow what happens in a running daemon: transitions and rejected adverts, with their reasons.
@@ -93,6 +98,16 @@ struct Check {
 }
 
 #[derive(Args)]
+struct Explain {
+    /// Keywords such as `advert_int`, codes such as `E0031`.
+    #[arg(value_name = "WORD")]
+    words: Vec<String>,
+    /// Print docs/keywords.md.
+    #[arg(long, conflicts_with = "words")]
+    markdown: bool,
+}
+
+#[derive(Args)]
 struct Status {
     #[command(flatten)]
     runtime: Runtime,
@@ -145,6 +160,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Check(Check { file, json }) => {
             Ok(check::run(&file, json, &mut io::stdout().lock()).map(ExitCode::from)?)
         }
+        Command::Explain(Explain { words, markdown }) => explain_words(&words, markdown),
         Command::Status(Status { runtime, json }) => show_status(&runtime.runtime_dir, json),
         Command::Events(Events { runtime, json, adverts }) => {
             follow_events(&runtime.runtime_dir, json, adverts)
@@ -232,6 +248,26 @@ fn log_diagnostics(loaded: &Loaded) {
             Severity::Hint => info!("{text}"),
         }
     }
+}
+
+fn explain_words(words: &[String], markdown: bool) -> Result<ExitCode> {
+    if words.is_empty() {
+        print(&if markdown { explain::markdown() } else { explain::list() })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut code = ExitCode::SUCCESS;
+    for (word, blank) in words.iter().zip(std::iter::once("").chain(std::iter::repeat("\n"))) {
+        match explain::explain(word) {
+            Ok(text) => {
+                print(&format!("{blank}{text}"))?;
+            }
+            Err(unknown) => {
+                eprintln!("xvrrp: {unknown}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
 }
 
 fn show_status(runtime_dir: &Path, json: bool) -> Result<ExitCode> {
