@@ -112,8 +112,7 @@ it; *not yet, left out*: the virtual router does not run with it; *no effect*, b
 /// What it is, with its range and its other names.
 fn meaning(row: &Row) -> String {
     let mut text = row.help.to_owned();
-    let kinds = row.arguments.iter().filter_map(|argument| Some((argument, argument.kind?)));
-    for (Argument { name, .. }, kind) in kinds {
+    for (name, kind) in values(row) {
         let _ = write!(text, "; {name}: {kind}");
     }
     for (what, names) in [("also", row.also), ("old", row.old), ("out of use", row.outdated)] {
@@ -125,6 +124,17 @@ fn meaning(row: &Row) -> String {
         let _ = write!(text, " ({})", row.since);
     }
     text
+}
+
+/// The values behind a keyword, with what each has to be. One that stands for the same as the one before
+/// it is not repeated.
+fn values(row: &Row) -> Vec<(&'static str, String)> {
+    let kinds = row.arguments.iter().filter_map(|argument| Some((argument, argument.kind?)));
+    let mut values: Vec<_> =
+        kinds.map(|(argument, kind)| (argument.name, kind.to_string())).collect();
+    values.retain(|(_, kind)| !kind.is_empty());
+    values.dedup();
+    values
 }
 
 fn support(Keyword { support, .. }: Keyword) -> String {
@@ -146,9 +156,8 @@ fn explain_keyword(keyword: Keyword, word: &str) -> String {
         }
     };
     fact("where", &places(section));
-    let kinds = row.arguments.iter().filter_map(|argument| Some((argument, argument.kind?)));
-    for (argument, kind) in kinds {
-        fact(argument.name, &kind.to_string());
+    for (name, kind) in values(row) {
+        fact(name, &kind);
     }
     fact("default", row.default);
     fact("support", &support(keyword));

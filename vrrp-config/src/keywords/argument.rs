@@ -31,7 +31,7 @@ pub(crate) enum Kind {
     Interface,
     /// What the function takes; what that is is said.
     Checked(fn(&str) -> bool, &'static str),
-    /// Anything; what it means is said.
+    /// Anything; what it means is said, `""` where the name of the argument says it.
     Free(&'static str),
 }
 

@@ -133,8 +133,9 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("url", "a page; several are asked for in turn").opens(Block::Url),
             keyword("http_protocol", "version of HTTP; 1.0C: 1.0 with `Connection: close`")
                 .takes(&[one("VERSION", Kind::Choice(&["1.0", "1.0C", "1.0c", "1.1"]))])
+                .missing_is_reported()
                 .default("1.0"),
-            keyword("virtualhost", "name that is asked for").takes(TEXT),
+            keyword("virtualhost", "name that is asked for").takes(TEXT).missing_is_reported(),
             keyword("enable_sni", "the name is in the TLS greeting, too")
                 .takes(SWITCH)
                 .default("off"),
@@ -168,8 +169,9 @@ pub(super) static SECTIONS: &[Section] = &[
                     "CODE",
                     Kind::Checked(is_status, "a code of 100-599, or a range: 200-299"),
                 )])
+                .missing_is_reported()
                 .default("200-299"),
-            keyword("virtualhost", "name that is asked for").takes(TEXT),
+            keyword("virtualhost", "name that is asked for").takes(TEXT).missing_is_reported(),
             keyword("username", "user that the page asks for").takes(TEXT).since(NEWER),
             keyword("password", "password that the page asks for").takes(TEXT).since(NEWER),
             keyword("tls_compliant", "an end without a TLS alert is a failure")
@@ -177,20 +179,27 @@ pub(super) static SECTIONS: &[Section] = &[
                 .default("off")
                 .since(NEWER),
             keyword("regex", "has to be found in the page")
-                .takes(&[one("REGEX", Kind::Free("a regular expression of PCRE2"))]),
+                .takes(&[one("REGEX", Kind::Free("a regular expression of PCRE2"))])
+                .missing_is_reported(),
             keyword("regex_no_match", "must not be found").default("off"),
             keyword("regex_options", "options of the regular expression")
                 .takes(&[one_or_more("OPTION", Kind::Choice(REGEX_OPTIONS))])
+                .missing_is_reported()
                 .default("none"),
             keyword("regex_stack", "stack of the regular expression")
                 .takes(&[
                     one("START", Kind::Number(1, i32::MAX as i64)),
                     one("MOST", Kind::Number(1, i32::MAX as i64)),
                 ])
+                .missing_is_reported()
                 .default("as PCRE2 has it"),
-            keyword("regex_min_offset", "searches from there").takes(OFFSET).default("0"),
+            keyword("regex_min_offset", "searches from there")
+                .takes(OFFSET)
+                .missing_is_reported()
+                .default("0"),
             keyword("regex_max_offset", "searches up to there")
                 .takes(OFFSET)
+                .missing_is_reported()
                 .default("the end of the page"),
         ],
     },
@@ -201,6 +210,7 @@ pub(super) static SECTIONS: &[Section] = &[
         rows: &[
             keyword("helo_name", "our name in the greeting")
                 .takes(TEXT)
+                .missing_is_reported()
                 .default("smtpchecker.keepalived.org"),
             keyword("host", "where to, in old files").opens(Block::SmtpHost),
         ],
@@ -210,13 +220,16 @@ pub(super) static SECTIONS: &[Section] = &[
         inside: &[Block::MiscCheck],
         support: LVS,
         rows: &[
-            keyword("misc_path", "the command").takes(&[one_or_more("COMMAND", COMMAND_KIND)]),
+            keyword("misc_path", "the command")
+                .takes(&[one_or_more("COMMAND", COMMAND_KIND)])
+                .missing_is_reported(),
             keyword("misc_timeout", "a run that takes longer has failed")
                 .takes(TIME)
                 .default("as delay_loop"),
             keyword("misc_dynamic", "an exit status of 2-255 sets the weight").default("off"),
             keyword("user", "whose rights it has")
                 .takes(&[one("USER", USER), optional("GROUP", GROUP)])
+                .missing_is_reported()
                 .default("as script_user"),
         ],
     },
@@ -238,6 +251,7 @@ pub(super) static SECTIONS: &[Section] = &[
         rows: &[
             keyword("payload", "what is sent")
                 .takes(&[one_or_more("HEX", HEX)])
+                .missing_is_reported()
                 .default("something random"),
             keyword("require_reply", "an answer is needed, perhaps this one")
                 .takes(&[any("HEX", Kind::Checked(is_pattern, "hexadecimal digits; x: any digit"))])
@@ -250,9 +264,9 @@ pub(super) static SECTIONS: &[Section] = &[
         title: "BFD_CHECK",
         inside: &[Block::BfdCheck],
         support: LVS,
-        rows: &[
-            keyword("name", "the bfd_instance").takes(&[one("NAME", Kind::Free("a bfd_instance"))])
-        ],
+        rows: &[keyword("name", "the bfd_instance")
+            .takes(&[one("NAME", Kind::Free("a bfd_instance"))])
+            .missing_is_reported()],
     },
     Section {
         title: "FILE_CHECK",
@@ -266,6 +280,7 @@ pub(super) static SECTIONS: &[Section] = &[
                     one("WEIGHT", Kind::Number(-2_147_483_647, 2_147_483_647)),
                     word("reverse"),
                 ])
+                .missing_is_reported()
                 .default("as the track_file"),
         ],
     },

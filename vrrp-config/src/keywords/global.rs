@@ -18,6 +18,7 @@ pub(super) const XDP_MODE_NAMES: [&str; 5] = names(&XDP_MODES);
 
 /// Whole seconds of the gratuitous ARP keywords.
 pub(super) const DELAY: &[Argument] = &[one("SECONDS", Kind::Number(0, 4294))];
+pub(super) const REFRESH: &[Argument] = &[one("SECONDS", Kind::Number(0, u32::MAX as i64))];
 pub(super) const ROUNDS: &[Argument] = &[one("ROUNDS", Kind::Number(0, u32::MAX as i64))];
 pub(super) const LOWER_ROUNDS: &[Argument] = &[one("ROUNDS", Kind::Number(0, i32::MAX as i64))];
 pub(super) const DOWN_TIMER: &[Argument] = &[one("ADVERTS", Kind::Number(1, 100))];
@@ -54,7 +55,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 ])
                 .default("127.0.0.1, port 25"),
             keyword("smtp_helo_name", "name in the greeting of the mail server")
-                .takes(TEXT)
+                .takes(TEXT).missing_is_reported()
                 .default("the host name"),
             keyword("smtp_connect_timeout", "time that the mail server has for its answer")
                 .takes(&[one("SECONDS", Kind::Number(1, 4294))])
@@ -94,12 +95,12 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("startup_script", "is run once before the start").first_counts()
                 .takes(COMMAND)
                 .missing_is_reported(),
-            keyword("startup_script_timeout", "time that it may take").takes(TIMEOUT).default("10"),
+            keyword("startup_script_timeout", "time that it may take").takes(TIMEOUT).missing_is_reported().default("10"),
             keyword("shutdown_script", "is run once after the end").first_counts()
                 .takes(COMMAND)
                 .missing_is_reported(),
             keyword("shutdown_script_timeout", "time that it may take")
-                .takes(TIMEOUT)
+                .takes(TIMEOUT).missing_is_reported()
                 .default("10"),
             keyword("umask", "rights that new files do not have")
                 .takes(&[one_or_more(
@@ -116,7 +117,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .default("the time")
                 .support(NoEffect("it is for ${_RANDOM} only")),
             keyword("default_interface", "interface of addresses and routes without one")
-                .takes(INTERFACE)
+                .takes(INTERFACE).missing_is_reported()
                 .default("eth0"),
         ],
     },
@@ -150,7 +151,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 "vrrp_garp_master_refresh",
                 "a master repeats gratuitous ARP so often, 0: never",
             )
-            .takes(DELAY)
+            .takes(REFRESH)
             .default("0"),
             keyword("vrrp_garp_master_refresh_repeat", "gratuitous ARPs of such a repetition")
                 .takes(ROUNDS)
@@ -187,6 +188,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 "repeats gratuitous ARP on the other interfaces of the addresses",
             )
             .takes(&[word("all"), one("SECONDS", Kind::Number(1, 86400))])
+            .missing_is_reported()
             .default("off")
             .outdated("vrrp_vmac_garp_intvl")
             .support(NotYet),
@@ -261,11 +263,11 @@ pub(super) static SECTIONS: &[Section] = &[
                 .default("as vmac_prefix")
                 .support(VMAC_NAME),
             keyword("vrrp_rx_bufs_policy", "size of the receive buffers of sockets")
-                .takes(&[one("SIZE", Kind::Checked(is_policy, "MTU, ADVERT, or a number of bytes"))])
+                .takes(&[one("SIZE", Kind::Checked(is_policy, "MTU, ADVERT, or a number of bytes"))]).missing_is_reported()
                 .default("that of the system")
                 .support(SOCKETS),
             keyword("vrrp_rx_bufs_multiplier", "so many MTUs or adverts fit")
-                .takes(&[one("NUMBER", Kind::Number(1, u32::MAX as i64))])
+                .takes(&[one("NUMBER", Kind::Number(1, u32::MAX as i64))]).missing_is_reported()
                 .default("3")
                 .support(SOCKETS),
         ],

@@ -5,7 +5,9 @@ use super::{
     Support,
     Support::{Deprecated, Done, LeavesOut, NoEffect, NotYet},
     USER, any,
-    global::{CHECKSUM, DELAY, DOWN_TIMER, LOWER_ROUNDS, ORPHAN, ROUNDS, VERSION_NAMES, XDP_MODE},
+    global::{
+        CHECKSUM, DELAY, DOWN_TIMER, LOWER_ROUNDS, ORPHAN, REFRESH, ROUNDS, VERSION_NAMES, XDP_MODE,
+    },
     keyword, names, one, optional, secs, word,
 };
 use crate::{
@@ -194,7 +196,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .takes(ROUNDS)
                 .default("as vrrp_garp_master_repeat"),
             keyword("garp_master_refresh", "a master repeats gratuitous ARP so often, 0: never")
-                .takes(DELAY)
+                .takes(REFRESH)
                 .default("as vrrp_garp_master_refresh"),
             keyword("garp_master_refresh_repeat", "gratuitous ARPs of such a repetition")
                 .takes(ROUNDS)

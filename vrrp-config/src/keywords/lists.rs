@@ -19,7 +19,7 @@ pub(crate) struct List {
 }
 
 const LENGTH: Kind = Kind::Free("an address and the length of its prefix: 10.0.0.1/24");
-const NAME: Kind = Kind::Free("a name");
+const NAME: Kind = Kind::Free("");
 
 /// All lists.
 pub(crate) static LISTS: &[List] = &[

@@ -110,8 +110,10 @@ pub(super) static SECTIONS: &[Section] = &[
                 .usage("NAT|DR|TUN [type ipip|gue port PORT|gre] [nocsum|csum|remcsum]")
                 .default("NAT")
                 .also("lb_kind"),
-            keyword("virtualhost", "name that is asked for by HTTP_GET and SSL_GET").takes(TEXT),
-            keyword("snmp_name", "name in SNMP").takes(TEXT),
+            keyword("virtualhost", "name that is asked for by HTTP_GET and SSL_GET")
+                .takes(TEXT)
+                .missing_is_reported(),
+            keyword("snmp_name", "name in SNMP").takes(TEXT).missing_is_reported(),
             keyword("smtp_alert", "mails about changes")
                 .takes(SWITCH)
                 .default("as smtp_alert_checker"),
@@ -156,10 +158,10 @@ pub(super) static SECTIONS: &[Section] = &[
         inside: &[Block::Ssl],
         support: LVS,
         rows: &[
-            keyword("password", "the password of the key").takes(TEXT),
-            keyword("ca", "file of the authorities").takes(PATH),
-            keyword("certificate", "file of our certificate").takes(PATH),
-            keyword("key", "file of our key").takes(PATH),
+            keyword("password", "the password of the key").takes(TEXT).missing_is_reported(),
+            keyword("ca", "file of the authorities").takes(PATH).missing_is_reported(),
+            keyword("certificate", "file of our certificate").takes(PATH).missing_is_reported(),
+            keyword("key", "file of our key").takes(PATH).missing_is_reported(),
         ],
     },
 ];

@@ -293,9 +293,9 @@ const fn secs(seconds: u64) -> Duration {
 pub(super) const MAX_SECONDS: Duration = Duration::from_micros(u32::MAX as u64);
 
 const SWITCH: &[Argument] = &[optional("on|off", Kind::Switch)];
-const NAME: &[Argument] = &[one("NAME", Kind::Free("a name"))];
+const NAME: &[Argument] = &[one("NAME", Kind::Free(""))];
 const TEXT: &[Argument] = &[one("TEXT", Kind::Free("text, in quotes if there are blanks in it"))];
-const PATH: &[Argument] = &[one("PATH", Kind::Free("a path"))];
+const PATH: &[Argument] = &[one("PATH", Kind::Free(""))];
 const SIZE: &[Argument] = &[one("BYTES", Kind::Number(0, u32::MAX as i64))];
 const INTERFACE: &[Argument] = &[one("INTERFACE", Kind::Interface)];
 const PORT: Kind = Kind::Number(1, 65535);

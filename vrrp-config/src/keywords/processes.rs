@@ -21,7 +21,7 @@ const MICROSECONDS: &[Argument] = &[one("MICROSECONDS", Kind::Number(1, u32::MAX
 /// The kernel's masks have no room for more processors.
 const CPUS: &[Argument] = &[one_or_more("CPU", Kind::Number(0, 1023))];
 const FIFO: &[Argument] =
-    &[one("PATH", Kind::Free("a path")), optional("USER", USER), optional("GROUP", GROUP)];
+    &[one("PATH", Kind::Free("")), optional("USER", USER), optional("GROUP", GROUP)];
 const TABLE: &[Argument] = &[optional("TABLE", Kind::Free("the name of a table"))];
 const CHAIN_PRIORITY: &[Argument] =
     &[one("PRIORITY", Kind::Number(i32::MIN as i64, i32::MAX as i64))];
@@ -85,8 +85,7 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("vrrp_rlimit_rttime", "time that it may run without waiting, in real time")
                 .takes(MICROSECONDS)
                 .default("10000")
-                .old("vrrp_rlimit_rtime")
-                .missing_is_reported(),
+                .old("vrrp_rlimit_rtime"),
             keyword("vrrp_cpu_affinity", "processors that it may run on")
                 .takes(CPUS)
                 .default("all")
@@ -110,6 +109,7 @@ pub(super) static SECTIONS: &[Section] = &[
             .support(SCHEDULING),
             keyword("min_auto_priority_delay", "lateness that leads to it")
                 .takes(&[one("MICROSECONDS", Kind::Number(1, 10_000_000))])
+                .missing_is_reported()
                 .default("1000000")
                 .support(SCHEDULING),
             keyword("checker_priority", "as vrrp_priority, for LVS")
@@ -126,7 +126,6 @@ pub(super) static SECTIONS: &[Section] = &[
                 .takes(MICROSECONDS)
                 .default("10000")
                 .old("checker_rlimit_rtime")
-                .missing_is_reported()
                 .support(LVS),
             keyword("checker_cpu_affinity", "as vrrp_cpu_affinity, for LVS")
                 .takes(CPUS)
@@ -148,7 +147,6 @@ pub(super) static SECTIONS: &[Section] = &[
                 .takes(MICROSECONDS)
                 .default("10000")
                 .old("bfd_rlimit_rtime")
-                .missing_is_reported()
                 .support(SCHEDULING),
             keyword("bfd_cpu_affinity", "as vrrp_cpu_affinity, for BFD")
                 .takes(CPUS)
@@ -165,24 +163,28 @@ pub(super) static SECTIONS: &[Section] = &[
         rows: &[
             keyword("vrrp_netlink_cmd_rcv_bufs", "receive buffer for answers of the kernel")
                 .takes(SIZE)
+                .missing_is_reported()
                 .default("that of the kernel"),
             keyword("vrrp_netlink_cmd_rcv_bufs_force", "also beyond the limit of the system")
                 .takes(SWITCH)
                 .default("off"),
             keyword("vrrp_netlink_monitor_rcv_bufs", "receive buffer for news of the kernel")
                 .takes(SIZE)
+                .missing_is_reported()
                 .default("that of the kernel"),
             keyword("vrrp_netlink_monitor_rcv_bufs_force", "also beyond the limit of the system")
                 .takes(SWITCH)
                 .default("off"),
             keyword("process_monitor_rcv_bufs", "receive buffer for news about processes")
                 .takes(SIZE)
+                .missing_is_reported()
                 .default("that of the kernel"),
             keyword("process_monitor_rcv_bufs_force", "also beyond the limit of the system")
                 .takes(SWITCH)
                 .default("off"),
             keyword("lvs_netlink_cmd_rcv_bufs", "as vrrp_netlink_cmd_rcv_bufs, for LVS")
                 .takes(SIZE)
+                .missing_is_reported()
                 .default("that of the kernel")
                 .support(LVS),
             keyword("lvs_netlink_cmd_rcv_bufs_force", "also beyond the limit of the system")
@@ -191,6 +193,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .support(LVS),
             keyword("lvs_netlink_monitor_rcv_bufs", "as vrrp_netlink_monitor_rcv_bufs, for LVS")
                 .takes(SIZE)
+                .missing_is_reported()
                 .default("that of the kernel")
                 .support(LVS),
             keyword("lvs_netlink_monitor_rcv_bufs_force", "also beyond the limit of the system")
@@ -263,6 +266,7 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("enable_dbus", "serves D-Bus").default("off"),
             keyword("dbus_service_name", "its name there")
                 .takes(NAME)
+                .missing_is_reported()
                 .default("org.keepalived.Vrrp1"),
             keyword("dbus_no_interface_name", "stands for the interface where there is none")
                 .takes(NAME)
@@ -319,16 +323,19 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("reload_check_config", "a reload of a file with errors changes nothing")
                 .takes(&[optional("PATH", Kind::Free("where the errors are logged"))])
                 .default("off"),
-            keyword("reload_time_file", "contains the time of the next reload").takes(PATH),
+            keyword("reload_time_file", "contains the time of the next reload")
+                .takes(PATH)
+                .missing_is_reported(),
             keyword("reload_repeat", "the reload is repeated each day").default("off"),
             keyword("reload_file", "is there while the configuration is read")
-                .takes(&[optional("PATH", Kind::Free("a path"))])
+                .takes(&[optional("PATH", Kind::Free(""))])
                 .default("off"),
             keyword("config_save_dir", "where each reload keeps the configuration, for debugging")
                 .takes(PATH)
                 .support(COPY),
             keyword("tmp_config_directory", "where the merged configuration is kept")
                 .takes(PATH)
+                .missing_is_reported()
                 .default("in memory")
                 .support(COPY),
             keyword(

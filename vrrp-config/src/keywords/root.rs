@@ -49,6 +49,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .opens(Block::Rules),
             keyword("track_group", "virtual routers that fail with static addresses and routes")
                 .takes(NAME)
+                .missing_is_reported()
                 .opens(Block::TrackGroup),
             keyword("garp_group", "limits for gratuitous ARP on some interfaces")
                 .opens(Block::GarpGroup),
@@ -83,6 +84,7 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("net_namespace", "the network namespace to run in")
                 .first_counts()
                 .takes(NAME)
+                .missing_is_reported()
                 .support(NotYet),
             keyword("net_namespace_ipvs", "the network namespace of IPVS")
                 .takes(&[optional("NAME", Kind::Free("a network namespace"))])
@@ -91,7 +93,8 @@ pub(super) static SECTIONS: &[Section] = &[
                 .support(FIREWALL),
             keyword("instance", "a name for the files of this keepalived, beside others")
                 .first_counts()
-                .takes(NAME),
+                .takes(NAME)
+                .missing_is_reported(),
             keyword("use_pid_dir", "the process ids are written to /run/keepalived/"),
             keyword("child_wait_time", "time for the processes to end at a stop")
                 .takes(&[one("SECONDS", Kind::Number(0, u32::MAX as i64))])
@@ -107,16 +110,21 @@ pub(super) static SECTIONS: &[Section] = &[
                 "include",
                 "reads other files at this place; anywhere, one that is missing is no error",
             )
-            .takes(PATTERN),
+            .takes(PATTERN)
+            .missing_is_reported(),
             keyword("includer", "as include; a match that cannot be read is an error")
-                .takes(PATTERN),
+                .takes(PATTERN)
+                .missing_is_reported(),
             keyword("includem", "as include; no match is an error, unless there are wildcards")
-                .takes(PATTERN),
+                .takes(PATTERN)
+                .missing_is_reported(),
             keyword("includew", "as include; no match is an error, also with wildcards")
-                .takes(PATTERN),
+                .takes(PATTERN)
+                .missing_is_reported(),
             keyword("includeb", "as include; a brace expansion without a match is an error")
-                .takes(PATTERN),
-            keyword("includea", "as include; with all checks").takes(PATTERN),
+                .takes(PATTERN)
+                .missing_is_reported(),
+            keyword("includea", "as include; with all checks").takes(PATTERN).missing_is_reported(),
         ],
     },
 ];

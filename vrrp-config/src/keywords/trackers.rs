@@ -23,7 +23,7 @@ pub(super) static SECTIONS: &[Section] = &[
         support: NotYet,
         rows: &[
             keyword("script", "the command: no shell runs it; exit status 0 is success")
-                .takes(&[one_or_more("COMMAND", COMMAND_KIND)]),
+                .takes(&[one_or_more("COMMAND", COMMAND_KIND)]).missing_is_reported(),
             keyword("interval", "time between runs").takes(INTERVAL).default("1"),
             keyword("timeout", "a run that takes longer has failed")
                 .takes(INTERVAL)
@@ -47,10 +47,10 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("process", "the exact name of the processes, and their arguments").first_counts()
                 .takes(&[one_or_more("COMMAND", Kind::Free("a program and its arguments"))]),
             keyword("param_match", "the arguments may go on behind those given")
-                .takes(&[one("HOW", Kind::Choice(&["initial", "partial"]))])
+                .takes(&[one("HOW", Kind::Choice(&["initial", "partial"]))]).missing_is_reported()
                 .default("they have to be the same"),
             keyword("weight", "is added to the priority while they run, if below 0 while they do not; 0: FAULT")
-                .takes(WEIGHT_254)
+                .takes(WEIGHT_254).missing_is_reported()
                 .default("0"),
             keyword("quorum", "so many have to run")
                 .takes(&[one("NUMBER", Kind::Number(1, 65535))])
@@ -69,9 +69,9 @@ pub(super) static SECTIONS: &[Section] = &[
         inside: &[Block::TrackFile],
         support: NotYet,
         rows: &[
-            keyword("file", "the file; it contains a number").first_counts().takes(PATH),
+            keyword("file", "the file; it contains a number").first_counts().takes(PATH).missing_is_reported(),
             keyword("weight", "the number is multiplied with it and added to the priority; 0: another number than 0 is FAULT")
-                .takes(WEIGHT_254)
+                .takes(WEIGHT_254).missing_is_reported()
                 .default("1"),
             keyword("init_file", "the file is created with this number at the start")
                 .takes(&[
