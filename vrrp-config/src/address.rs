@@ -1,56 +1,251 @@
-//! The lines of `virtual_ipaddress` and `virtual_ipaddress_excluded`.
+//! The lines of `virtual_ipaddress`, `virtual_ipaddress_excluded` and `static_ipaddress`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::HashSet,
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use super::{
-    Broadcast, VirtualAddress, code,
+    AddressOptions, Broadcast, Tracking, VirtualAddress, code,
     diagnostic::Findings,
-    keywords::{self, Kind},
+    keywords::{self, Block, Kind},
     lexer::Word,
     parser::Statement,
-    values,
+    routing::quoted,
+    source::Span,
+    suggest, values,
 };
 
 /// Linux takes 15 characters for a label or an interface (IFNAMSIZ).
 pub(super) const MAX_NAME: usize = 15;
 
-/// Words of an address line that are known and have no effect yet, with the number of words that
-/// follow each.
-const NOT_YET: [(&str, usize); 7] = [
-    ("peer", 1),
-    ("preferred_lft", 1),
-    ("home", 0),
-    ("mngtmpaddr", 0),
-    ("noprefixroute", 0),
-    ("autojoin", 0),
-    ("no_track", 0),
-];
+/// Words with which a virtual address is not set up yet.
+const NOT_YET: [&str; 7] =
+    ["peer", "preferred_lft", "home", "mngtmpaddr", "noprefixroute", "autojoin", "no_track"];
 
 /// Scopes by name, as rtnetlink counts them.
 const SCOPES: [(&str, u8); 5] =
     [("global", 0), ("site", 200), ("link", 253), ("host", 254), ("nowhere", 255)];
 
-/// Reads one line. `None`: keepalived skips the address, too; that has been reported.
+/// IPv6 addresses of this length are no source addresses unless the line says so.
+const HOST_PREFIX: u8 = 128;
+
+/// Reads one line of an instance. `None`: keepalived skips the address, too; that has been reported.
 pub(super) fn parse(line: &Statement, findings: &mut Findings) -> Option<VirtualAddress> {
-    let first = line.words.first()?;
-    let (address, prefix) = parse_prefix(first, findings)?;
-    let span = line.span();
-    let mut virtual_address = VirtualAddress {
-        address,
-        prefix,
-        device: None,
-        broadcast: None,
-        scope: 0,
-        label: None,
-        detect_duplicates: false,
-        span,
-    };
-    let mut rest = line.arguments();
-    while let Some((word, behind)) = rest.split_first() {
-        let used = option(&mut virtual_address, word, behind, findings)?;
-        rest = behind.get(used..).unwrap_or(&[]);
+    Reader { groups: None, given: Given::default(), findings }.read(line)
+}
+
+/// Reads one line of `static_ipaddress`; `groups` are the names of all track groups.
+pub(super) fn parse_static(
+    line: &Statement,
+    groups: &HashSet<&str>,
+    findings: &mut Findings,
+) -> Option<VirtualAddress> {
+    Reader { groups: Some(groups), given: Given::default(), findings }.read(line)
+}
+
+struct Reader<'a> {
+    /// The names of all track groups; `None` for an address of an instance.
+    groups: Option<&'a HashSet<&'a str>>,
+    given: Given,
+    findings: &'a mut Findings,
+}
+
+/// Words that keepalived looks at again when it has read the line.
+#[derive(Default)]
+struct Given {
+    /// The address has a prefix length.
+    prefix: bool,
+    broadcast: Option<Span>,
+    no_track: Option<Span>,
+    track_group: Option<String>,
+}
+
+impl Reader<'_> {
+    fn read(mut self, line: &Statement) -> Option<VirtualAddress> {
+        let first = line.words.first()?;
+        let (address, prefix) = parse_prefix(first, self.findings)?;
+        self.given.prefix = first.text.contains('/');
+        let mut virtual_address = VirtualAddress {
+            address,
+            prefix,
+            device: None,
+            broadcast: None,
+            scope: 0,
+            label: None,
+            detect_duplicates: false,
+            options: AddressOptions {
+                preferred_lifetime: default_lifetime(address, prefix),
+                ..AddressOptions::default()
+            },
+            span: line.span(),
+        };
+        let mut rest = line.arguments();
+        while let Some((word, behind)) = rest.split_first() {
+            let used = self.option(&mut virtual_address, word, behind)?;
+            rest = behind.get(used..).unwrap_or(&[]);
+        }
+        self.finish(&mut virtual_address);
+        Some(virtual_address)
     }
-    Some(virtual_address)
+
+    /// One option and how many words behind it it uses. `None`: keepalived skips the whole address.
+    fn option(
+        &mut self,
+        address: &mut VirtualAddress,
+        word: &Word,
+        behind: &[Word],
+    ) -> Option<usize> {
+        let name = word.text.as_str();
+        if NOT_YET.contains(&name) && self.groups.is_none() {
+            let message =
+                format!("`{name}` is not implemented yet; the address is used without it");
+            self.findings.report(code::NOT_YET, word.span, message);
+        }
+        let options = &mut address.options;
+        match name {
+            "-nodad" => {
+                address.detect_duplicates = address.address.is_ipv6();
+                if address.address.is_ipv4() {
+                    let message = "`-nodad` has no effect: it is about IPv6";
+                    self.findings.report(code::NO_EFFECT, word.span, message);
+                }
+            }
+            "home" => options.home = true,
+            "mngtmpaddr" => options.temporary_parent = true,
+            "noprefixroute" => options.no_prefix_route = true,
+            "autojoin" => options.autojoin = true,
+            "no_track" => self.given.no_track = Some(word.span),
+            // It is looked at with the other keywords about the virtual MAC.
+            "use_vmac" if self.groups.is_none() => options.on_virtual_mac = true,
+            "dev" | "label" | "scope" | "brd" | "peer" | "preferred_lft" => {
+                return self.valued(address, word, behind);
+            }
+            "track_group" if self.groups.is_some() => return self.valued(address, word, behind),
+            _ => self.unknown(word),
+        }
+        Some(0)
+    }
+
+    fn unknown(&mut self, word: &Word) {
+        let name = &word.text;
+        let message = format!("`{name}` is no word of an address line; it is ignored");
+        let diagnostic = self.findings.report(code::UNKNOWN_ADDRESS_WORD, word.span, message);
+        if name.split('/').next().is_some_and(|text| text.parse::<IpAddr>().is_ok()) {
+            diagnostic.help("one address per line");
+            return;
+        }
+        let list = if self.groups.is_some() { Block::StaticAddresses } else { Block::Addresses };
+        if let Some(meant) = suggest::nearest(name, keywords::words(list)) {
+            diagnostic.help(format!("did you mean `{meant}`?"));
+        }
+    }
+
+    /// An option that has a word behind it.
+    fn valued(
+        &mut self,
+        address: &mut VirtualAddress,
+        word: &Word,
+        behind: &[Word],
+    ) -> Option<usize> {
+        let findings = &mut *self.findings;
+        let name = word.text.as_str();
+        let Some(value) = behind.first() else {
+            let message = format!("`{name}` has no value; the address is ignored");
+            findings.report(code::MISSING_VALUE, word.span, message);
+            return None;
+        };
+        match name {
+            "dev" => {
+                if address.device.is_some() {
+                    let message = "there is a `dev` already; the whole address is ignored";
+                    findings.report(code::DEVICE_TWICE, word.span, message);
+                    return None;
+                }
+                address.device = Some(interface(value, findings)?);
+            }
+            "label" => {
+                let label = label(value, findings)?;
+                address.label = for_ipv4(address, word, label, findings);
+            }
+            "scope" => {
+                let scope = scope(value, findings);
+                let scope = scope.and_then(|scope| for_ipv4(address, word, scope, findings));
+                address.scope = scope.unwrap_or(address.scope);
+            }
+            "brd" => {
+                self.given.broadcast = Some(word.span);
+                address.broadcast = broadcast(address, value, findings)?;
+            }
+            "peer" => {
+                let peer = peer(address, value, findings);
+                address.options.peer = address.options.peer.or(peer);
+            }
+            "preferred_lft" => self.lifetime(address, word, value),
+            _ => self.track_group(value),
+        }
+        Some(1)
+    }
+
+    /// Argument of `preferred_lft`: seconds, or `forever`.
+    fn lifetime(&mut self, address: &mut VirtualAddress, option: &Word, word: &Word) {
+        let seconds = word.text.parse::<u32>().ok();
+        if seconds.is_none() && word.text != "forever" {
+            let message = format!("`preferred_lft {}` is no time; it is ignored", word.text);
+            self.findings
+                .report(code::BAD_NUMBER, word.span, message)
+                .help(format!("0-{} s, or `forever`", u32::MAX));
+        } else if address.address.is_ipv6() {
+            address.options.preferred_lifetime =
+                seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        } else if self.groups.is_some() {
+            let message = "`preferred_lft` has no effect: it is about IPv6";
+            self.findings.report(code::NO_EFFECT, option.span, message);
+        }
+    }
+
+    fn track_group(&mut self, name: &Word) {
+        let known = self.groups.is_some_and(|groups| groups.contains(name.text.as_str()));
+        let message = if self.given.track_group.is_some() {
+            "there is a track_group already; this one is ignored".to_owned()
+        } else if known {
+            self.given.track_group = Some(name.text.clone());
+            return;
+        } else {
+            format!("there is no `track_group {}` in this file", name.text)
+        };
+        self.findings
+            .report(code::TRACK_GROUP, name.span, message)
+            .help("the address is used without");
+    }
+
+    /// What only the whole line tells.
+    fn finish(self, address: &mut VirtualAddress) {
+        let Given { prefix, broadcast, no_track, track_group } = self.given;
+        if address.options.peer.is_some() {
+            if prefix {
+                let message = "an address with a `peer` has no prefix length; it is ignored";
+                self.findings.report(code::PEER, address.span, message);
+                address.prefix = if address.address.is_ipv4() { 32 } else { HOST_PREFIX };
+            }
+            if let Some(span) = broadcast {
+                let message = "an address with a `peer` has no `brd`; it is ignored";
+                self.findings.report(code::PEER, span, message);
+                address.broadcast = None;
+            }
+        }
+        if let Some(span) = no_track.filter(|_| track_group.is_some()) {
+            let message = "`no_track` and `track_group` exclude each other; it is not tracked";
+            self.findings.report(code::TRACKED_AND_NOT, span, message);
+        }
+        address.options.tracking = match track_group {
+            _ if no_track.is_some() => Tracking::Off,
+            Some(group) => Tracking::Group(group),
+            None => Tracking::On,
+        };
+    }
 }
 
 /// `ADDRESS[/LENGTH]`; without a length all bits count.
@@ -86,61 +281,6 @@ fn parse_prefix(word: &Word, findings: &mut Findings) -> Option<(IpAddr, u8)> {
         _ => diagnostic.help(format!("0-{longest}")),
     }
     Some((address, longest))
-}
-
-/// One option and the words behind it that it uses. `None`: keepalived skips the whole address.
-fn option(
-    address: &mut VirtualAddress,
-    word: &Word,
-    behind: &[Word],
-    findings: &mut Findings,
-) -> Option<usize> {
-    let name = word.text.as_str();
-    let not_yet = NOT_YET.iter().find(|(known, _)| *known == name);
-    if let Some(&(_, used)) = not_yet {
-        let message = format!("`{name}` is not implemented yet; the address is used without it");
-        findings.report(code::NOT_YET, word.span, message);
-        return Some(used);
-    }
-    if name == "-nodad" {
-        address.detect_duplicates = address.address.is_ipv6();
-        if address.address.is_ipv4() {
-            let message = "`-nodad` has no effect: it is about IPv6";
-            findings.report(code::NO_EFFECT, word.span, message);
-        }
-        return Some(0);
-    }
-    if name == "use_vmac" {
-        // It is looked at with the other keywords about the virtual MAC.
-        return Some(0);
-    }
-    if !["dev", "label", "scope", "brd"].contains(&name) {
-        let message = format!("`{name}` is no word of an address line; it is ignored");
-        let diagnostic = findings.report(code::UNKNOWN_ADDRESS_WORD, word.span, message);
-        if name.split('/').next().is_some_and(|text| text.parse::<IpAddr>().is_ok()) {
-            diagnostic.help("one address per line");
-        }
-        return Some(0);
-    }
-    let Some(value) = behind.first() else {
-        let message = format!("`{name}` has no value; the address is ignored");
-        findings.report(code::MISSING_VALUE, word.span, message);
-        return None;
-    };
-    match name {
-        "dev" => address.device = Some(interface(value, findings)?),
-        "label" => {
-            let label = label(value, findings)?;
-            address.label = for_ipv4(address, word, label, findings);
-        }
-        "scope" => {
-            let scope = scope(value, findings);
-            let scope = scope.and_then(|scope| for_ipv4(address, word, scope, findings));
-            address.scope = scope.unwrap_or(address.scope);
-        }
-        _ => address.broadcast = broadcast(address, value, findings)?,
-    }
-    Some(1)
 }
 
 /// The value of an option that an IPv6 address does not have.
@@ -220,4 +360,69 @@ fn broadcast(
         return Some(None);
     }
     Some(Some(broadcast))
+}
+
+/// Argument of `peer`; without a usable one the address is an ordinary one.
+fn peer(address: &VirtualAddress, word: &Word, findings: &mut Findings) -> Option<IpAddr> {
+    let peer = word.text.parse::<IpAddr>().ok();
+    let wrong = match peer {
+        None => "is not an IP address",
+        Some(peer) if peer.is_ipv4() != address.address.is_ipv4() => {
+            "is of another family than the address"
+        }
+        Some(_) if address.options.peer.is_some() => "is a second peer",
+        Some(peer) => return Some(peer),
+    };
+    let message = format!("`peer {}` {wrong}; it is ignored", word.text);
+    findings.report(code::PEER, word.span, message);
+    None
+}
+
+/// keepalived's own choice: an IPv6 address of full length is deprecated, so that connections from
+/// this host do not use it.
+fn default_lifetime(address: IpAddr, prefix: u8) -> Option<Duration> {
+    (address.is_ipv6() && prefix == HOST_PREFIX).then_some(Duration::ZERO)
+}
+
+impl fmt::Display for VirtualAddress {
+    /// The line, as keepalived reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AddressOptions { peer, preferred_lifetime, tracking, .. } = &self.options;
+        match peer {
+            Some(peer) => write!(f, "{} peer {peer}", self.address)?,
+            None => write!(f, "{}/{}", self.address, self.prefix)?,
+        }
+        match self.broadcast {
+            None => {}
+            Some(Broadcast::HostBitsSet) => f.write_str(" brd +")?,
+            Some(Broadcast::HostBitsClear) => f.write_str(" brd -")?,
+            Some(Broadcast::Address(address)) => write!(f, " brd {address}")?,
+        }
+        if let Some(device) = &self.device {
+            write!(f, " dev {}", quoted(device))?;
+        }
+        if self.scope != 0 {
+            write!(f, " scope {}", self.scope)?;
+        }
+        if let Some(label) = &self.label {
+            write!(f, " label {}", quoted(label))?;
+        }
+        match preferred_lifetime {
+            same if *same == default_lifetime(self.address, self.prefix) => {}
+            None => f.write_str(" preferred_lft forever")?,
+            Some(time) => write!(f, " preferred_lft {}", time.as_secs())?,
+        }
+        let flags = [
+            (self.detect_duplicates, "-nodad"),
+            (self.options.home, "home"),
+            (self.options.temporary_parent, "mngtmpaddr"),
+            (self.options.no_prefix_route, "noprefixroute"),
+            (self.options.autojoin, "autojoin"),
+            (self.options.on_virtual_mac, "use_vmac"),
+        ];
+        for (_, word) in flags.iter().filter(|(on, _)| *on) {
+            write!(f, " {word}")?;
+        }
+        tracking.fmt(f)
+    }
 }

@@ -61,7 +61,7 @@ macro_rules! codes {
 }
 
 static EXPLANATIONS: &[&[Explanation]] =
-    &[STRUCTURE, WORDS, VALUES, ADDRESSES, INSTANCES, REFERENCES, TABLE];
+    &[STRUCTURE, WORDS, VALUES, ADDRESSES, INSTANCES, REFERENCES, TABLE, ROUTES];
 
 // The file and its structure.
 codes! { STRUCTURE;
@@ -338,4 +338,91 @@ codes! { TABLE;
     FIRST_COUNTS = error("E0212"):
         "The value was given before. keepalived does not replace this one: the first one counts.",
         "notify_master /etc/a.sh\nnotify_master /etc/b.sh" => "notify_master /etc/a.sh";
+}
+
+// Routes, rules, static addresses, interfaces, BFD.
+codes! { ROUTES;
+    UNKNOWN_ROUTE_WORD = error("E0140"):
+        "A route or a rule has no such word, or not at this place. The line is ignored. keepalived \
+         takes no abbreviations.",
+        "10.1.0.0/16 dev eth0 proto static" => "10.1.0.0/16 dev eth0 protocol static";
+    MIXED_FAMILIES = error("E0141"):
+        "All addresses of a route or a rule are of one family. The line is ignored.",
+        "10.1.0.0/16 via fe80::1 dev eth0" => "10.1.0.0/16 via 10.0.0.1 dev eth0";
+    NO_DESTINATION = error("E0142"):
+        "A route leads to somewhere. The line is ignored.",
+        "via 10.0.0.1 dev eth0" => "default via 10.0.0.1 dev eth0";
+    UNTRACKED = error("E0143"):
+        "keepalived follows routes and rules by their interface and by the protocol 18, its own. \
+         Others are not restored when somebody deletes them.",
+        "10.1.0.0/16 via 10.0.0.1" => "10.1.0.0/16 via 10.0.0.1 dev eth0";
+    READ_OTHERWISE = error("E0144"):
+        "keepalived 2.2 takes it for something else than its manual says, or than is meant. Here it \
+         is read as it is meant, except where the help says that it is ignored.",
+        "inet6 default dev eth0" => "default dev eth0 inet6";
+    BAD_ENCAP = error("E0145"):
+        "The encapsulation cannot be read. The route is ignored: without it, packets would leave as \
+         they are.",
+        "10.1.0.0/16 dev eth0 encap ip ttl 5" => "10.1.0.0/16 dev eth0 encap ip id 7 dst 10.0.0.9";
+    NOT_FOR_FAMILY = error("E0146"):
+        "The other family has this word. The line is ignored.",
+        "10.1.0.0/16 dev eth0 expires 60" => "10.1.0.0/16 dev eth0";
+    RULE_ACTION = error("E0147"):
+        "A rule has exactly one action: a table, l3mdev, goto, nop, blackhole, unreachable or \
+         prohibit. Some words go with a table only. The rule is ignored.",
+        "from 10.1.0.0/16 preference 10" => "from 10.1.0.0/16 table 7 preference 10";
+    NO_PREFERENCE = error("E0148"):
+        "The order of rules decides, and without a preference keepalived chooses one: 16384, then \
+         16383 and so on.",
+        "from 10.1.0.0/16 table 7" => "from 10.1.0.0/16 table 7 preference 100";
+    BAD_GOTO = error("E0149"):
+        "Rules are tried upwards: `goto` needs a preference of the rule itself, below its target. The \
+         rule is ignored.",
+        "goto 5 preference 10" => "goto 20 preference 10";
+    TRACK_GROUP = error("E0150"):
+        "The track_group is none of the file, or this line cannot have one.",
+        "10.1.0.0/16 dev eth0 track_group G" =>
+        "track_group G {\n    group {\n        VI_1\n    }\n}";
+    PEER = error("E0151"):
+        "The address of the other end cannot be used, or does not go with another word.",
+        "10.0.0.1/24 peer 10.0.0.2" => "10.0.0.1 peer 10.0.0.2";
+    DEVICE_TWICE = error("E0152"):
+        "An address is on one interface. It is ignored.",
+        "10.0.0.1 dev eth0 dev eth1" => "10.0.0.1 dev eth1";
+    GARP_GROUP = error("E0153"):
+        "A garp_group spaces packets on some interfaces, each of which is in one group only.",
+        "garp_group {\n    interface eth0\n}" =>
+        "garp_group {\n    garp_interval 0.01\n    interface eth0\n}";
+    EXTRA_LINKBEAT = error("E0154"):
+        "An interface and how it is asked is all that stands on such a line.",
+        "eth0 MII eth1 MII" => "eth0 MII\neth1 MII";
+    BFD = error("E0155"):
+        "The session cannot be: it needs a neighbour, of the family of its source, which no other \
+         session has; or a value is repaired, as the help says.",
+        "bfd_instance B {\n    source_ip 10.0.0.1\n}" =>
+        "bfd_instance B {\n    neighbor_ip 10.0.0.2\n    source_ip 10.0.0.1\n}";
+    HOST_BITS = warning("W0156"):
+        "A destination has bits behind its length, with which Linux refuses it. They are cleared.",
+        "10.1.0.1/16 dev eth0" => "10.1.0.0/16 dev eth0";
+    KERNEL_REFUSES = warning("W0157"):
+        "keepalived takes it, but Linux would refuse it. What does not fit is left out.",
+        "blackhole 10.1.0.0/16 via 10.0.0.1" => "blackhole 10.1.0.0/16";
+    SHORT_TIME = warning("W0158"):
+        "keepalived 2.2 makes 200 ms of any shorter time. Here it is what is written.",
+        "10.1.0.0/16 dev eth0 rto_min 5ms" => "10.1.0.0/16 dev eth0 rto_min 200ms";
+    TRACKED_AND_NOT = warning("W0159"):
+        "`no_track` and `track_group` contradict each other. It is not tracked.",
+        "10.1.0.0/16 dev eth0 track_group G no_track" => "10.1.0.0/16 dev eth0 track_group G";
+    TRACK_GROUP_MEMBER = warning("W0160"):
+        "A track_group has no virtual router, or one that is not in the file.",
+        "track_group G {\n    group {\n        VI_9\n    }\n}" =>
+        "track_group G {\n    group {\n        VI_1\n    }\n}";
+    DOES_NOTHING = warning("W0161"):
+        "Something is missing, and nothing happens.",
+        "interface_up_down_delays {\n    eth0\n}" =>
+        "interface_up_down_delays {\n    eth0 0.5\n}";
+    DELAY_TOO_LONG = warning("W0162"):
+        "An interface that may be down for longer than it takes a Backup to notice makes for two \
+         masters. The delay is shortened to less than (down_timer_adverts - 1) x advert_int.",
+        "eth0 2 # and advert_int 1" => "eth0 1.5";
 }

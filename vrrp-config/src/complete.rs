@@ -72,6 +72,8 @@ impl Completion<'_> {
             authentication,
             addresses: draft.addresses,
             excluded: draft.excluded,
+            routes: draft.routes,
+            rules: draft.rules,
             source: draft.source.map(|(source, _)| source),
             group: draft.group.map_or(group, |(group, _)| group),
             preempt: draft.nopreempt.is_none(),

@@ -5,12 +5,13 @@ use std::{net::IpAddr, time::Duration};
 use vrrp_common::{Family, Version, Vrid, ladder::Believe};
 
 use super::{
-    InitialState, VirtualAddress, XdpMode, address,
+    InitialState, Route, Rule, VirtualAddress, XdpMode, address,
     auth::Auth,
     code,
     diagnostic::Findings,
     global::{self, CHECKSUMS, ORPHANS, VERSIONS, XDP_MODES},
     parser::Statement,
+    routing,
     source::{Sources, Span},
     unicast, values, vmac,
 };
@@ -34,6 +35,8 @@ pub(super) struct Draft {
     pub(super) auth: Auth,
     pub(super) addresses: Vec<VirtualAddress>,
     pub(super) excluded: Vec<VirtualAddress>,
+    pub(super) routes: Vec<Route>,
+    pub(super) rules: Vec<Rule>,
     /// `no_virtual_ipaddress`.
     pub(super) wants_no_address: bool,
     /// The first address of any line but `virtual_ipaddress_excluded` fixes the family; others have
@@ -132,6 +135,8 @@ impl Draft {
                 self.virtual_mac.read_addresses(statement);
                 self.excluded.extend(addresses(statement, findings));
             }
+            "virtual_routes" => self.routes.extend(routing::virtual_routes(statement, findings)),
+            "virtual_rules" => self.rules.extend(routing::virtual_rules(statement, findings)),
             "no_virtual_ipaddress" => self.wants_no_address = true,
             "mcast_src_ip" | "unicast_src_ip" => {
                 if statement.keyword() == "unicast_src_ip" {

@@ -22,6 +22,7 @@ mod model;
 mod oddities;
 mod parser;
 mod references;
+mod routing;
 mod scheduling;
 mod scripts;
 mod source;
@@ -34,9 +35,13 @@ use std::{collections::HashMap, path::Path};
 
 pub use diagnostic::{Diagnostic, Loaded, Severity, Verdict};
 pub use model::{
-    AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm, Config, Garp, Global, HmacMode,
-    InitialState, Instance, Policy, Scheduling, Unicast, UnicastPeer, VirtualAddress, VirtualMac,
-    XdpMode,
+    AddressOptions, AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm, Config, Garp,
+    Global, HmacMode, InitialState, Instance, Policy, Scheduling, Unicast, UnicastPeer,
+    VirtualAddress, VirtualMac, XdpMode,
+};
+pub use routing::{
+    Action, Encap, IpEncap, Lockable, Mark, Metrics, Named, NextHop, Position as RoutePosition,
+    Preference, Prefix, Realms, Route, RouteKind, Rule, Statics, TrackGroup, Tracking,
 };
 pub use source::{FileId, Position, Sources, Span};
 
@@ -82,6 +87,7 @@ pub fn parse(name: &str, text: &[u8]) -> Loaded {
 fn build(tree: &[Statement], sources: &Sources, findings: &mut Findings) -> Config {
     let (global, defaults) = global::build(tree, findings);
     let mut config = Config { global, ..Config::default() };
+    config.statics = routing::statics(tree, findings);
     let mut names = HashMap::new();
     for block in tree.iter().filter(|statement| statement.keyword() == "vrrp_instance") {
         let draft = instance::draft(block, sources, findings);
@@ -95,6 +101,7 @@ fn build(tree: &[Statement], sources: &Sources, findings: &mut Findings) -> Conf
         config.instances.extend(complete::complete(draft, &defaults, findings));
     }
     separate(&mut config.instances, findings);
+    routing::assign_preferences(&mut config);
     config
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use vrrp_common::{AdverInterval, Family, Priority, Version, Vrid, ladder::Believe, wire::Mac};
 
-use super::Span;
+use super::{Route, Rule, Span, Statics, Tracking};
 
 /// A whole configuration that can be run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Config {
     pub global: Global,
     /// The virtual routers, in the order of the file.
     pub instances: Vec<Instance>,
+    /// What is set up at the start, whatever VRRP does.
+    pub statics: Statics,
     /// Where `virtual_server` blocks stand. They are keepalived's to serve: `run` says so at every
     /// start.
     pub virtual_servers: Vec<Span>,
@@ -101,6 +103,10 @@ pub struct Instance {
     pub addresses: Vec<VirtualAddress>,
     /// `virtual_ipaddress_excluded`: moved with the others, not advertised, of any family.
     pub excluded: Vec<VirtualAddress>,
+    /// `virtual_routes`: added when it becomes Active, none tied to a group.
+    pub routes: Vec<Route>,
+    /// `virtual_rules`, likewise.
+    pub rules: Vec<Rule>,
     /// `mcast_src_ip`: source of adverts instead of the interface's primary address.
     pub source: Option<IpAddr>,
     /// `mcast_dst_ip`, else `vrrp_mcast_group4` or `vrrp_mcast_group6`. Its family is that of the
@@ -328,8 +334,33 @@ pub struct VirtualAddress {
     /// `-nodad` of an IPv6 address: duplicate address detection before it is used, which otherwise
     /// is left out, as in keepalived: the virtual router itself sees to it that one has it.
     pub detect_duplicates: bool,
+    /// What else the line says.
+    pub options: AddressOptions,
     /// Where the line stands.
     pub span: Span,
+}
+
+/// Words of an address line that few use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AddressOptions {
+    /// `peer`: the other end of a point-to-point link, of the family of the address.
+    pub peer: Option<IpAddr>,
+    /// `preferred_lft` of an IPv6 address: after this time it is deprecated, which means no source of
+    /// new connections; `None` for never. One of 128 bits is from the start, unless the line says
+    /// `forever`.
+    pub preferred_lifetime: Option<Duration>,
+    /// `home`: a Mobile IPv6 home address (RFC 6275).
+    pub home: bool,
+    /// `mngtmpaddr`: the kernel makes temporary addresses like this one (RFC 8981).
+    pub temporary_parent: bool,
+    /// `noprefixroute`: the kernel adds no route to its subnet.
+    pub no_prefix_route: bool,
+    /// `autojoin`: a multicast address, which the host joins.
+    pub autojoin: bool,
+    /// `use_vmac` behind an address on another interface.
+    pub on_virtual_mac: bool,
+    /// What happens when somebody deletes it; groups are for static ones.
+    pub tracking: Tracking,
 }
 
 /// Argument of `brd`.

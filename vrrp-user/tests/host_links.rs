@@ -28,6 +28,7 @@ fn placed(link: &Link, address: &str, prefix: u8) -> Placed {
             scope: 0,
             label: None,
             detect_duplicates: false,
+            options: Default::default(),
             span: Default::default(),
         },
     }

@@ -160,8 +160,8 @@ pub(super) static SECTIONS: &[Section] = &[
         rows: &[keyword("use_vmac", "with a virtual MAC on its own interface")],
     },
     Section {
-        title: "Words of virtual addresses, routes and rules",
-        inside: &[Block::Addresses, Block::Routes, Block::Rules],
+        title: "Words of addresses, routes and rules",
+        inside: &[Block::Addresses, Block::StaticAddresses, Block::Routes, Block::Rules],
         support: NotYet,
         rows: &[keyword("no_track", "nothing happens when somebody removes it")],
     },

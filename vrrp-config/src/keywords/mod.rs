@@ -238,6 +238,12 @@ pub(super) fn of(block: Block) -> impl Iterator<Item = &'static str> {
     INDEX.get(&block).into_iter().flat_map(|names| names.keys().copied())
 }
 
+/// All words of the lines of a list, which begin no statement.
+pub(super) fn words(list: Block) -> impl Iterator<Item = &'static str> {
+    let rows = sections().filter(move |section| section.inside.contains(&list)).flat_map(keywords);
+    rows.flat_map(|keyword| keyword.row.spellings())
+}
+
 /// The blocks in which `name` is a keyword, outermost first.
 pub(super) fn homes(name: &str) -> Vec<Block> {
     let mut homes: Vec<Block> = INDEX

@@ -53,3 +53,30 @@ pub fn repaired(text: &str) -> (Vec<&'static str>, Instance) {
     assert_eq!(config.instances.len(), 1);
     (codes, config.instances.remove(0))
 }
+
+/// What a file says besides that something is not implemented yet.
+pub fn remarks(loaded: &Loaded) -> Vec<&'static str> {
+    codes(loaded).into_iter().filter(|code| *code != "N0028").collect()
+}
+
+/// Compares exit codes with keepalived's for the lines of a list, as a file below `oracle` has them:
+/// keepalived's exit code, `=` or ours, the line, and behind `;;` why ours is another one.
+pub fn compare_with_keepalived(list: &str, oracle: &str) {
+    let mut wrong = String::new();
+    let mut count = 0;
+    for case in oracle.lines().filter(|case| !case.starts_with('#')) {
+        let (line, reason) = case.split_once(";;").unwrap_or((case, ""));
+        let [keepalived, ours, line] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+            panic!("{case}");
+        };
+        assert_eq!(ours == "=", reason.is_empty(), "{case}");
+        let expected = if ours == "=" { keepalived } else { ours };
+        let loaded = parse(&format!("{list} {{\n{line}\n}}\n"));
+        if loaded.verdict().exit_code().to_string() != expected {
+            wrong += &format!("keepalived {keepalived}: {line}\n{}", loaded.render(false));
+        }
+        count += 1;
+    }
+    assert!(count > 30, "{list}");
+    assert!(wrong.is_empty(), "{list}:\n{wrong}");
+}

@@ -211,6 +211,7 @@ mod tests {
                 scope: 253,
                 label: Some("eth0:vip".to_owned()),
                 detect_duplicates: false,
+                options: Default::default(),
                 span: Default::default(),
             },
         }
