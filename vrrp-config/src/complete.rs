@@ -94,6 +94,10 @@ impl Completion<'_> {
             virtual_mac,
             unicast,
             garp,
+            extra_garp: draft
+                .extra_garp
+                .or(defaults.extra_garp)
+                .filter(|extra| !extra.interval.is_zero()),
             serves_on: draft.serves_on.unwrap_or(defaults.serves_on),
             xdp_mode: draft.xdp_mode.unwrap_or(defaults.xdp_mode),
         })

@@ -8,8 +8,9 @@ use std::{
 use vrrp_common::{Version, ladder::Believe};
 
 use super::{
-    Garp, Global, XdpMode, code,
+    ExtraGarp, Garp, Global, XdpMode, code,
     diagnostic::Findings,
+    interfaces,
     parser::{Statement, span_of},
     scheduling, values,
 };
@@ -49,6 +50,8 @@ pub(super) struct Defaults {
     pub(super) group: Ipv4Addr,
     pub(super) group_ipv6: Ipv6Addr,
     pub(super) garp: Garp,
+    /// `vrrp_garp_extra_if`.
+    pub(super) extra_garp: Option<ExtraGarp>,
     /// `None`: as the instance's `garp_master_repeat`.
     pub(super) lower_prio_repeat: Option<u32>,
     /// `None`: as the instance's `garp_master_delay`.
@@ -77,6 +80,7 @@ impl Default for Defaults {
             group: GROUP,
             group_ipv6: GROUP_IPV6,
             garp: Garp::default(),
+            extra_garp: None,
             lower_prio_repeat: None,
             lower_prio_delay: None,
             down_timer_adverts: 3,
@@ -174,6 +178,10 @@ fn apply(
 fn apply_garp(statement: &Statement, defaults: &mut Defaults, findings: &mut Findings) {
     let garp = &mut defaults.garp;
     match statement.keyword() {
+        "vrrp_garp_extra_if" | "vrrp_vmac_garp_intvl" => {
+            defaults.extra_garp =
+                interfaces::extra_garp(statement, findings).or(defaults.extra_garp);
+        }
         "vrrp_min_garp" if values::switch(statement) == Some(true) => {
             (garp.repeat, garp.delay) = (1, Duration::ZERO);
         }

@@ -5,11 +5,12 @@ use std::{net::IpAddr, time::Duration};
 use vrrp_common::{Family, Version, Vrid, ladder::Believe};
 
 use super::{
-    InitialState, Route, Rule, VirtualAddress, XdpMode, address,
+    ExtraGarp, InitialState, Route, Rule, VirtualAddress, XdpMode, address,
     auth::Auth,
     code,
     diagnostic::Findings,
     global::{self, CHECKSUMS, ORPHANS, VERSIONS, XDP_MODES},
+    interfaces,
     parser::Statement,
     routing,
     source::{Sources, Span},
@@ -61,6 +62,8 @@ pub(super) struct Draft {
     pub(super) owner_ignores: Option<bool>,
     pub(super) believe: Option<Believe>,
     pub(super) garp: GarpDraft,
+    /// `garp_extra_if`.
+    pub(super) extra_garp: Option<ExtraGarp>,
     /// `xdp_orphan`.
     pub(super) serves_on: Option<bool>,
     pub(super) xdp_mode: Option<XdpMode>,
@@ -234,6 +237,9 @@ impl Draft {
             "skip_check_adv_addr" => self.skip_check_adv_addr = values::switch(statement),
             "v3_checksum_as_v2" => {
                 self.checksum_as_v2 = values::switch(statement).map(|on| (on, span));
+            }
+            "garp_extra_if" | "vmac_garp_intvl" => {
+                self.extra_garp = interfaces::extra_garp(statement, findings).or(self.extra_garp);
             }
             "garp_master_delay" => self.garp.delay = values::whole_seconds(statement),
             "garp_master_repeat" => self.garp.repeat = global::rounds(statement, findings),

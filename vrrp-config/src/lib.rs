@@ -16,6 +16,7 @@ mod diagnostic;
 pub mod explain;
 mod global;
 mod instance;
+mod interfaces;
 mod keywords;
 mod lexer;
 mod model;
@@ -34,6 +35,7 @@ mod vmac;
 use std::{collections::HashMap, path::Path};
 
 pub use diagnostic::{Diagnostic, Loaded, Severity, Verdict};
+pub use interfaces::{ExtraGarp, GarpGroup, Interfaces, Linkbeat, LinkbeatMethod, UpDownDelay};
 pub use model::{
     AddressOptions, AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm, Config, Garp,
     Global, HmacMode, InitialState, Instance, Policy, Scheduling, Unicast, UnicastPeer,
@@ -88,6 +90,7 @@ fn build(tree: &[Statement], sources: &Sources, findings: &mut Findings) -> Conf
     let (global, defaults) = global::build(tree, findings);
     let mut config = Config { global, ..Config::default() };
     config.statics = routing::statics(tree, findings);
+    config.interfaces = interfaces::interfaces(tree, findings);
     let mut names = HashMap::new();
     for block in tree.iter().filter(|statement| statement.keyword() == "vrrp_instance") {
         let draft = instance::draft(block, sources, findings);
@@ -102,6 +105,7 @@ fn build(tree: &[Statement], sources: &Sources, findings: &mut Findings) -> Conf
     }
     separate(&mut config.instances, findings);
     routing::assign_preferences(&mut config);
+    interfaces::limit_delays(&mut config.interfaces.delays, &config.instances, findings);
     config
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use vrrp_common::{AdverInterval, Family, Priority, Version, Vrid, ladder::Believe, wire::Mac};
 
-use super::{Route, Rule, Span, Statics, Tracking};
+use super::{ExtraGarp, Interfaces, Route, Rule, Span, Statics, Tracking};
 
 /// A whole configuration that can be run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Config {
     pub instances: Vec<Instance>,
     /// What is set up at the start, whatever VRRP does.
     pub statics: Statics,
+    /// What holds for interfaces rather than for one virtual router.
+    pub interfaces: Interfaces,
     /// Where `virtual_server` blocks stand. They are keepalived's to serve: `run` says so at every
     /// start.
     pub virtual_servers: Vec<Span>,
@@ -143,6 +145,8 @@ pub struct Instance {
     pub unicast: Option<Unicast>,
     /// Gratuitous ARP and unsolicited Neighbor Advertisements.
     pub garp: Garp,
+    /// `garp_extra_if`, else `vrrp_garp_extra_if`: more of them on other interfaces of its addresses.
+    pub extra_garp: Option<ExtraGarp>,
     /// `xdp_orphan serve-until-peer`, an extension of ours: should the adverts stop, this host goes on
     /// answering until it hears another router. `false` for `close`.
     pub serves_on: bool,

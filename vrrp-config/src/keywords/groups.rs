@@ -1,11 +1,15 @@
 //! `vrrp_sync_group`, `track_group` and `garp_group`.
 
 use super::{
-    Block, INTERFACE, Section,
+    Argument, Block, INTERFACE, Kind, Section,
     Support::{Deprecated, NotYet},
-    global::SPACING,
-    keyword,
+    keyword, one,
 };
+use std::time::Duration;
+
+/// Microseconds of 31 bits.
+const SPACING: &[Argument] =
+    &[one("SECONDS", Kind::Seconds(Duration::ZERO, Duration::from_micros(i32::MAX as u64)))];
 
 pub(super) static SECTIONS: &[Section] = &[
     Section {
