@@ -10,6 +10,7 @@
 mod address;
 mod audit;
 mod auth;
+mod bfd;
 mod code;
 mod complete;
 mod diagnostic;
@@ -34,6 +35,7 @@ mod vmac;
 
 use std::{collections::HashMap, path::Path};
 
+pub use bfd::Bfd;
 pub use diagnostic::{Diagnostic, Loaded, Severity, Verdict};
 pub use interfaces::{ExtraGarp, GarpGroup, Interfaces, Linkbeat, LinkbeatMethod, UpDownDelay};
 pub use model::{
@@ -91,6 +93,7 @@ fn build(tree: &[Statement], sources: &Sources, findings: &mut Findings) -> Conf
     let mut config = Config { global, ..Config::default() };
     config.statics = routing::statics(tree, findings);
     config.interfaces = interfaces::interfaces(tree, findings);
+    config.bfd = bfd::instances(tree, findings);
     let mut names = HashMap::new();
     for block in tree.iter().filter(|statement| statement.keyword() == "vrrp_instance") {
         let draft = instance::draft(block, sources, findings);

@@ -10,7 +10,7 @@ use std::{
 
 use vrrp_common::{AdverInterval, Family, Priority, Version, Vrid, ladder::Believe, wire::Mac};
 
-use super::{ExtraGarp, Interfaces, Route, Rule, Span, Statics, Tracking};
+use super::{Bfd, ExtraGarp, Interfaces, Route, Rule, Span, Statics, Tracking};
 
 /// A whole configuration that can be run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Config {
     pub statics: Statics,
     /// What holds for interfaces rather than for one virtual router.
     pub interfaces: Interfaces,
+    /// `bfd_instance`.
+    pub bfd: Vec<Bfd>,
     /// Where `virtual_server` blocks stand. They are keepalived's to serve: `run` says so at every
     /// start.
     pub virtual_servers: Vec<Span>,
