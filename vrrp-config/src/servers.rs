@@ -1,7 +1,11 @@
 //! `virtual_server`: what keepalived says about the blocks of LVS as a whole. They are not run here,
 //! but a file is checked as `keepalived -t` checks it.
 
-use std::{collections::HashSet, net::IpAddr};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap, HashSet},
+    net::IpAddr,
+};
 
 use super::{
     code,
@@ -26,12 +30,13 @@ const OF_SCHEDULER: [(&str, &str); 5] = [
 
 /// Checks all blocks, of which the audit has let through what can be used.
 pub(super) fn check(tree: &[Statement], findings: &mut Findings) {
+    let known = Known::collect(tree);
     for block in tree {
         match block.keyword() {
             "virtual_server" => {
-                let service = Service::read(block);
+                let service = Service::read(block, &known);
                 service.check(findings);
-                service.check_servers(tree, findings);
+                service.check_servers(&known, findings);
             }
             "virtual_server_group" if block.inner().is_empty() => {
                 let message = format!("`{}` has no entries and is removed", name(block));
@@ -42,26 +47,83 @@ pub(super) fn check(tree: &[Statement], findings: &mut Findings) {
     }
 }
 
+/// What virtual and real servers refer to, by name.
+#[derive(Default)]
+struct Known<'a> {
+    groups: HashMap<&'a str, Entries>,
+    sessions: HashSet<&'a str>,
+    files: HashSet<&'a str>,
+}
+
+/// What packets are recognised by.
+#[derive(Clone, Debug, Default)]
+struct Entries {
+    /// The ports of all addresses; one without a port has 0.
+    ports: BTreeSet<u16>,
+    /// There is a mark.
+    marked: bool,
+}
+
+impl<'a> Known<'a> {
+    fn collect(tree: &'a [Statement]) -> Self {
+        let mut known = Self::default();
+        for block in tree {
+            match block.keyword() {
+                "virtual_server_group" => {
+                    known.groups.insert(name(block), Entries::of_group(block));
+                }
+                "bfd_instance" => {
+                    known.sessions.insert(name(block));
+                }
+                "track_file" | "vrrp_track_file" => {
+                    known.files.insert(name(block));
+                }
+                _ => {}
+            }
+        }
+        known
+    }
+}
+
+impl Entries {
+    fn of_group(group: &Statement) -> Self {
+        let mut entries = Self::default();
+        for entry in group.inner() {
+            if entry.keyword() == "fwmark" {
+                entries.marked = true;
+            } else {
+                let port = entry.arguments().first().and_then(|word| word.text.parse().ok());
+                entries.ports.insert(port.unwrap_or(0));
+            }
+        }
+        entries
+    }
+}
+
 /// A `virtual_server` block.
 struct Service<'a> {
     block: &'a Statement,
-    /// Address and port; neither of a mark or a group.
+    /// Not of a mark or a group.
     address: Option<IpAddr>,
-    port: Option<u16>,
-    by_mark: bool,
+    entries: Cow<'a, Entries>,
     /// NAT, DR or TUN.
     method: &'a str,
     servers: Vec<&'a Statement>,
 }
 
 impl<'a> Service<'a> {
-    fn read(block: &'a Statement) -> Self {
-        let first = name(block);
+    fn read(block: &'a Statement, known: &'a Known<'_>) -> Self {
+        let second = || block.arguments().get(1).map_or("", |word| &word.text);
+        let address = values::address(block);
+        let own = Entries {
+            ports: address.map(|_| port(block).unwrap_or(0)).into_iter().collect(),
+            marked: name(block) == "fwmark",
+        };
+        let group = known.groups.get(second()).filter(|_| name(block) == "group");
         Self {
             block,
-            address: values::address(block),
-            port: port(block),
-            by_mark: first == "fwmark",
+            address,
+            entries: group.map_or(Cow::Owned(own), Cow::Borrowed),
             method: last(block, &METHOD).and_then(values::text).unwrap_or("NAT"),
             servers: all(block, &REAL).collect(),
         }
@@ -69,7 +131,7 @@ impl<'a> Service<'a> {
 
     /// The lines of the service itself.
     fn check(&self, findings: &mut Findings) {
-        let Self { block, by_mark, .. } = *self;
+        let block = self.block;
         let mut say = |span: Span, message: String, help: &str| {
             findings.report(code::SERVER, span, message).help(help);
         };
@@ -90,17 +152,17 @@ impl<'a> Service<'a> {
         }
         let protocol = last(block, &["protocol"]);
         match protocol {
-            None if self.address.is_some() && !block.lacks_lines => {
+            None if !self.entries.ports.is_empty() && !block.lacks_lines => {
                 let help = "keepalived 2.2.7 takes UDP, later ones TCP: write which";
                 say(block.span(), "a virtual_server without `protocol`".to_owned(), help);
             }
-            Some(line) if by_mark => {
+            Some(line) if self.entries.marked && self.entries.ports.is_empty() => {
                 say(line.span(), "a mark has no `protocol`".to_owned(), "it is ignored");
             }
             _ => {}
         }
         let persistent = last(block, &["persistence_timeout"]).is_some();
-        if self.address.is_some() && self.port.unwrap_or(0) == 0 && !persistent {
+        if self.address.is_some() && self.entries.ports.contains(&0) && !persistent {
             let message = "all ports of an address need `persistence_timeout`".to_owned();
             say(block.span(), message, "it is switched on: give the port if you mean one");
         }
@@ -154,7 +216,7 @@ impl<'a> Service<'a> {
     }
 
     /// The real servers and their checks.
-    fn check_servers(&self, tree: &[Statement], findings: &mut Findings) {
+    fn check_servers(&self, known: &Known<'_>, findings: &mut Findings) {
         let mut seen = HashSet::new();
         let sorry = all(self.block, &["sorry_server"]);
         for server in self.servers.iter().copied().chain(sorry) {
@@ -168,9 +230,12 @@ impl<'a> Service<'a> {
                 ("stands above already", "this one is ignored")
             } else if method != "TUN" && address.is_some_and(other_family) {
                 ("is of another family than its virtual_server", "it is ignored")
-            } else if self.by_mark && port.is_some() {
+            } else if method != "NAT" && self.entries.marked && port.is_some() {
                 ("has a port, and its virtual_server is a mark", "the port is ignored")
-            } else if method != "NAT" && port.is_some() && self.port.is_some() && port != self.port
+            } else if method != "NAT"
+                && port.is_some_and(|port| {
+                    self.entries.ports.iter().any(|own| ![0, port].contains(own))
+                })
             {
                 (
                     "has another port than its virtual_server, which only NAT can do",
@@ -184,14 +249,14 @@ impl<'a> Service<'a> {
                 findings.report(code::SERVER, server.span(), message).help(help);
             }
             for line in server.inner() {
-                check_line(line, tree, findings);
+                check_line(line, known, findings);
             }
         }
     }
 }
 
 /// A line of a real server: a check of it, mostly.
-fn check_line(line: &Statement, tree: &[Statement], findings: &mut Findings) {
+fn check_line(line: &Statement, known: &Known<'_>, findings: &mut Findings) {
     let mut say = |kind: Kind, line: &Statement, message: String| {
         findings.report(kind, line.span(), message).help("it is ignored");
     };
@@ -209,9 +274,9 @@ fn check_line(line: &Statement, tree: &[Statement], findings: &mut Findings) {
             say(code::SERVER, line, "`MISC_CHECK` without `misc_path`".to_owned());
         }
         "BFD_CHECK" | "FILE_CHECK" => {
-            let (keyword, definitions): (_, &[&str]) = match line.keyword() {
-                "BFD_CHECK" => ("name", &["bfd_instance"]),
-                _ => ("track_file", &["track_file", "vrrp_track_file"]),
+            let (keyword, definition, names) = match line.keyword() {
+                "BFD_CHECK" => ("name", "bfd_instance", &known.sessions),
+                _ => ("track_file", "track_file", &known.files),
             };
             if lacks(line, keyword) {
                 say(code::SERVER, line, format!("`{}` without `{keyword}`", line.keyword()));
@@ -220,9 +285,8 @@ fn check_line(line: &Statement, tree: &[Statement], findings: &mut Findings) {
                 return;
             };
             let wanted = name(reference);
-            let mut blocks = tree.iter().filter(|block| definitions.contains(&block.keyword()));
-            if !blocks.any(|block| name(block) == wanted) {
-                let message = format!("there is no `{} {wanted}` in this file", definitions[0]);
+            if !names.contains(wanted) {
+                let message = format!("there is no `{definition} {wanted}` in this file");
                 say(code::UNKNOWN_REFERENCE, reference, message);
             }
         }

@@ -248,7 +248,10 @@ fn virtual_servers_as_a_whole() {
         (block("virtual_server 10.0.0.1", SERVICE), "virtual_server 10.0.0.1"),
         (block("virtual_server fwmark 7", &SERVICE.replace(" 80", "")), "protocol TCP"),
         (
-            block("virtual_server fwmark 7", &SERVICE.replace("protocol TCP\n", "")),
+            block(
+                "virtual_server fwmark 7",
+                &SERVICE.replace("protocol TCP\n", "").replace("NAT", "DR"),
+            ),
             "real_server 10.0.0.2 80",
         ),
         (service("ops"), "ops"),
@@ -260,6 +263,15 @@ fn virtual_servers_as_a_whole() {
         (service("real_server 10.0.0.2 80 {\n}"), "real_server 10.0.0.2 80"),
         (service("real_server fe80::2 80 {\n}"), "real_server fe80::2 80"),
         (method("lvs_method DR").replace("10.0.0.2 80", "10.0.0.2 81"), "real_server 10.0.0.2 81"),
+        (
+            block("virtual_server_group g", "10.0.0.1 80\nfwmark 7")
+                + &block("virtual_server group g", &SERVICE.replace("NAT", "DR")),
+            "real_server 10.0.0.2 80",
+        ),
+        (
+            block("virtual_server_group g", "fwmark 7") + &block("virtual_server group g", SERVICE),
+            "protocol TCP",
+        ),
         (method("lvs_method TUN type gue"), "lvs_method TUN type gue"),
         (check("HTTP_GET", ""), "HTTP_GET"),
         (check("HTTP_GET", "url {\n}"), "url"),
@@ -275,6 +287,7 @@ fn virtual_servers_as_a_whole() {
         method("lvs_method TUN").replace("10.0.0.2", "fe80::2"),
         without("lvs_method NAT\n").replace("80 {\n}", "80 {\nlvs_method DR\n}"),
         block("virtual_server 10.0.0.1", &format!("{SERVICE}persistence_timeout")),
+        block("virtual_server fwmark 7", &SERVICE.replace("protocol TCP\n", "")),
         block("bfd_instance b", "neighbor_ip 10.0.0.9") + &check("BFD_CHECK", "name b"),
     ] {
         assert_eq!(complaints(&text), [], "{text}");
