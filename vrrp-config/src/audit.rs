@@ -108,8 +108,10 @@ impl Audit<'_> {
         }
         // A block is looked through even if its first line cannot be used.
         if let (Some(children), Some(inner)) = (statement.block.take(), keyword.opens) {
+            let count = children.len();
             let (kept, left_out) =
                 self.block(children, inner, quiet || keyword.support != Support::Done);
+            statement.lacks_lines = kept.len() < count;
             statement.block = Some(kept);
             statement.left_out |= left_out;
         }

@@ -338,6 +338,12 @@ codes! { TABLE;
     FIRST_COUNTS = error("E0212"):
         "The value was given before. keepalived does not replace this one: the first one counts.",
         "notify_master /etc/a.sh\nnotify_master /etc/b.sh" => "notify_master /etc/a.sh";
+    SERVER = error("E0213"):
+        "Something about a virtual_server does not fit together. keepalived repairs it as the help \
+         says.",
+        "virtual_server 10.0.0.1 80 {\n    real_server 10.0.0.2 80 {\n    }\n}" =>
+        "virtual_server 10.0.0.1 80 {\n    lvs_sched wrr\n    lvs_method NAT\n    protocol TCP\n    \
+         real_server 10.0.0.2 80 {\n    }\n}";
 }
 
 // Routes, rules, static addresses, interfaces, BFD.

@@ -183,15 +183,16 @@ fn places(section: &Section) -> String {
 
 /// What may stand in a block.
 fn contents(block: Block) -> String {
-    if let Some(list) = LISTS.iter().find(|list| list.block == block) {
-        let entry: Vec<String> = list.entry.iter().map(Argument::to_string).collect();
-        return format!("{}; one a line: {}", list.help, entry.join(" "));
-    }
     let names: Vec<&str> = keywords::sections()
         .filter(|section| section.inside.contains(&block))
         .flat_map(|section| section.rows.iter().map(|row| row.name))
         .collect();
-    names.join(" ")
+    let Some(list) = LISTS.iter().find(|list| list.block == block) else {
+        return names.join(" ");
+    };
+    let entry: Vec<String> = list.entry.iter().map(Argument::to_string).collect();
+    let words = if names.is_empty() { "" } else { "; words: " };
+    format!("{}; one a line: {}{words}{}", list.help, entry.join(" "), names.join(" "))
 }
 
 fn explain_code(Explanation { kind, meaning, cause, cure }: &Explanation) -> String {

@@ -27,6 +27,7 @@ mod references;
 mod routing;
 mod scheduling;
 mod scripts;
+mod servers;
 mod source;
 mod suggest;
 mod unicast;
@@ -78,6 +79,7 @@ pub fn parse(name: &str, text: &[u8]) -> Loaded {
     let unguarded = scripts::unguarded(&tree);
     let virtual_servers = spans_of("virtual_server", &tree);
     let tree = audit::audit(tree, &sources, &mut findings);
+    servers::check(&tree, &mut findings);
     let config = Config { virtual_servers, ..build(&tree, &sources, &mut findings) };
     let diagnostics = findings.finish();
     let mut loaded = Loaded { config: None, diagnostics, sources, unguarded };

@@ -26,6 +26,8 @@ pub(super) struct Statement {
     /// What the words behind the keyword say, one for each: the audit fills it in; `None` for what it
     /// has reported.
     pub(super) values: Vec<Option<Value>>,
+    /// The audit has taken lines out of the block, and said why.
+    pub(super) lacks_lines: bool,
     /// Contains something that changes a virtual router and cannot be done yet: the router must not
     /// run without it.
     pub(super) left_out: bool,
@@ -33,7 +35,7 @@ pub(super) struct Statement {
 
 impl Statement {
     fn new(words: Vec<Word>) -> Self {
-        Self { words, block: None, values: Vec::new(), left_out: false }
+        Self { words, block: None, values: Vec::new(), lacks_lines: false, left_out: false }
     }
 
     /// The first word.

@@ -20,13 +20,16 @@ fn check(block: &str, line: &str) -> String {
 
 /// Lines in a real server.
 fn server(lines: &str) -> String {
-    service(&format!("real_server 10.0.0.2 80 {{\n{lines}\n}}"))
+    service(&format!("real_server 10.0.0.3 80 {{\n{lines}\n}}"))
 }
 
 /// Lines in a virtual server.
 fn service(lines: &str) -> String {
-    format!("virtual_server 10.0.0.1 80 {{\n{lines}\n}}\n")
+    block("virtual_server 10.0.0.1 80", &format!("{SERVICE}{lines}"))
 }
+
+/// What every virtual server needs.
+const SERVICE: &str = "lvs_sched rr\nlvs_method NAT\nprotocol TCP\nreal_server 10.0.0.2 80 {\n}\n";
 
 /// Lines in a block outside all others.
 fn block(head: &str, lines: &str) -> String {
@@ -37,7 +40,7 @@ fn block(head: &str, lines: &str) -> String {
 /// wrong. Verdicts as of keepalived 2.2.7, which reports all of them and runs.
 #[test]
 fn wrong_values_are_reported_at_their_place() {
-    let http = |line: &str| check("HTTP_GET", &block("url", line));
+    let http = |line: &str| check("HTTP_GET", &block("url", &format!("path /\n{line}")));
     for (text, code, place) in [
         (global("smtp_connect_timeout 0"), "E0031", "0"),
         (global("smtp_server 10.0.0.1 65536"), "E0031", "65536"),
@@ -84,8 +87,15 @@ fn wrong_values_are_reported_at_their_place() {
         (block("virtual_server_group g", "2001:db8::/129 80"), "E0033", "2001:db8::/129"),
         (block("virtual_server_group g", "10.0.0.1 99999"), "E0031", "99999"),
         (block("virtual_server_group g", "fwmark x"), "E0030", "x"),
-        (block("virtual_server fwmark x", ""), "E0030", "x"),
-        (block("virtual_server 10.0.0.256 80", ""), "E0033", "10.0.0.256"),
+        (
+            block(
+                "virtual_server fwmark x",
+                &SERVICE.replace("protocol TCP\n", "").replace(" 80", ""),
+            ),
+            "E0030",
+            "x",
+        ),
+        (block("virtual_server 10.0.0.256 80", SERVICE), "E0033", "10.0.0.256"),
         (service("lb_algo foo"), "E0032", "foo"),
         (service("lb_kind nat"), "E0032", "nat"),
         (service("lvs_method TUN type foo"), "E0032", "foo"),
@@ -103,16 +113,20 @@ fn wrong_values_are_reported_at_their_place() {
         (check("TCP_CHECK", "connect_timeout 0"), "E0031", "0"),
         (check("PING_CHECK", "bindto x"), "E0033", "x"),
         (check("SMTP_CHECK", "host {\nconnect_ip x\n}"), "E0033", "x"),
-        (check("HTTP_GET", "http_protocol 2.0"), "E0032", "2.0"),
+        (check("HTTP_GET", "http_protocol 2.0\nurl {\npath /\n}"), "E0032", "2.0"),
         (http("status_code 200 600"), "E0032", "600"),
         (http("status_code 300-200"), "E0032", "300-200"),
         (http("digest zz"), "E0032", "zz"),
         (http("regex_options caseless foo"), "E0032", "foo"),
-        (check("MISC_CHECK", "misc_timeout x"), "E0030", "x"),
+        (check("MISC_CHECK", "misc_path /a\nmisc_timeout x"), "E0030", "x"),
         (check("DNS_CHECK", "type FOO"), "E0032", "FOO"),
         (check("UDP_CHECK", "payload 0 zz"), "E0032", "zz"),
         (check("UDP_CHECK", "max_reply_length 70000"), "E0031", "70000"),
-        (check("FILE_CHECK", "weight 3 foo"), "E0211", "foo"),
+        (
+            block("track_file f", "file /a") + &check("FILE_CHECK", "track_file f\nweight 3 foo"),
+            "E0211",
+            "foo",
+        ),
     ] {
         assert_eq!(complaints(&text), [(code, place.to_owned())], "{text}");
         assert_eq!(parse(&text).verdict().exit_code(), 5, "{text}");
@@ -142,8 +156,12 @@ fn right_values_are_not_reported() {
             "virtual_server_group g",
             "10.0.0.1-9 80\n10.0.0.1-10.0.0.9\n2001:db8::1-ffff 443\nfwmark 7 inet6",
         ),
-        block("virtual_server fwmark 7", "lb_algo twos\nprotocol udp\nops"),
-        block("virtual_server group g", "lvs_method TUN type gue port 6080 csum"),
+        block("virtual_server fwmark 7", "lb_algo twos\nlb_kind DR\nreal_server 10.0.0.2 {\n}"),
+        service("protocol udp\nops"),
+        block(
+            "virtual_server group g",
+            &format!("{SERVICE}lvs_method TUN type gue port 6080 csum"),
+        ),
         service(
             "persistence_timeout\npersistence_granularity 255.255.255.0\nwarmup 0\ndelay_loop 0.5",
         ),
@@ -169,7 +187,7 @@ fn old_spellings() {
         (instance("linkbeat_use_polling"), "E0024", 5),
         (instance("lvs_sync_daemon_interface eth0"), "E0024", 5),
         (format!("{}{}", block("vrrp_track_file f", "file /a"), instance("")), "H0210", 0),
-        (check("HTTP_GET", "nb_get_retry 3"), "E0024", 5),
+        (check("HTTP_GET", "nb_get_retry 3\nurl {\npath /\n}"), "E0024", 5),
     ] {
         let loaded = parse(&text);
         assert!(codes(&loaded).contains(&code), "{text}: {}", loaded.render(false));
@@ -215,4 +233,63 @@ fn the_first_counts() {
     assert_eq!((codes(&loaded), loaded.verdict().exit_code()), (vec!["W0026"], 0));
     let twice = server("notify_up /a\nnotify_up /b");
     assert_eq!(complaints(&twice), [("E0212", "notify_up".to_owned())]);
+}
+
+/// Section 1.12: what does not fit together in a virtual_server, as keepalived 2.2.7 reports it.
+#[test]
+fn virtual_servers_as_a_whole() {
+    let without = |line: &str| service("").replace(line, "");
+    let method = |method: &str| service("").replace("lvs_method NAT", method);
+    for (text, place) in [
+        ("virtual_server 10.0.0.1 80 {\n}\n".to_owned(), "virtual_server 10.0.0.1 80"),
+        (without("lvs_sched rr\n"), "virtual_server 10.0.0.1 80"),
+        (without("lvs_method NAT\n"), "virtual_server 10.0.0.1 80"),
+        (without("protocol TCP\n"), "virtual_server 10.0.0.1 80"),
+        (block("virtual_server 10.0.0.1", SERVICE), "virtual_server 10.0.0.1"),
+        (block("virtual_server fwmark 7", &SERVICE.replace(" 80", "")), "protocol TCP"),
+        (
+            block(
+                "virtual_server fwmark 7",
+                &SERVICE.replace("protocol TCP\n", "").replace("NAT", "DR"),
+            ),
+            "real_server 10.0.0.2 80",
+        ),
+        (service("ops"), "ops"),
+        (service("sh-port"), "sh-port"),
+        (service("sorry_server_inhibit\nsorry_server 10.0.0.9 80"), "sorry_server_inhibit"),
+        (service("sorry_server fe80::9 80"), "sorry_server fe80::9 80"),
+        (service("quorum 2"), "quorum 2"),
+        (service("hysteresis 1"), "hysteresis 1"),
+        (service("real_server 10.0.0.2 80 {\n}"), "real_server 10.0.0.2 80"),
+        (service("real_server fe80::2 80 {\n}"), "real_server fe80::2 80"),
+        (method("lvs_method DR").replace("10.0.0.2 80", "10.0.0.2 81"), "real_server 10.0.0.2 81"),
+        (
+            block("virtual_server_group g", "10.0.0.1 80\nfwmark 7")
+                + &block("virtual_server group g", &SERVICE.replace("NAT", "DR")),
+            "real_server 10.0.0.2 80",
+        ),
+        (
+            block("virtual_server_group g", "fwmark 7") + &block("virtual_server group g", SERVICE),
+            "protocol TCP",
+        ),
+        (method("lvs_method TUN type gue"), "lvs_method TUN type gue"),
+        (check("HTTP_GET", ""), "HTTP_GET"),
+        (check("HTTP_GET", "url {\n}"), "url"),
+        (check("MISC_CHECK", ""), "MISC_CHECK"),
+        ("virtual_server_group g {\n}\n".to_owned(), "virtual_server_group g"),
+    ] {
+        assert_eq!(complaints(&text), [("E0213", place.to_owned())], "{text}");
+        assert_eq!(parse(&text).verdict().exit_code(), 5, "{text}");
+    }
+    assert_eq!(complaints(&check("BFD_CHECK", "name b")), [("E0070", "name b".to_owned())]);
+    for text in [
+        service("weight 2\nquorum 2\nhysteresis 1"),
+        method("lvs_method TUN").replace("10.0.0.2", "fe80::2"),
+        without("lvs_method NAT\n").replace("80 {\n}", "80 {\nlvs_method DR\n}"),
+        block("virtual_server 10.0.0.1", &format!("{SERVICE}persistence_timeout")),
+        block("virtual_server fwmark 7", &SERVICE.replace("protocol TCP\n", "")),
+        block("bfd_instance b", "neighbor_ip 10.0.0.9") + &check("BFD_CHECK", "name b"),
+    ] {
+        assert_eq!(complaints(&text), [], "{text}");
+    }
 }

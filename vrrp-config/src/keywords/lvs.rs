@@ -41,7 +41,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .also("lb_algo"),
             keyword("protocol", "the protocol")
                 .takes(&[one("PROTOCOL", Kind::AnyCase(&["TCP", "UDP", "SCTP"]))])
-                .default("TCP"),
+                .default("TCP; of keepalived 2.2.7 UDP, which is reported"),
             keyword("persistence_timeout", "a client stays with its server for so long")
                 .takes(&[optional("SECONDS", Kind::Number(1, 31 * 86400))])
                 .default("off; 360 without a number"),
@@ -108,7 +108,7 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("lvs_method", "how packets get to the servers")
                 .takes(FORWARDING)
                 .usage("NAT|DR|TUN [type ipip|gue port PORT|gre] [nocsum|csum|remcsum]")
-                .default("NAT")
+                .default("NAT, which is reported")
                 .also("lb_kind"),
             keyword("virtualhost", "name that is asked for by HTTP_GET and SSL_GET")
                 .takes(TEXT)

@@ -1,0 +1,342 @@
+//! `virtual_server`: what keepalived says about the blocks of LVS as a whole. They are not run here,
+//! but a file is checked as `keepalived -t` checks it.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap, HashSet},
+    net::IpAddr,
+};
+
+use super::{
+    code,
+    diagnostic::{Findings, Kind},
+    parser::Statement,
+    source::Span,
+    values::{self, Value},
+};
+
+const SCHEDULER: [&str; 2] = ["lvs_sched", "lb_algo"];
+const METHOD: [&str; 2] = ["lvs_method", "lb_kind"];
+const REAL: [&str; 2] = ["real_server", "backup_real_server"];
+
+/// Options of one scheduler.
+const OF_SCHEDULER: [(&str, &str); 5] = [
+    ("hashed", "sh"),
+    ("sh-port", "sh"),
+    ("sh-fallback", "sh"),
+    ("mh-port", "mh"),
+    ("mh-fallback", "mh"),
+];
+
+/// Checks all blocks, of which the audit has let through what can be used.
+pub(super) fn check(tree: &[Statement], findings: &mut Findings) {
+    let known = Known::collect(tree);
+    for block in tree {
+        match block.keyword() {
+            "virtual_server" => {
+                let service = Service::read(block, &known);
+                service.check(findings);
+                service.check_servers(&known, findings);
+            }
+            "virtual_server_group" if block.inner().is_empty() => {
+                let message = format!("`{}` has no entries and is removed", name(block));
+                findings.report(code::SERVER, block.span(), message);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What virtual and real servers refer to, by name.
+#[derive(Default)]
+struct Known<'a> {
+    groups: HashMap<&'a str, Entries>,
+    sessions: HashSet<&'a str>,
+    files: HashSet<&'a str>,
+}
+
+/// What packets are recognised by.
+#[derive(Clone, Debug, Default)]
+struct Entries {
+    /// The ports of all addresses; one without a port has 0.
+    ports: BTreeSet<u16>,
+    /// There is a mark.
+    marked: bool,
+}
+
+impl<'a> Known<'a> {
+    fn collect(tree: &'a [Statement]) -> Self {
+        let mut known = Self::default();
+        for block in tree {
+            match block.keyword() {
+                "virtual_server_group" => {
+                    known.groups.insert(name(block), Entries::of_group(block));
+                }
+                "bfd_instance" => {
+                    known.sessions.insert(name(block));
+                }
+                "track_file" | "vrrp_track_file" => {
+                    known.files.insert(name(block));
+                }
+                _ => {}
+            }
+        }
+        known
+    }
+}
+
+impl Entries {
+    fn of_group(group: &Statement) -> Self {
+        let mut entries = Self::default();
+        for entry in group.inner() {
+            if entry.keyword() == "fwmark" {
+                entries.marked = true;
+            } else {
+                let port = entry.arguments().first().and_then(|word| word.text.parse().ok());
+                entries.ports.insert(port.unwrap_or(0));
+            }
+        }
+        entries
+    }
+}
+
+/// A `virtual_server` block.
+struct Service<'a> {
+    block: &'a Statement,
+    /// Not of a mark or a group.
+    address: Option<IpAddr>,
+    entries: Cow<'a, Entries>,
+    /// NAT, DR or TUN.
+    method: &'a str,
+    servers: Vec<&'a Statement>,
+}
+
+impl<'a> Service<'a> {
+    fn read(block: &'a Statement, known: &'a Known<'_>) -> Self {
+        let second = || block.arguments().get(1).map_or("", |word| &word.text);
+        let address = values::address(block);
+        let own = Entries {
+            ports: address.map(|_| port(block).unwrap_or(0)).into_iter().collect(),
+            marked: name(block) == "fwmark",
+        };
+        let group = known.groups.get(second()).filter(|_| name(block) == "group");
+        Self {
+            block,
+            address,
+            entries: group.map_or(Cow::Owned(own), Cow::Borrowed),
+            method: last(block, &METHOD).and_then(values::text).unwrap_or("NAT"),
+            servers: all(block, &REAL).collect(),
+        }
+    }
+
+    /// The lines of the service itself.
+    fn check(&self, findings: &mut Findings) {
+        let block = self.block;
+        let mut say = |span: Span, message: String, help: &str| {
+            findings.report(code::SERVER, span, message).help(help);
+        };
+        let lacks = |keywords: &[&str]| !block.lacks_lines && last(block, keywords).is_none();
+        if lacks(&REAL) {
+            say(block.span(), "a virtual_server without a real_server".to_owned(), "it is ignored");
+            return;
+        }
+        let scheduler = last(block, &SCHEDULER);
+        if lacks(&SCHEDULER) {
+            let message = "a virtual_server without `lvs_sched`".to_owned();
+            say(block.span(), message, "wlc is used: write `lvs_sched wlc`");
+        }
+        let has_method = |server: &&Statement| last(server, &METHOD).is_some();
+        if lacks(&METHOD) && !self.servers.iter().all(has_method) {
+            let message = "a virtual_server without `lvs_method`".to_owned();
+            say(block.span(), message, "NAT is used: write `lvs_method NAT`");
+        }
+        let protocol = last(block, &["protocol"]);
+        match protocol {
+            None if !self.entries.ports.is_empty() && !block.lacks_lines => {
+                let help = "keepalived 2.2.7 takes UDP, later ones TCP: write which";
+                say(block.span(), "a virtual_server without `protocol`".to_owned(), help);
+            }
+            Some(line) if self.entries.marked && self.entries.ports.is_empty() => {
+                say(line.span(), "a mark has no `protocol`".to_owned(), "it is ignored");
+            }
+            _ => {}
+        }
+        let persistent = last(block, &["persistence_timeout"]).is_some();
+        if self.address.is_some() && self.entries.ports.contains(&0) && !persistent {
+            let message = "all ports of an address need `persistence_timeout`".to_owned();
+            say(block.span(), message, "it is switched on: give the port if you mean one");
+        }
+        let is_udp = |line: &Statement| name(line).eq_ignore_ascii_case("UDP");
+        if let Some(line) = last(block, &["ops"])
+            && protocol.is_some_and(|protocol| !is_udp(protocol))
+        {
+            say(line.span(), "`ops` is for `protocol UDP`".to_owned(), "it is ignored");
+        }
+        for (option, of) in OF_SCHEDULER {
+            let other = scheduler.map(name) != Some(of) && !block.lacks_lines;
+            for line in all(block, &[option]).filter(|_| other) {
+                say(line.span(), format!("`{option}` is for `lvs_sched {of}`"), "it is ignored");
+            }
+        }
+        let mut lines = block.inner().iter();
+        let before = lines.by_ref().take_while(|line| line.keyword() != "sorry_server");
+        for line in before.filter(|line| line.keyword().starts_with("sorry_server_")) {
+            let message = format!("`{}` without a sorry_server above it", line.keyword());
+            say(line.span(), message, "it is ignored");
+        }
+        for line in all(block, &METHOD).chain(all(block, &["sorry_server_lvs_method"])) {
+            if let Some(wrong) = wrong_tunnel(line) {
+                say(line.span(), wrong.to_owned(), "the line is ignored");
+            }
+        }
+        if !block.lacks_lines {
+            self.check_quorum(findings);
+        }
+    }
+
+    /// The weights that have to be there, and those that are.
+    fn check_quorum(&self, findings: &mut Findings) {
+        let number = |block, keyword: &str| last(block, &[keyword]).and_then(values::number::<u64>);
+        let default = number(self.block, "weight").unwrap_or(1);
+        let weights = self.servers.iter().map(|server| number(server, "weight").unwrap_or(default));
+        let weight: u64 = weights.sum();
+        let quorum = number(self.block, "quorum").unwrap_or(1);
+        let place = |keyword: &str| last(self.block, &[keyword]).unwrap_or(self.block).span();
+        if quorum > weight {
+            let message = format!("the quorum {quorum} is more than all weights, {weight}");
+            let help = format!("{weight} is used");
+            findings.report(code::SERVER, place("quorum"), message).help(help);
+        }
+        let hysteresis = number(self.block, "hysteresis");
+        if let Some(hysteresis) = hysteresis.filter(|hysteresis| *hysteresis >= quorum.min(weight))
+        {
+            let message = format!("the hysteresis {hysteresis} is not less than the quorum");
+            findings.report(code::SERVER, place("hysteresis"), message).help("0 is used");
+        }
+    }
+
+    /// The real servers and their checks.
+    fn check_servers(&self, known: &Known<'_>, findings: &mut Findings) {
+        let mut seen = HashSet::new();
+        let sorry = all(self.block, &["sorry_server"]);
+        for server in self.servers.iter().copied().chain(sorry) {
+            let method = last(server, &METHOD).and_then(values::text).unwrap_or(self.method);
+            let (address, port) = (values::address(server), port(server));
+            let is_real = server.keyword() != "sorry_server";
+            let other_family = |address: IpAddr| {
+                self.address.is_some_and(|own| own.is_ipv4() != address.is_ipv4())
+            };
+            let (wrong, help) = if is_real && address.is_some() && !seen.insert((address, port)) {
+                ("stands above already", "this one is ignored")
+            } else if method != "TUN" && address.is_some_and(other_family) {
+                ("is of another family than its virtual_server", "it is ignored")
+            } else if method != "NAT" && self.entries.marked && port.is_some() {
+                ("has a port, and its virtual_server is a mark", "the port is ignored")
+            } else if method != "NAT"
+                && port.is_some_and(|port| {
+                    self.entries.ports.iter().any(|own| ![0, port].contains(own))
+                })
+            {
+                (
+                    "has another port than its virtual_server, which only NAT can do",
+                    "that one is used",
+                )
+            } else {
+                ("", "")
+            };
+            if !wrong.is_empty() {
+                let message = format!("`{}` {wrong}", name(server));
+                findings.report(code::SERVER, server.span(), message).help(help);
+            }
+            for line in server.inner() {
+                check_line(line, known, findings);
+            }
+        }
+    }
+}
+
+/// A line of a real server: a check of it, mostly.
+fn check_line(line: &Statement, known: &Known<'_>, findings: &mut Findings) {
+    let mut say = |kind: Kind, line: &Statement, message: String| {
+        findings.report(kind, line.span(), message).help("it is ignored");
+    };
+    match line.keyword() {
+        "HTTP_GET" | "SSL_GET" => {
+            let urls = || all(line, &["url"]);
+            for url in urls().filter(|url| lacks(url, "path")) {
+                say(code::SERVER, url, "a `url` without `path`".to_owned());
+            }
+            if lacks(line, "url") {
+                say(code::SERVER, line, format!("`{}` without a `url`", line.keyword()));
+            }
+        }
+        "MISC_CHECK" if lacks(line, "misc_path") => {
+            say(code::SERVER, line, "`MISC_CHECK` without `misc_path`".to_owned());
+        }
+        "BFD_CHECK" | "FILE_CHECK" => {
+            let (keyword, definition, names) = match line.keyword() {
+                "BFD_CHECK" => ("name", "bfd_instance", &known.sessions),
+                _ => ("track_file", "track_file", &known.files),
+            };
+            if lacks(line, keyword) {
+                say(code::SERVER, line, format!("`{}` without `{keyword}`", line.keyword()));
+            }
+            let Some(reference) = last(line, &[keyword]) else {
+                return;
+            };
+            let wanted = name(reference);
+            if !names.contains(wanted) {
+                let message = format!("there is no `{definition} {wanted}` in this file");
+                say(code::UNKNOWN_REFERENCE, reference, message);
+            }
+        }
+        keyword if METHOD.contains(&keyword) => {
+            if let Some(wrong) = wrong_tunnel(line) {
+                say(code::SERVER, line, wrong.to_owned());
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What `TUN type …` cannot have.
+fn wrong_tunnel(line: &Statement) -> Option<&'static str> {
+    let words: Vec<&str> = line.arguments().iter().map(|word| word.text.as_str()).collect();
+    let has = |word: &str| words.contains(&word);
+    let kind = words.iter().skip_while(|word| **word != "type").nth(1).copied().unwrap_or("ipip");
+    match kind {
+        "gue" if !has("port") => Some("a gue tunnel needs `port`"),
+        "ipip" | "gre" if has("port") => Some("only a gue tunnel has a port"),
+        "ipip" if has("nocsum") || has("csum") || has("remcsum") => {
+            Some("an ipip tunnel has no checksum")
+        }
+        "gre" if has("remcsum") => Some("a gre tunnel has no remcsum"),
+        _ => None,
+    }
+}
+
+/// The first word behind the keyword.
+fn name(statement: &Statement) -> &str {
+    values::argument(statement).map_or("", |word| &word.text)
+}
+
+/// The port behind an address.
+fn port(statement: &Statement) -> Option<u16> {
+    match (statement.values.first()?, statement.values.get(1)?) {
+        (Some(Value::Address(_)), Some(Value::Number(port))) => u16::try_from(*port).ok(),
+        _ => None,
+    }
+}
+
+/// True if the file has no such line in the block, not even a wrong one.
+fn lacks(block: &Statement, keyword: &str) -> bool {
+    !block.lacks_lines && last(block, &[keyword]).is_none()
+}
+
+fn all<'a>(block: &'a Statement, keywords: &[&str]) -> impl Iterator<Item = &'a Statement> {
+    block.inner().iter().filter(move |line| keywords.contains(&line.keyword()))
+}
+
+fn last<'a>(block: &'a Statement, keywords: &[&str]) -> Option<&'a Statement> {
+    block.inner().iter().rfind(|line| keywords.contains(&line.keyword()))
+}
