@@ -39,7 +39,7 @@ const CLEAN: &str = "vrrp_instance VI_1 {
 
 fn run(files: &[PathBuf], json: bool) -> (u8, String) {
     let mut out = Vec::new();
-    let code = check::run(files, json, &mut out).unwrap();
+    let code = check::run(files, "node1", json, &mut out).unwrap();
     (code, String::from_utf8(out).unwrap())
 }
 
