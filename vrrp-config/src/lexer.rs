@@ -38,15 +38,18 @@ pub(super) enum Token {
     End,
 }
 
-/// Adds the words and braces of a line.
+/// Adds the words and braces of a line, until there are more than `limit` in all.
 pub(super) fn tokens(
     line: &Text<'_>,
+    limit: usize,
     sources: &mut Sources,
     findings: &mut Findings,
     tokens: &mut Vec<Token>,
 ) {
     let mut lexer = Lexer { line, at: 0, tokens, sources, findings };
-    while let Some(c) = lexer.peek() {
+    while let Some(c) = lexer.peek()
+        && lexer.tokens.len() <= limit
+    {
         lexer.token(c);
     }
 }

@@ -34,6 +34,9 @@ fn limits() {
         ("$A=${B}\n$B=x${A}\n${B}".to_owned(), "E0110", 5),
         ("$A= \\\nx \\\n$A\n$A".to_owned(), "E0110", 5),
         ("a\n".repeat(300_000), "E0101", 4),
+        ("a \\\n".repeat(30_000), "E0101", 4),
+        ("$A= \\\n".to_owned() + &"x \\\n".repeat(60_000), "E0101", 4),
+        ((0..60_000).map(|n| format!("$A{n}=1\n")).collect(), "E0101", 4),
     ] {
         let begin = Instant::now();
         let loaded = read(&text, &[]);

@@ -52,6 +52,7 @@ struct Entry {
     message: String,
     help: Option<String>,
     /// Where the text was written that a variable or a loop has brought to this place.
+    #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<Origin>,
 }
 

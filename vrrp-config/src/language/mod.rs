@@ -38,6 +38,10 @@ const MAX_WORDS: usize = 200_000;
 /// Bytes that variables and loops may produce. A step counts like a short line, even if it is empty.
 const MAX_PRODUCED: usize = 8 << 20;
 const STEP: usize = 64;
+/// Bytes of a line that goes on in others.
+const MAX_JOINED: usize = 64 << 10;
+/// Lines of all definitions together.
+const MAX_DEFINED: usize = 50_000;
 /// keepalived 2.2.7 reads this many bytes of a line and takes the rest for another one.
 const MAX_LINE: usize = 1023;
 
@@ -163,6 +167,9 @@ impl Reader<'_> {
             while line.goes_on(true) && next < text.len() {
                 lines.push(line.code.into_owned());
                 (line, next) = self.physical_line(id, text, next);
+                if lines.len() > MAX_DEFINED {
+                    break;
+                }
             }
             lines.push(line.code.into_owned());
             self.definition(lines);
@@ -180,6 +187,12 @@ impl Reader<'_> {
             }
             (line, next) = self.physical_line(id, text, next);
             joined.join(&line.code);
+            if joined.as_str().len() > MAX_JOINED {
+                let span = joined.whole(self.sources);
+                let message = format!("lines of more than {MAX_JOINED} bytes are joined");
+                self.stop(code::TOO_MUCH, span, &message);
+                break;
+            }
         }
         self.line(&joined);
         self.end_line();
@@ -297,7 +310,8 @@ impl Reader<'_> {
 
     fn tokens(&mut self, statement: &Text<'_>) {
         let first = self.tokens.len();
-        lexer::tokens(statement, self.sources, self.findings, &mut self.tokens);
+        let limit = first + MAX_WORDS - self.words;
+        lexer::tokens(statement, limit, self.sources, self.findings, &mut self.tokens);
         self.words += self.tokens.len() - first;
         // Two statements change how the lines below are read.
         match self.tokens.get(first) {

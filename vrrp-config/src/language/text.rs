@@ -73,7 +73,8 @@ impl<'a> Text<'a> {
         let Some(text) = self.text.get(range.clone()) else {
             return Text::default();
         };
-        let mut pieces = Vec::new();
+        // Most have one.
+        let mut pieces = Vec::with_capacity(1);
         self.each_piece(range.clone(), |piece, part| {
             let at = piece.at + part.start - range.start;
             pieces.push(Piece { at, written: piece.part(part), ..*piece });

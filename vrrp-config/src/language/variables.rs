@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use super::{MAX_DEPTH, MAX_LINE, Reader, Text, is_blank};
+use super::{MAX_DEFINED, MAX_DEPTH, MAX_LINE, Reader, Text, is_blank};
 use crate::{code, lexer::Token, oddities::is_name, source::Span};
 
 /// A statement whose variables are replaced.
@@ -30,6 +30,8 @@ pub(super) struct Lines {
 #[derive(Default)]
 pub(super) struct Variables {
     defined: HashMap<Rc<str>, Value>,
+    /// Lines of all values.
+    lines: usize,
     /// Those whose values are being read.
     active: Vec<Rc<str>>,
 }
@@ -37,7 +39,9 @@ pub(super) struct Variables {
 impl Variables {
     /// Gives a variable its value, at least one line.
     pub(super) fn define(&mut self, name: &str, lines: Vec<Text<'static>>) {
-        self.defined.insert(name.into(), lines.into());
+        self.lines += lines.len();
+        let before = self.defined.insert(name.into(), lines.into());
+        self.lines -= before.map_or(0, |lines| lines.len());
     }
 
     /// The value of a variable is being read from here.
@@ -128,6 +132,7 @@ impl Reader<'_> {
         let Some((name, value)) = text.split_once('=') else {
             return;
         };
+        let whole = first.whole(self.sources);
         let value = first.slice(text.len() - value.len()..text.len());
         let mut values = Vec::with_capacity(lines.len());
         // `$NAME= \`: the value begins with the next line.
@@ -136,6 +141,10 @@ impl Reader<'_> {
         }
         values.extend(lines[1..].iter().map(|line| line.trimmed().into_owned()));
         self.variables.define(&name[1..], values);
+        if self.variables.lines > MAX_DEFINED {
+            let message = format!("variables have more than {MAX_DEFINED} lines in all");
+            self.stop(code::TOO_MUCH, whole, &message);
+        }
     }
 
     /// Replaces the variables of a statement. `last`: nothing stands behind it. `None`: it cannot be
