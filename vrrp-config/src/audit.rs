@@ -1,7 +1,7 @@
 //! The tree against the table of keywords: what is unknown, misplaced, incomplete or not
 //! implemented. What the model can be built from goes on; the rest has been reported.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{
     code,
@@ -21,31 +21,8 @@ pub(super) fn audit(
     sources: &Sources,
     findings: &mut Findings,
 ) -> Vec<Statement> {
-    let mut names = Names::default();
-    names.collect(&tree);
-    let mut audit = Audit { sources, findings, names };
+    let mut audit = Audit { sources, findings };
     audit.block(tree, Block::Root, false).0
-}
-
-/// What the file defines for itself.
-#[derive(Default)]
-struct Names {
-    variables: HashSet<String>,
-    /// There may be more definitions in files that are not read.
-    includes: bool,
-}
-
-impl Names {
-    /// Depth is limited by the parser.
-    fn collect(&mut self, statements: &[Statement]) {
-        for statement in statements {
-            if let Some(name) = oddities::definition(statement.keyword()) {
-                self.variables.insert(name.to_owned());
-            }
-            self.includes |= statement.keyword().starts_with("include");
-            self.collect(statement.inner());
-        }
-    }
 }
 
 /// What becomes of a statement.
@@ -53,14 +30,11 @@ enum Fate {
     Keep,
     /// Reported, cannot be used.
     Drop,
-    /// Cannot be used, and the virtual router around it must not run without it.
-    LeaveOut,
 }
 
 struct Audit<'a> {
     sources: &'a Sources,
     findings: &'a mut Findings,
-    names: Names,
 }
 
 impl Audit<'_> {
@@ -81,21 +55,19 @@ impl Audit<'_> {
                     kept.push(statement);
                 }
                 Fate::Keep | Fate::Drop => {}
-                Fate::LeaveOut => left_out = true,
             }
         }
         (kept, left_out)
     }
 
     fn statement(&mut self, statement: &mut Statement, kind: Block, quiet: bool) -> Fate {
-        if let Some(fate) = self.extended_syntax(statement) {
-            return fate;
-        }
         if kind.is_list() {
             return self.item(statement, kind);
         }
         let Some(keyword) = keywords::find(kind, statement.keyword()) else {
-            if !oddities::report_characters(&statement.words, self.sources, self.findings) {
+            if !oddities::report_characters(&statement.words, self.sources, self.findings)
+                && !oddities::report_undefined(statement, self.findings)
+            {
                 suggest::report_unknown(statement, kind, self.findings);
             }
             return Fate::Drop;
@@ -124,11 +96,9 @@ impl Audit<'_> {
         if open_string
             || oddities::report_characters(&statement.words, self.sources, self.findings)
             || oddities::report_placeholders(statement, self.findings)
+            || oddities::report_undefined(statement, self.findings)
         {
             return Fate::Drop;
-        }
-        if let Some(fate) = self.variables(statement) {
-            return fate;
         }
         if self.lacks_words(statement, keyword) || !self.check_block(statement, keyword) {
             return Fate::Drop;
@@ -152,11 +122,9 @@ impl Audit<'_> {
     fn item(&mut self, statement: &Statement, kind: Block) -> Fate {
         if oddities::report_characters(&statement.words, self.sources, self.findings)
             || oddities::report_placeholders(statement, self.findings)
+            || oddities::report_undefined(statement, self.findings)
         {
             return Fate::Drop;
-        }
-        if let Some(fate) = self.variables(statement) {
-            return fate;
         }
         if let Some(list) = LISTS.iter().find(|list| list.block == kind && list.read_by_audit) {
             let otherwise = "the line is ignored";
@@ -169,59 +137,6 @@ impl Audit<'_> {
             }
         }
         Fate::Keep
-    }
-
-    /// `@id`, `$NAME=`, `~SEQ`, `include`: known, and not implemented.
-    fn extended_syntax(&mut self, statement: &Statement) -> Option<Fate> {
-        let keyword = statement.keyword();
-        let span = statement.keyword_span();
-        let message = if keyword.starts_with('@') {
-            format!("`{keyword}`: conditions are not implemented yet; the line is left out")
-        } else if keyword.starts_with('~') {
-            format!("`{keyword}`: loops are not implemented yet; the line is left out")
-        } else if keyword.starts_with("include") && keywords::find(Block::Root, keyword).is_some() {
-            format!("`{keyword}` is not implemented yet; the other file is not read")
-        } else if oddities::definition(keyword).is_some() {
-            let message = format!("`{keyword}`: variables are not implemented yet");
-            self.findings.report(code::NOT_YET, span, message);
-            return Some(Fate::Drop);
-        } else {
-            return None;
-        };
-        let help = "a virtual router that contains it is left out";
-        self.findings.report(code::NOT_YET, span, message).help(help);
-        // The name for mails is no reason to stand still.
-        let harmless = statement.arguments().first().is_some_and(|word| word.text == "router_id");
-        Some(if harmless { Fate::Drop } else { Fate::LeaveOut })
-    }
-
-    /// Variables are not implemented. One that nobody defines stays as it is in keepalived, too,
-    /// which is a mistake where it is the whole value.
-    fn variables(&mut self, statement: &Statement) -> Option<Fate> {
-        if statement.keyword() == "auth_pass" {
-            return None;
-        }
-        let mut fate = None;
-        for word in &statement.words {
-            let Some(name) = oddities::variable(word) else {
-                continue;
-            };
-            if self.names.includes || self.names.variables.contains(name) || name.starts_with('_') {
-                let message = format!("the variable `{name}`: variables are not implemented yet");
-                let help = "a virtual router that contains it is left out";
-                self.findings.report(code::NOT_YET, word.span, message).help(help);
-                // The name for mails is no reason to stand still.
-                let harmless = statement.keyword() == "router_id";
-                return Some(if harmless { Fate::Drop } else { Fate::LeaveOut });
-            }
-            if word.text.starts_with('$') && !word.quoted {
-                let message = format!("nothing in this file defines the variable `{name}`");
-                let help = format!("define it above, `${name}=…`, or write the value");
-                self.findings.report(code::UNDEFINED_VARIABLE, word.span, message).help(help);
-                fate = Some(Fate::Drop);
-            }
-        }
-        fate
     }
 
     /// True, and reported, if words are missing behind the keyword.

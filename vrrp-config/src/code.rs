@@ -61,7 +61,7 @@ macro_rules! codes {
 }
 
 static EXPLANATIONS: &[&[Explanation]] =
-    &[STRUCTURE, WORDS, VALUES, ADDRESSES, INSTANCES, REFERENCES, TABLE, ROUTES];
+    &[STRUCTURE, WORDS, VALUES, ADDRESSES, INSTANCES, REFERENCES, TABLE, ROUTES, LANGUAGE];
 
 // The file and its structure.
 codes! { STRUCTURE;
@@ -431,4 +431,64 @@ codes! { ROUTES;
         "An interface that may be down for longer than it takes a Backup to notice makes for two \
          masters. The delay is shortened to less than (down_timer_adverts - 1) x advert_int.",
         "eth0 2 # and advert_int 1" => "eth0 1.5";
+}
+
+// The language: includes, conditions, variables, loops, limits.
+codes! { LANGUAGE;
+    LONG_LINE = error("E0100"):
+        "keepalived 2.2 reads 1023 bytes of a line and takes the rest for another line. Here the line \
+         is read as a whole.",
+        "# a comment of more than 1023 bytes" => "# two comments\n# on two lines";
+    TOO_MUCH = fatal("E0101"):
+        "Variables and loops produce more text, or the files have more words, than any configuration.",
+        "~SEQ(N, 1, 1000000000) 10.0.0.${N}" => "~SEQ(N, 1, 100) 10.0.0.${N}";
+    EXPANSION_DEPTH = fatal("E0102"):
+        "Files include files, or variables use variables, deeper than any configuration needs.",
+        "$A0=x\n$A1=${A0}\n# and so on to A99" => "$A99=x";
+    FILE_REQUIRED = fatal("E0103"):
+        "A file is missing or cannot be read, and `include_check` or the letter behind `include` \
+         insists on it. keepalived does not start.",
+        "includea conf.d/*.conf" => "include conf.d/*.conf";
+    NO_FILE = warning("W0104"):
+        "A file is missing or cannot be read. The line is ignored.",
+        "include /etc/keepalived/instanses.conf" => "include /etc/keepalived/instances.conf";
+    NO_MATCH = hint("H0105"):
+        "No file matches, which is right while there are none.",
+        "include conf.d/*.cnf" => "include conf.d/*.conf";
+    ENDLESS_INCLUDE = error("E0106"):
+        "A file includes itself, perhaps through others or by another name. It is not read again.",
+        "# in a.conf\ninclude a.conf" => "# in a.conf\ninclude b.conf";
+    SECOND_CONDITION = error("E0108"):
+        "A line has one condition. keepalived takes the second one for a keyword.",
+        "@node1 @node2 priority 100" => "@node1 priority 100\n@node2 priority 100";
+    EMPTY_CONDITION = warning("W0109"):
+        "A condition has no name, so that the line never counts, or with ^ always.",
+        "@ node1 priority 100" => "@node1 priority 100";
+    ENDLESS_VARIABLE = error("E0110"):
+        "The value of a variable contains the variable itself, perhaps through others. The line is \
+         ignored.",
+        "$PATH=/usr/bin:${PATH}\nrouter_id ${PATH}" => "$MORE=/usr/bin:${PATH}\nrouter_id ${MORE}";
+    LINES_WITHIN_LINE = error("E0111"):
+        "A variable with several lines has to be the last on its line. The line is ignored.",
+        "virtual_ipaddress { $ADDRESSES }" => "virtual_ipaddress {\n    $ADDRESSES\n}";
+    UNBRACED_VARIABLE = warning("W0112"):
+        "A variable is defined and not replaced, because neither braces are around its name nor a \
+         blank stands behind it.",
+        "interface eth0.$VLAN.1" => "interface eth0.${VLAN}.1";
+    BAD_LOOP = error("E0113"):
+        "The parentheses of ~SEQ or ~LST do not say what is to be repeated. The line is ignored.",
+        "~SEQ(N, 5, 1, 1) 10.0.0.${N}" => "~SEQ(N, 5, -1, 1) 10.0.0.${N}";
+    EMPTY_LOOP = warning("W0114"):
+        "A loop repeats what stands behind it on its line, and nothing does.",
+        "~SEQ(N, 1, 3)\n10.0.0.${N}" => "~SEQ(N, 1, 3) 10.0.0.${N}";
+    JOINED_LINE = warning("W0115"):
+        "A \\ at the end joins two lines. keepalived 2.2 knows it in definitions only; elsewhere the \
+         line ends there.",
+        "track_interface { \\\n    eth1 }" => "track_interface {\n    eth1\n}";
+    NUL_BYTE = warning("W0116"):
+        "The rest of the line is not read, neither here nor by keepalived.",
+        "priority <NUL>100" => "priority 100";
+    UTF16 = error("E0117"):
+        "The file has two bytes for each letter. Nothing of it can be read.",
+        "iconv -t UTF-16 keepalived.conf" => "iconv -t UTF-8 keepalived.conf";
 }

@@ -1,15 +1,17 @@
 //! What is said about a configuration, and how it is drawn.
 
 use std::{
+    collections::HashSet,
     fmt,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{
     Config, code,
-    source::{Sources, Span},
+    source::{FileId, Sources, Span},
 };
 
 /// More than this is not reported about one file: nobody reads it, and any file must be done with
@@ -117,6 +119,10 @@ pub(super) struct Findings {
     list: Vec<Diagnostic>,
     /// Takes the place of everything beyond the limit.
     last: Option<Diagnostic>,
+    /// What has been said. A loop makes the same mistake many times.
+    said: HashSet<(&'static str, Span, String)>,
+    /// Takes the place of what has been said already.
+    repeated: Option<Diagnostic>,
 }
 
 impl Findings {
@@ -129,13 +135,24 @@ impl Findings {
     ) -> &mut Diagnostic {
         let message = message.into();
         let Kind { code, severity, verdict } = kind;
+        let said_before = !self.is_full() && !self.said.insert((code, span, message.clone()));
         let diagnostic = Diagnostic { severity, code, message, span, help: None, verdict };
+        if said_before {
+            return self.repeated.insert(diagnostic);
+        }
         if self.is_full() {
-            return self.last.insert(diagnostic);
+            // The worst counts.
+            let worst = self.last.take().map_or(verdict, |last| last.verdict.max(verdict));
+            return self.last.insert(Diagnostic { verdict: worst, ..diagnostic });
         }
         let index = self.list.len();
         self.list.push(diagnostic);
         &mut self.list[index]
+    }
+
+    /// The same has been reported at the same place.
+    pub(super) fn has_said(&self, kind: Kind, span: Span, message: &str) -> bool {
+        self.said.contains(&(kind.code, span, message.to_owned()))
     }
 
     /// Nothing more will be shown.
@@ -187,7 +204,8 @@ impl Loaded {
             format!("`{}` would run as root, and script security is not enabled", path.display());
         let help =
             "write `enable_script_security` and `script_user USER` into global_defs".to_owned();
-        let at = self.diagnostics.partition_point(|other| other.span.start <= span.start);
+        let place = |span: &Span| (span.file, span.start);
+        let at = self.diagnostics.partition_point(|other| place(&other.span) <= place(span));
         let diagnostic =
             Diagnostic { severity, code, message, span: *span, help: Some(help), verdict };
         self.diagnostics.insert(at, diagnostic);
@@ -208,11 +226,6 @@ impl Loaded {
     }
 
     fn draw(&self, renderer: &Renderer, diagnostic: &Diagnostic) -> String {
-        let span = diagnostic.span;
-        let lines = self.sources.lines_of(span);
-        let excerpt = self.sources.text(span.file).get(lines.clone()).unwrap_or("");
-        let within = |offset: u32| (offset as usize).saturating_sub(lines.start).min(excerpt.len());
-        let (start, _) = self.sources.positions(span);
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -220,18 +233,51 @@ impl Loaded {
             Severity::Hint => Level::NOTE.with_name("hint"),
         };
         let title = level.primary_title(&diagnostic.message).id(diagnostic.code);
-        let name = self.sources.name(span.file);
-        let mut group = if excerpt.len() > MAX_EXCERPT {
-            let place = Origin::path(name).line(start.line as usize);
-            title.element(place.char_column(start.column as usize))
-        } else {
-            let range = within(span.start)..within(span.end);
-            let snippet = Snippet::source(excerpt).path(name).line_start(start.line as usize);
-            title.element(snippet.annotation(AnnotationKind::Primary.span(range)))
-        };
+        let mut group = Group::with_title(title);
+        let origin = self.sources.origin(diagnostic.span);
+        let label = "it comes from here";
+        match origin {
+            Some(origin) if self.lines_of(origin) == self.lines_of(diagnostic.span) => {
+                let both = [(diagnostic.span, None), (origin, Some(label))];
+                group = self.excerpt(group, &both);
+            }
+            _ => {
+                group = self.excerpt(group, &[(diagnostic.span, None)]);
+                if let Some(origin) = origin {
+                    group = self.excerpt(group, &[(origin, Some(label))]);
+                }
+            }
+        }
         if let Some(help) = &diagnostic.help {
             group = group.element(Level::HELP.message(help));
         }
         renderer.render(&[group])
+    }
+
+    fn lines_of(&self, span: Span) -> (FileId, Range<usize>) {
+        (span.file, self.sources.lines_of(span))
+    }
+
+    /// Adds the lines of the first place, with all places marked. One with a label comes second.
+    fn excerpt<'a>(&'a self, group: Group<'a>, places: &[(Span, Option<&'a str>)]) -> Group<'a> {
+        let span = places.first().map(|(span, _)| *span).unwrap_or_default();
+        let (file, lines) = self.lines_of(span);
+        let excerpt = self.sources.text(file).get(lines.clone()).unwrap_or("");
+        let (start, _) = self.sources.positions(span);
+        let name = self.sources.name(file);
+        if excerpt.len() > MAX_EXCERPT {
+            let place = Origin::path(name).line(start.line as usize);
+            return group.element(place.char_column(start.column as usize));
+        }
+        let within = |offset: u32| (offset as usize).saturating_sub(lines.start).min(excerpt.len());
+        let annotations = places.iter().map(|(span, label)| {
+            let range = within(span.start)..within(span.end);
+            match label {
+                None => AnnotationKind::Primary.span(range),
+                Some(label) => AnnotationKind::Context.span(range).label(*label),
+            }
+        });
+        let snippet = Snippet::source(excerpt).path(name).line_start(start.line as usize);
+        group.element(snippet.annotations(annotations))
     }
 }

@@ -1,17 +1,14 @@
-//! From text to words, braces and line ends.
+//! From a line to words and braces.
 //!
-//! keepalived reads lines: a statement ends with its line. `#` and `!` begin a comment anywhere
-//! outside quotes, even inside a word; braces stand for themselves even when they touch a word; a
-//! backslash at the end of a line joins it with the next one (2.4).
+//! Comments are gone and variables are replaced already. Braces stand for themselves even when they
+//! touch a word. A word ends at a blank that does not stand in quotes.
 
 use super::{
     code,
     diagnostic::Findings,
-    source::{FileId, Span},
+    language::text::{Text, is_blank},
+    source::{Sources, Span},
 };
-
-/// Includes everything up to the end of the line in its words, braces too: `include d/{a,b}.conf`.
-const INCLUDES: [&str; 6] = ["include", "includer", "includem", "includew", "includeb", "includea"];
 
 /// Longest name that is looked for between `${` and `}`.
 const MAX_NAME: usize = 128;
@@ -41,48 +38,84 @@ pub(super) enum Token {
     End,
 }
 
-/// All tokens of a file.
-pub(super) fn tokens(file: FileId, text: &str, findings: &mut Findings) -> Vec<Token> {
-    let mut lexer = Lexer { file, text, at: 0, tokens: Vec::new(), line: 0, findings };
-    lexer.skip_byte_order_mark();
-    while let Some(c) = lexer.peek() {
+/// Adds the words and braces of a line, until there are more than `limit` in all.
+pub(super) fn tokens(
+    line: &Text<'_>,
+    limit: usize,
+    sources: &mut Sources,
+    findings: &mut Findings,
+    tokens: &mut Vec<Token>,
+) {
+    let mut lexer = Lexer { line, at: 0, tokens, sources, findings };
+    while let Some(c) = lexer.peek()
+        && lexer.tokens.len() <= limit
+    {
         lexer.token(c);
     }
-    lexer.end_line();
-    lexer.tokens
+}
+
+/// Length of the first statement in a line: up to the next brace or the end of the line.
+pub(super) fn statement_length(line: &str) -> usize {
+    scan(line, |_, c| matches!(c, '{' | '}')).unwrap_or(line.len())
+}
+
+/// Length of what stands in front of a comment. `#` and `!` begin one anywhere outside quotes, even
+/// inside a word.
+pub(super) fn code_length(line: &str) -> usize {
+    scan(line, |_, c| matches!(c, '#' | '!')).unwrap_or(line.len())
+}
+
+/// Place of the first character outside quotes and `${…}` that is wanted.
+fn scan(line: &str, wanted: impl Fn(usize, char) -> bool) -> Option<usize> {
+    let mut quote = None;
+    let mut before = ' ';
+    let mut behind = 0;
+    let mut characters = line.char_indices();
+    while let Some((at, c)) = characters.next() {
+        if at < behind {
+            continue;
+        }
+        match (quote, c) {
+            (Some(_), '\\') => drop(characters.next()),
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '{') if before == '$' => behind = at + variable_length(&line[at..]),
+            (None, _) if wanted(at, c) => return Some(at),
+            (None, _) if opens_quote(c, is_blank(before) || matches!(before, '{' | '}')) => {
+                quote = Some(c);
+            }
+            (None, _) => {}
+        }
+        before = c;
+    }
+    None
+}
+
+/// keepalived 2.2 has no single quotes, so an apostrophe inside a word stays one.
+fn opens_quote(c: char, at_begin: bool) -> bool {
+    c == '"' || (c == '\'' && at_begin)
+}
+
+/// Length of `{NAME}` at the begin of a text, 1 if it is nothing like it.
+fn variable_length(text: &str) -> usize {
+    let mut name = text.bytes().take(MAX_NAME);
+    name.position(|byte| byte == b'}').map_or(1, |at| at + 1)
 }
 
 struct Lexer<'a> {
-    file: FileId,
-    text: &'a str,
+    line: &'a Text<'a>,
     /// Offset of the next character.
     at: usize,
-    tokens: Vec<Token>,
-    /// Index of the first token of this line.
-    line: usize,
+    tokens: &'a mut Vec<Token>,
+    sources: &'a mut Sources,
     findings: &'a mut Findings,
 }
 
 impl Lexer<'_> {
-    fn skip_byte_order_mark(&mut self) {
-        if self.peek() == Some('\u{feff}') {
-            self.bump();
-            let help = "save the file without it";
-            let message = "the file begins with a byte order mark, which keepalived takes for a part of the first word";
-            self.findings.report(code::BYTE_ORDER_MARK, self.span(0), message).help(help);
-        }
-    }
-
     fn token(&mut self, c: char) {
         let start = self.at;
         match c {
-            '\n' => {
-                self.bump();
-                self.end_line();
-            }
-            '\\' if self.at_line_end(1) => self.skip_line(),
-            '#' | '!' => self.skip_comment(),
-            '{' | '}' if !self.on_include_line() => {
+            '{' | '}' => {
                 self.bump();
                 let span = self.span(start);
                 self.tokens.push(if c == '{' { Token::Open(span) } else { Token::Close(span) });
@@ -93,29 +126,25 @@ impl Lexer<'_> {
     }
 
     fn word(&mut self) {
-        let (start, include) = (self.at, self.on_include_line());
+        let start = self.at;
         let mut word =
-            Word { text: String::new(), span: self.span(start), quoted: false, open: false };
-        let mut parentheses = 0_usize;
+            Word { text: String::new(), span: Span::default(), quoted: false, open: false };
         while let Some(c) = self.peek() {
-            // ~SEQ(…) and ~LST(…) keep blanks and braces, ${…} keeps its braces.
-            let macro_open = parentheses > 0 && c != '\n';
             match c {
-                '(' if word.text.starts_with('~') => parentheses += 1,
-                ')' => parentheses = parentheses.saturating_sub(1),
-                // keepalived 2.2 has no single quotes, so an apostrophe inside a word stays one.
-                '"' | '\'' if c == '"' || word.text.is_empty() => {
+                c if opens_quote(c, self.at == start) => {
                     self.quoted(c, &mut word);
                     continue;
                 }
+                // A variable that nobody has defined.
                 '{' if word.text.ends_with('$') => {
-                    self.variable(&mut word);
+                    let rest = self.rest();
+                    let length = variable_length(rest);
+                    word.text.push_str(&rest[..length]);
+                    self.at += length;
                     continue;
                 }
-                '\n' | '#' | '!' => break,
-                '\\' if self.at_line_end(1) => break,
-                '{' | '}' if !macro_open && !include => break,
-                c if is_blank(c) && !macro_open => break,
+                '{' | '}' => break,
+                c if is_blank(c) => break,
                 _ => {}
             }
             word.text.push(c);
@@ -132,7 +161,6 @@ impl Lexer<'_> {
         word.quoted = true;
         while let Some(c) = self.peek() {
             match c {
-                '\n' => break,
                 c if c == quote => {
                     self.bump();
                     return;
@@ -145,9 +173,6 @@ impl Lexer<'_> {
             }
         }
         word.open = true;
-        while word.text.ends_with('\r') {
-            word.text.pop();
-        }
         let message = format!("the string that begins with {quote} never ends");
         let help = format!("add the closing {quote}: a string cannot go on in the next line");
         let span = self.span(start);
@@ -156,7 +181,7 @@ impl Lexer<'_> {
 
     /// Escapes of keepalived's quoted strings whose result is ASCII; others stay as they are.
     fn escape(&mut self, word: &mut Word) {
-        let rest = &self.text[self.at + 1..];
+        let rest = &self.rest()[1..];
         let digits = |radix, from: usize, most: usize| {
             let digits = rest.get(from..).unwrap_or("");
             let length = digits.chars().take(most).take_while(|c| c.is_digit(radix)).count();
@@ -176,6 +201,7 @@ impl Lexer<'_> {
             Some(c @ ('"' | '\'' | '\\')) => single(c),
             Some('0'..='7') => digits(8, 0, 3),
             Some('x') => digits(16, 1, 2),
+            Some('c') => control(rest.as_bytes().get(1)).map(|c| (c, 2)),
             _ => None,
         };
         let (c, length) = resolved.unwrap_or(('\\', 0));
@@ -183,58 +209,29 @@ impl Lexer<'_> {
         self.at += 1 + length;
     }
 
-    /// `${NAME}`: the braces belong to the word.
-    fn variable(&mut self, word: &mut Word) {
-        let rest = &self.text[self.at..];
-        let mut name = rest.bytes().take(MAX_NAME).take_while(|&byte| byte != b'\n');
-        let length = name.position(|byte| byte == b'}').map_or(1, |at| at + 1);
-        word.text.push_str(&rest[..length]);
-        self.at += length;
-    }
-
-    fn skip_comment(&mut self) {
-        self.at = self.text[self.at..].find('\n').map_or(self.text.len(), |at| self.at + at);
-    }
-
-    /// Over a line end that a backslash has hidden.
-    fn skip_line(&mut self) {
-        self.at = self.text[self.at..].find('\n').map_or(self.text.len(), |at| self.at + at + 1);
-    }
-
-    fn end_line(&mut self) {
-        if self.tokens.len() > self.line {
-            self.tokens.push(Token::End);
-        }
-        self.line = self.tokens.len();
-    }
-
-    fn on_include_line(&self) -> bool {
-        let first = self.tokens.get(self.line);
-        matches!(first, Some(Token::Word(word)) if INCLUDES.contains(&word.text.as_str()))
-    }
-
-    fn at_line_end(&self, skip: usize) -> bool {
-        let rest = self.text[self.at + skip..].trim_start_matches(is_blank);
-        rest.is_empty() || rest.starts_with('\n')
+    fn rest(&self) -> &str {
+        &self.line.as_str()[self.at..]
     }
 
     fn peek(&self) -> Option<char> {
-        self.text[self.at..].chars().next()
+        self.rest().chars().next()
     }
 
     fn bump(&mut self) {
         self.at += self.peek().map_or(0, char::len_utf8);
     }
 
-    /// From `start` to here. `load` refuses files whose offsets would not fit.
-    fn span(&self, start: usize) -> Span {
-        let offset = |at| u32::try_from(at).unwrap_or(u32::MAX);
-        Span { file: self.file, start: offset(start), end: offset(self.at) }
+    /// From `start` to here.
+    fn span(&mut self, start: usize) -> Span {
+        self.line.span(start..self.at, self.sources)
     }
 }
 
-/// Blanks inside a line; NUL and the other control characters separate words, too. Blanks of other
-/// scripts do not: keepalived takes them for letters, so they have to be reported.
-fn is_blank(c: char) -> bool {
-    c != '\n' && (c == ' ' || c.is_ascii_control())
+/// The control character that `\cC` stands for.
+fn control(of: Option<&u8>) -> Option<char> {
+    match of {
+        Some(b'?') => Some('\x7f'),
+        Some(letter @ (b'@'..=b'_' | b'a'..=b'z')) => Some(char::from(letter & 0x1f)),
+        _ => None,
+    }
 }

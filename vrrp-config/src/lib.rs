@@ -1,8 +1,8 @@
 //! keepalived.conf: from bytes to the typed [`Config`], with a diagnostic at the place for
 //! everything that is not as it should be.
 //!
-//! The way of a file: [`source`] keeps its text, [`lexer`] makes words of it, [`parser`] a tree of
-//! statements, [`audit`] holds the tree against the table in [`keywords`], [`global`] and
+//! The way of a file: [`source`] keeps its text, [`language`] follows includes, conditions, variables
+//! and loops, [`lexer`] makes words of the lines, [`parser`] a tree of statements, [`audit`] holds the tree against the table in [`keywords`], [`global`] and
 //! [`instance`] read the values, and [`complete`] adds defaults and keepalived's repairs. Nothing is
 //! swallowed: what has no effect says so at its place. Whether a file would run is decided as
 //! `keepalived -t` decides it, without its need for root and for the interfaces.
@@ -16,9 +16,11 @@ mod complete;
 mod diagnostic;
 pub mod explain;
 mod global;
+mod host;
 mod instance;
 mod interfaces;
 mod keywords;
+mod language;
 mod lexer;
 mod model;
 mod oddities;
@@ -38,7 +40,9 @@ use std::{collections::HashMap, path::Path};
 
 pub use bfd::Bfd;
 pub use diagnostic::{Diagnostic, Loaded, Severity, Verdict};
+pub use host::{Disk, Host, Memory};
 pub use interfaces::{ExtraGarp, GarpGroup, Interfaces, Linkbeat, LinkbeatMethod, UpDownDelay};
+pub use language::Surroundings;
 pub use model::{
     AddressOptions, AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm, Config, Garp,
     Global, HmacMode, InitialState, Instance, Policy, Scheduling, Unicast, UnicastPeer,
@@ -53,27 +57,40 @@ pub use source::{FileId, Position, Sources, Span};
 use diagnostic::Findings;
 use parser::Statement;
 
-/// Larger files are refused. A configuration of 1000 virtual routers has about half a megabyte.
+/// More is refused, in one file or in all that it includes. A configuration of 1000 virtual routers
+/// has about half a megabyte.
 const MAX_SIZE: usize = 8 << 20;
 
-/// Reads a configuration file. One that cannot be read is a diagnostic, too.
+/// Reads a configuration file and all that it includes, with the short name of this host as config id.
+/// One that cannot be read is a diagnostic, too.
 pub fn load(path: &Path) -> Loaded {
+    load_as(path, &Disk::name())
+}
+
+/// The same with another config id.
+pub fn load_as(path: &Path, id: &str) -> Loaded {
     let name = path.display().to_string();
-    match std::fs::read(path) {
-        Ok(bytes) => parse(&name, &bytes),
+    match Disk::read_any(path) {
+        Ok(bytes) => parse_in(&name, &bytes, Surroundings { id, host: &Disk }),
         Err(error) => refuse(&name, code::UNREADABLE, &format!("cannot read {name}: {error}")),
     }
 }
 
-/// Reads a configuration from memory; `name` stands for it in messages. Any bytes will do.
+/// Reads a configuration from memory; `name` stands for it in messages. Any bytes will do. There are
+/// no other files, and no config id.
 pub fn parse(name: &str, text: &[u8]) -> Loaded {
+    parse_in(name, text, Surroundings { id: "", host: &Memory::default() })
+}
+
+/// Reads a configuration from memory. What it refers to is found in the `surroundings`, relative to
+/// the directory of `name`.
+pub fn parse_in(name: &str, text: &[u8], surroundings: Surroundings<'_>) -> Loaded {
     if text.len() > MAX_SIZE {
         let message = format!("{name} has {} bytes, more than {MAX_SIZE}", text.len());
         return refuse(name, code::TOO_LARGE, &message);
     }
     let (mut sources, mut findings) = (Sources::default(), Findings::default());
-    let file = sources.add(name, text);
-    let tokens = lexer::tokens(file, sources.text(file), &mut findings);
+    let tokens = language::read(name, text, surroundings, &mut sources, &mut findings);
     let tree = parser::parse(tokens, &sources, &mut findings);
     references::check(&tree, &mut findings);
     let unguarded = scripts::unguarded(&tree);

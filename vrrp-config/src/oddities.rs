@@ -1,5 +1,5 @@
 //! Text that was copied from a manual or a web page: typographic quotes, blanks that are none,
-//! placeholders; and the variables of keepalived's language.
+//! placeholders; and variables that nobody has defined.
 
 use super::{
     code,
@@ -54,7 +54,10 @@ pub(super) fn report_characters(
 /// The first character of a word that is one of those looked for.
 fn place(word: &Word, sources: &Sources, wanted: impl Fn(char) -> bool) -> Option<(char, Span)> {
     let text = sources.excerpt(word.span);
-    let (at, c) = text.char_indices().find(|&(_, c)| wanted(c))?;
+    let Some((at, c)) = text.char_indices().find(|&(_, c)| wanted(c)) else {
+        // It comes out of a variable.
+        return word.text.chars().find(|&c| wanted(c)).map(|c| (c, word.span));
+    };
     let offset = |n: usize| u32::try_from(n).ok();
     let start = word.span.start + offset(at)?;
     Some((c, Span { start, end: start + offset(c.len_utf8())?, ..word.span }))
@@ -97,22 +100,54 @@ fn is_choice(word: &Word) -> bool {
     !word.quoted && word.text.contains('|') && word.text.split('|').all(part)
 }
 
-/// The name that `$NAME=value` defines.
-pub(super) fn definition(keyword: &str) -> Option<&str> {
-    let (name, _) = keyword.strip_prefix('$')?.split_once('=')?;
-    is_name(name).then_some(name)
+/// Reports a variable that nothing has defined: it stays as it is, which is a mistake where it is the
+/// begin of a value, or stands in braces. `true`: the statement cannot be used.
+pub(super) fn report_undefined(statement: &Statement, findings: &mut Findings) -> bool {
+    if FREE_TEXT.contains(&statement.keyword()) {
+        return false;
+    }
+    let mut any = false;
+    for (index, word) in statement.words.iter().enumerate() {
+        let Some(name) = undefined(word) else {
+            continue;
+        };
+        any = true;
+        let next = statement.words.get(index + 1);
+        let (message, help) = if word.text.starts_with("${_ENV ") {
+            let message = format!("`{}` is not in the environment", word.text);
+            (message, "set it where the daemon is started".to_owned())
+        } else if index == 0 && next.is_some_and(|next| next.text.starts_with('=')) {
+            let message = format!("a blank in front of `=`: this does not define `{name}`");
+            (message, format!("write `${name}=value`"))
+        } else if !is_name(name) {
+            let message = format!("`{name}` is no name of a variable");
+            (
+                message,
+                "a name has letters, digits and _, and does not begin with a digit".to_owned(),
+            )
+        } else {
+            let message = format!("nothing above defines the variable `{name}`");
+            (message, format!("define it above, `${name}=…`, or write the value"))
+        };
+        findings.report(code::UNDEFINED_VARIABLE, word.span, message).help(help);
+    }
+    any
 }
 
-/// The first variable that a word uses: `$NAME` or `${NAME …}`.
-pub(super) fn variable(word: &Word) -> Option<&str> {
-    let (_, rest) = word.text.split_once('$')?;
-    let rest = rest.strip_prefix('{').unwrap_or(rest);
+/// The first variable that a word still has: `$NAME` at its begin or `${NAME …}` anywhere.
+fn undefined(word: &Word) -> Option<&str> {
+    let (before, rest) = word.text.split_once('$').filter(|_| !word.quoted)?;
+    let rest = match rest.strip_prefix('{') {
+        Some(inner) => inner,
+        None if before.is_empty() => rest,
+        None => return None,
+    };
     let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
-    let name = &rest[..end];
-    is_name(name).then_some(name)
+    (end > 0).then(|| &rest[..end])
 }
 
-fn is_name(name: &str) -> bool {
+/// Letters, digits and `_`, no digit first.
+pub(super) fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

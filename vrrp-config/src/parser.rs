@@ -256,8 +256,9 @@ impl Parser<'_> {
     }
 
     fn end_statement(&mut self) {
-        let words = std::mem::take(&mut self.line);
+        let mut words = std::mem::take(&mut self.line);
         if !words.is_empty() {
+            words.shrink_to_fit();
             self.siblings().push(Statement::new(words));
         }
     }

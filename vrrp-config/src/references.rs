@@ -91,24 +91,22 @@ fn check_members(group: &Statement, tree: &[Statement], findings: &mut Findings)
     }
 }
 
-/// Names behind some root keywords. With an include there may be more than is known.
-fn defined<'a>(tree: &'a [Statement], kinds: &[&str]) -> Option<HashSet<&'a str>> {
-    if tree.iter().any(|statement| statement.keyword().starts_with("include")) {
-        return None;
-    }
+/// Names behind some root keywords.
+fn defined<'a>(tree: &'a [Statement], kinds: &[&str]) -> HashSet<&'a str> {
     let blocks = tree.iter().filter(|block| kinds.contains(&block.keyword()));
-    Some(blocks.filter_map(values::argument).map(|word| word.text.as_str()).collect())
+    blocks.filter_map(values::argument).map(|word| word.text.as_str()).collect()
 }
 
 fn report_unknown(
     word: &Word,
     list: &str,
     kind: &str,
-    known: &Option<HashSet<&str>>,
+    known: &HashSet<&str>,
     findings: &mut Findings,
 ) {
-    let special = word.text.starts_with(['$', '@', '~', '<']);
-    if special || known.as_ref().is_none_or(|known| known.contains(word.text.as_str())) {
+    // Reported as a variable or a placeholder.
+    let special = word.text.starts_with(['$', '<']);
+    if special || known.contains(word.text.as_str()) {
         return;
     }
     let name = &word.text;

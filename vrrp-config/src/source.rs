@@ -1,12 +1,15 @@
 //! Configuration text and places in it.
 
-use std::fmt;
+use std::{collections::HashMap, fmt, sync::Arc};
 
 /// One file of a configuration, in the order of reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileId(pub u16);
 
 /// A range of bytes in the decoded text of one file.
+///
+/// What a variable or a loop produces has the place where it is used; [`Sources::origin`] tells where
+/// it was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Span {
     /// The file.
@@ -15,13 +18,23 @@ pub struct Span {
     pub start: u32,
     /// The byte behind the last one.
     pub end: u32,
+    /// Number of the origin, from 1; 0 for what was written at this very place.
+    pub(super) origin: u32,
 }
 
 impl Span {
-    /// From this place to the end of `last`, which stands in the same file.
+    /// A place at which something was written.
+    pub(super) const fn written(file: FileId, start: u32, end: u32) -> Self {
+        Self { file, start, end, origin: 0 }
+    }
+
+    /// From this place to the end of `last`, if that stands in the same file behind it.
     #[must_use]
     pub const fn to(self, last: Self) -> Self {
-        Self { end: last.end, ..self }
+        let end =
+            if self.file.0 == last.file.0 && last.end > self.end { last.end } else { self.end };
+        let origin = if self.origin == 0 { last.origin } else { self.origin };
+        Self { end, origin, ..self }
     }
 }
 
@@ -44,34 +57,45 @@ impl fmt::Display for Position {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<File>,
+    origins: Vec<Span>,
+    /// Numbers of the origins, so that a loop does not make new ones each time.
+    numbers: HashMap<Span, u32>,
 }
 
 #[derive(Clone, Debug)]
 struct File {
     name: String,
-    text: String,
+    text: Arc<str>,
     /// The bytes were no UTF-8, each became the character of the same number.
     eight_bit: bool,
-    /// Where each line begins.
+    /// How many lines have ended before each [`STRIDE`] of the text.
     lines: Vec<u32>,
 }
+
+/// Bytes between two marks of the line count: a number for every line would need more room than the
+/// text.
+const STRIDE: usize = 4096;
 
 impl Sources {
     /// Keeps a file. Text that is not UTF-8 is read as ISO 8859-1, so that every byte is exactly one
     /// column and [`Self::encode`] can give it back.
     pub(super) fn add(&mut self, name: &str, bytes: &[u8]) -> FileId {
-        let (text, eight_bit) = match str::from_utf8(bytes) {
-            Ok(text) => (text.to_owned(), false),
-            Err(_) => (bytes.iter().map(|&byte| char::from(byte)).collect(), true),
+        let (text, eight_bit): (Arc<str>, bool) = match str::from_utf8(bytes) {
+            Ok(text) => (text.into(), false),
+            Err(_) => (bytes.iter().map(|&byte| char::from(byte)).collect::<String>().into(), true),
         };
-        let newlines = text.bytes().zip(1..).filter(|&(byte, _)| byte == b'\n');
-        let lines = std::iter::once(0).chain(newlines.map(|(_, next)| next)).collect();
+        let ended = text.as_bytes().chunks(STRIDE).scan(0, |sum, chunk| {
+            let before = *sum;
+            *sum += count(newlines(chunk));
+            Some(before)
+        });
+        let lines = ended.collect();
         let id = FileId(u16::try_from(self.files.len()).unwrap_or(u16::MAX));
         self.files.push(File { name: name.to_owned(), text, eight_bit, lines });
         id
     }
 
-    /// Name of a file as the user gave it.
+    /// Name of a file as the user gave it; of an included one, as it was found from there.
     pub fn name(&self, file: FileId) -> &str {
         self.file(file).map_or("", |file| &file.name)
     }
@@ -79,6 +103,11 @@ impl Sources {
     /// Decoded text of a file.
     pub fn text(&self, file: FileId) -> &str {
         self.file(file).map_or("", |file| &file.text)
+    }
+
+    /// The same, to be read while files are added.
+    pub(super) fn share(&self, file: FileId) -> Arc<str> {
+        self.file(file).map_or_else(|| Arc::from(""), |file| Arc::clone(&file.text))
     }
 
     /// Text of a place.
@@ -89,6 +118,22 @@ impl Sources {
     /// Where a span begins and where it ends; the end is the column behind its last character.
     pub fn positions(&self, span: Span) -> (Position, Position) {
         (self.position(span.file, span.start), self.position(span.file, span.end))
+    }
+
+    /// Where the text was written that a variable or loop has brought to this place: in its
+    /// definition. `None` for text that stands at its place.
+    pub fn origin(&self, span: Span) -> Option<Span> {
+        self.origins.get((span.origin as usize).checked_sub(1)?).copied()
+    }
+
+    /// The place `used`, with a note of where its text was written.
+    pub(super) fn with_origin(&mut self, used: Span, written: Span) -> Span {
+        let next = count(self.origins.len() + 1);
+        let origin = *self.numbers.entry(written).or_insert(next);
+        if origin == next {
+            self.origins.push(written);
+        }
+        Span { origin, ..used }
     }
 
     /// Byte range of the lines that a span touches, without the last line's end.
@@ -109,18 +154,42 @@ impl Sources {
         }
     }
 
+    /// Offset in `text`, a piece of a file, behind its first `octets` bytes of the file; `None` if it
+    /// is not longer.
+    pub(super) fn behind(&self, file: FileId, text: &str, octets: usize) -> Option<usize> {
+        if text.len() <= octets {
+            None
+        } else if self.file(file).is_some_and(|file| file.eight_bit) {
+            text.char_indices().nth(octets).map(|(at, _)| at)
+        } else {
+            Some(text.floor_char_boundary(octets))
+        }
+    }
+
     fn position(&self, id: FileId, offset: u32) -> Position {
         let Some(file) = self.file(id) else {
             return Position { line: 1, column: 1 };
         };
-        let line = file.lines.partition_point(|&start| start <= offset).max(1);
-        let start = file.lines.get(line - 1).copied().unwrap_or(0);
-        let before = file.text.get(start as usize..offset as usize).unwrap_or("");
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Position { line: count(line), column: count(before.chars().count() + 1) }
+        let offset = (offset as usize).min(file.text.len());
+        let before = &file.text.as_bytes()[..offset];
+        let mark = (offset / STRIDE).min(file.lines.len().saturating_sub(1));
+        let ended = file.lines.get(mark).copied().unwrap_or(0);
+        let line = ended + count(newlines(&before[mark * STRIDE..])) + 1;
+        let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let column = file.text.get(start..offset).map_or(0, |text| text.chars().count());
+        Position { line, column: count(column + 1) }
     }
 
     fn file(&self, id: FileId) -> Option<&File> {
         self.files.get(usize::from(id.0))
     }
+}
+
+fn newlines(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+/// Files are limited to less than this can hold.
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -37,7 +37,8 @@ pub(super) fn report_unknown(statement: &Statement, block: Block, findings: &mut
     }
     let message = format!("unknown keyword `{name}` in {}{ignored}", block.name());
     // Looking for it takes time: not for what nobody will see.
-    let help = if findings.is_full() { None } else { help(name, block) };
+    let seen = findings.is_full() || findings.has_said(code::UNKNOWN_KEYWORD, span, &message);
+    let help = if seen { None } else { help(name, block) };
     let diagnostic = findings.report(code::UNKNOWN_KEYWORD, span, message);
     if let Some(help) = help {
         diagnostic.help(help);

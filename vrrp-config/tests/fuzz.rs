@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use vrrp_config::{self as config, Verdict};
+use vrrp_config::{self as config, Loaded, Memory, Surroundings, Verdict};
 
 /// xorshift64*: the same numbers in every run, so that a failing case can be repeated.
 struct Random(u64);
@@ -31,12 +31,20 @@ impl Random {
 
 /// What must hold for every input.
 fn check(text: &[u8], case: u64) {
-    let loaded = config::parse("fuzz.conf", text);
+    check_loaded(&config::parse("fuzz.conf", text), case);
+}
+
+fn check_loaded(loaded: &Loaded, case: u64) {
     assert_eq!(loaded.config.is_none(), loaded.verdict() == Verdict::CannotRun, "case {case}");
     for diagnostic in &loaded.diagnostics {
         let length = loaded.sources.text(diagnostic.span.file).len();
         let (start, end) = (diagnostic.span.start as usize, diagnostic.span.end as usize);
         assert!(start <= end && end <= length, "case {case}: {diagnostic:?}");
+        if let Some(origin) = loaded.sources.origin(diagnostic.span) {
+            let length = loaded.sources.text(origin.file).len();
+            assert!((origin.end as usize) <= length, "case {case}: {origin:?}");
+            assert_ne!(loaded.sources.excerpt(origin), "", "case {case}: {diagnostic:?}");
+        }
     }
     let drawn = loaded.render(false);
     assert!(loaded.diagnostics.iter().all(|d| drawn.contains(d.code)), "case {case}");
@@ -94,6 +102,71 @@ fn mutated_seeds() {
             }
         }
         check(&text, case);
+    }
+}
+
+/// Design, layer 6: arbitrary pieces of the language, in files that include each other.
+#[test]
+fn arbitrary_language() {
+    const PIECES: &[&str] = &[
+        "include a.conf",
+        "include *.conf",
+        "includea {a,b,c}.conf",
+        "include_check -match",
+        "@me ",
+        "@^me ",
+        "@x ",
+        "$A=",
+        "$B= \\\n",
+        "$A",
+        "${A}",
+        "${B}",
+        "$B",
+        "${_PWD}",
+        "${_RANDOM 1 9}",
+        "${_ENV X}",
+        "${_HASH}",
+        "~SEQ(A,1,3) ",
+        "~SEQx(B,9,-4,1) ",
+        "~LST({A,B},{1,2},{3,4}) ",
+        "~LST(A,$B ,x) ",
+        "~SEQ(A,",
+        "\n",
+        "\n",
+        "\n",
+        " ",
+        " ",
+        "{",
+        "}",
+        "\\\n",
+        "\\",
+        "\"",
+        "'",
+        "#",
+        "x",
+        "10.0.0.1",
+        "é",
+        "\0",
+        "vrrp_instance V {\n",
+        "virtual_ipaddress {\n",
+        "$",
+        "${",
+        "(",
+        ")",
+    ];
+    for case in 1..3000 {
+        let mut random = Random(case);
+        let mut text = || -> Vec<u8> {
+            (0..random.below(60)).flat_map(|_| PIECES[random.below(PIECES.len())].bytes()).collect()
+        };
+        let main = text();
+        let files = ["a.conf", "b.conf", "c.conf"].map(|name| (PathBuf::from(name), text()));
+        let host = Memory { files: files.into(), ..Memory::default() };
+        let surroundings = Surroundings { id: "me", host: &host };
+        let begin = Instant::now();
+        let loaded = config::parse_in("main.conf", &main, surroundings);
+        assert!(begin.elapsed() < Duration::from_secs(30), "case {case}: {:?}", begin.elapsed());
+        check_loaded(&loaded, case);
     }
 }
 

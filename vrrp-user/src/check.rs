@@ -12,14 +12,14 @@ use serde::Serialize;
 
 use crate::config::{self, Loaded, Severity, Verdict};
 
-/// Checks every file and writes the result: drawn diagnostics and a last line for each file, or with
-/// `json` one array of objects. Returns the exit code of the worst file, as `keepalived -t` has it:
+/// Checks every file as the node `id` would read it and writes the result: drawn diagnostics and a
+/// last line for each file, or with `json` one array of objects. Returns the exit code of the worst file, as `keepalived -t` has it:
 /// 0 clean, 4 cannot run, 5 has errors but would run, 6 script security. Errors are those of `out`.
-pub fn run(files: &[PathBuf], json: bool, out: &mut impl Write) -> io::Result<u8> {
+pub fn run(files: &[PathBuf], id: &str, json: bool, out: &mut impl Write) -> io::Result<u8> {
     let mut worst = Verdict::Clean;
     let mut entries = Vec::new();
     for path in files {
-        let mut loaded = config::load(path);
+        let mut loaded = config::load_as(path, id);
         if !has_script_user() {
             loaded.check_scripts(is_program);
         }
@@ -51,12 +51,28 @@ struct Entry {
     code: &'static str,
     message: String,
     help: Option<String>,
+    /// Where the text was written that a variable or a loop has brought to this place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<Origin>,
+}
+
+/// Where something begins.
+#[derive(Serialize)]
+struct Origin {
+    file: String,
+    line: u32,
+    column: u32,
 }
 
 impl Entry {
     fn all(loaded: &Loaded) -> impl Iterator<Item = Self> {
         loaded.diagnostics.iter().map(|diagnostic| {
             let (start, end) = loaded.sources.positions(diagnostic.span);
+            let origin = loaded.sources.origin(diagnostic.span).map(|origin| {
+                let (start, _) = loaded.sources.positions(origin);
+                let file = loaded.sources.name(origin.file).to_owned();
+                Origin { file, line: start.line, column: start.column }
+            });
             Self {
                 file: loaded.sources.name(diagnostic.span.file).to_owned(),
                 line: start.line,
@@ -67,6 +83,7 @@ impl Entry {
                 code: diagnostic.code,
                 message: diagnostic.message.clone(),
                 help: diagnostic.help.clone(),
+                origin,
             }
         })
     }

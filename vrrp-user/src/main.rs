@@ -69,6 +69,8 @@ struct Run {
     #[arg(short, long, value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
     file: PathBuf,
     #[command(flatten)]
+    node: Node,
+    #[command(flatten)]
     runtime: Runtime,
     /// How to log.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
@@ -92,6 +94,8 @@ struct Check {
     /// Configuration; may be given several times.
     #[arg(short, long, value_name = "FILE", required = true, num_args = 1..)]
     file: Vec<PathBuf>,
+    #[command(flatten)]
+    node: Node,
     /// Print the diagnostics as a JSON array.
     #[arg(long)]
     json: bool,
@@ -105,6 +109,20 @@ struct Explain {
     /// Print docs/keywords.md.
     #[arg(long, conflicts_with = "words")]
     markdown: bool,
+}
+
+#[derive(Args)]
+struct Node {
+    /// What lines that begin with @ID and ${_INSTANCE} refer to. By default the host name up to its
+    /// first dot.
+    #[arg(short = 'i', long, value_name = "ID")]
+    config_id: Option<String>,
+}
+
+impl Node {
+    fn id(self) -> String {
+        self.config_id.unwrap_or_else(config::Disk::name)
+    }
 }
 
 #[derive(Args)]
@@ -157,8 +175,9 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Run(run) if run.worker => run_worker(run),
         Command::Run(run) => run_supervisor(&run),
-        Command::Check(Check { file, json }) => {
-            Ok(check::run(&file, json, &mut io::stdout().lock()).map(ExitCode::from)?)
+        Command::Check(Check { file, node, json }) => {
+            let code = check::run(&file, &node.id(), json, &mut io::stdout().lock())?;
+            Ok(ExitCode::from(code))
         }
         Command::Explain(Explain { words, markdown }) => explain_words(&words, markdown),
         Command::Status(Status { runtime, json }) => show_status(&runtime.runtime_dir, json),
@@ -198,9 +217,9 @@ fn asynchronous() -> Result<tokio::runtime::Runtime> {
         .context("the asynchronous runtime cannot be started")
 }
 
-fn run_worker(Run { file, runtime, log_format, .. }: Run) -> Result<ExitCode> {
+fn run_worker(Run { file, node, runtime, log_format, .. }: Run) -> Result<ExitCode> {
     start_log(log_format);
-    let loaded = config::load(&file);
+    let loaded = config::load_as(&file, &node.id());
     log_diagnostics(&loaded);
     let Some(config) = loaded.config else {
         error!("{} cannot be run: see `xvrrp check -f {0}`", file.display());

@@ -39,7 +39,7 @@ const CLEAN: &str = "vrrp_instance VI_1 {
 
 fn run(files: &[PathBuf], json: bool) -> (u8, String) {
     let mut out = Vec::new();
-    let code = check::run(files, json, &mut out).unwrap();
+    let code = check::run(files, "node1", json, &mut out).unwrap();
     (code, String::from_utf8(out).unwrap())
 }
 
@@ -110,4 +110,24 @@ fn json() {
     }]);
     assert_eq!(entries, expected);
     assert_eq!(run(&[], true), (0, "[]\n".to_owned()));
+}
+
+/// Keyword table 1.10, `@id` and variables: files are read as one node, together with those that they
+/// include, and JSON has the place where a value was written, too.
+#[test]
+fn nodes_and_origins() {
+    let dir = Dir::new("nodes");
+    dir.file("priority.conf", "@node1 $P=300\n@node2 $P=200\n");
+    let text = CLEAN.replace("interface eth0", "interface eth0\n  priority $P");
+    let file = dir.file("a.conf", &format!("include priority.conf\n{text}"));
+    let files = std::slice::from_ref(&file);
+    let mut out = Vec::new();
+    assert_eq!(check::run(files, "node2", false, &mut out).unwrap(), 0);
+    let (code, text) = run(files, true);
+    assert_eq!(code, 5);
+    let entries: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let included = dir.0.join("priority.conf");
+    let place = serde_json::json!({ "file": included.to_str().unwrap(), "line": 1, "column": 11 });
+    assert_eq!(entries[0]["line"], 4);
+    assert_eq!(entries[0]["origin"], place);
 }

@@ -115,7 +115,7 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("random_seed", "makes ${_RANDOM} give the same numbers each time")
                 .takes(&[one("NUMBER", Kind::Number(0, u32::MAX as i64))])
                 .default("the time")
-                .support(NoEffect("it is for ${_RANDOM} only")),
+                .support(Done),
             keyword("default_interface", "interface of addresses and routes without one")
                 .takes(INTERFACE).missing_is_reported()
                 .default("eth0"),

@@ -349,7 +349,8 @@ pub(super) static SECTIONS: &[Section] = &[
                     "readable, match, wildcard_match or brace_match, perhaps with + or -",
                 ),
             )])
-            .default("none; all without a word"),
+            .default("none; all without a word")
+            .support(Done),
             keyword("iproute_usr_dir", "directory of rt_tables and the like")
                 .takes(PATH)
                 .since(NEWER),

@@ -104,7 +104,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "Other files",
         inside: &[Block::Root],
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword(
                 "include",

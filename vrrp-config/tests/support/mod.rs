@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of them")]
 #![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
+pub mod language;
+
 use vrrp_config::{self as config, Config, Instance, Loaded};
 
 /// A complete instance with more lines in it.

@@ -1,0 +1,138 @@
+//! What a configuration can see of the machine that it is read on: other files, the environment.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Component, Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use glob::{MatchOptions, Pattern};
+
+use super::MAX_SIZE;
+
+/// As `glob(3)` without flags: `*` crosses no `/` and finds no hidden files.
+const OPTIONS: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
+/// The files and variables that a configuration may refer to.
+pub trait Host {
+    /// Contents of a regular file, up to one byte more than a configuration may have. Errors are those
+    /// of the file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Files that match a pattern, in the order of their names.
+    fn matches(&self, pattern: &Pattern) -> Vec<PathBuf>;
+
+    /// The one name that a file or directory has whatever way led to it.
+    fn identity(&self, path: &Path) -> PathBuf;
+
+    /// A variable of the environment.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// Where random numbers begin.
+    fn seed(&self) -> u64;
+}
+
+/// The machine itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Disk;
+
+impl Disk {
+    /// First part of the name of this host, the default of the config id as `keepalived -i` has it.
+    pub fn name() -> String {
+        let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        name.trim().split('.').next().unwrap_or("").to_owned()
+    }
+
+    /// The file that the command line names; it may be a pipe.
+    pub(super) fn read_any(path: &Path) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MAX_SIZE as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl Host for Disk {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let kind = fs::metadata(path)?;
+        if kind.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory));
+        }
+        if !kind.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        Self::read_any(path)
+    }
+
+    fn matches(&self, pattern: &Pattern) -> Vec<PathBuf> {
+        let found = glob::glob_with(pattern.as_str(), OPTIONS);
+        found.into_iter().flatten().filter_map(Result::ok).collect()
+    }
+
+    fn identity(&self, path: &Path) -> PathBuf {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        env::var(name).ok()
+    }
+
+    fn seed(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::from(since.subsec_nanos()) ^ since.as_secs().rotate_left(32)
+    }
+}
+
+/// Files in memory, for tests: no machine at all. Random numbers are the same each time.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Contents by path, without `.` and `..`.
+    pub files: BTreeMap<PathBuf, Vec<u8>>,
+    /// The environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Host for Memory {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let path = self.identity(path);
+        match self.files.get(&path) {
+            Some(bytes) => Ok(bytes.clone()),
+            None if self.files.keys().any(|file| file.starts_with(&path)) => {
+                Err(io::Error::from(io::ErrorKind::IsADirectory))
+            }
+            None => Err(io::Error::from(io::ErrorKind::NotFound)),
+        }
+    }
+
+    fn matches(&self, pattern: &Pattern) -> Vec<PathBuf> {
+        let paths = self.files.keys();
+        paths.filter(|path| pattern.matches_path_with(path, OPTIONS)).cloned().collect()
+    }
+
+    fn identity(&self, path: &Path) -> PathBuf {
+        let mut plain = PathBuf::new();
+        for component in path.components() {
+            match component {
+                Component::CurDir => {}
+                Component::ParentDir => drop(plain.pop()),
+                other => plain.push(other),
+            }
+        }
+        plain
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.environment.get(name).cloned()
+    }
+
+    fn seed(&self) -> u64 {
+        1
+    }
+}
