@@ -13,6 +13,7 @@ mod memory;
 mod neighbours;
 mod plan;
 mod refusals;
+mod rings;
 mod service;
 mod supervisor;
 mod vigil;
@@ -20,7 +21,6 @@ mod virtual_macs;
 
 use std::{
     net::IpAddr,
-    os::fd::AsFd,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -46,6 +46,7 @@ use self::{
     journal::Estate,
     plan::{Plan, slot_of},
     refusals::{Matter, Refusals},
+    rings::{Log, Rings, next_record},
     service::Request,
     vigil::Ward,
     virtual_macs::VirtualMacs,
@@ -54,11 +55,10 @@ use crate::{
     announce::{self, Announcer},
     api::{self, What},
     config::{Config, Garp},
-    datapath::{self, Adverts, Datapath, Doorbells, Mode, Rejects, Slots},
+    datapath::{self, Adverts, Datapath, Mode, Rejects, Slots},
     election,
     host::{self, Host, Link, RuntimeDir},
     pulse::{self, Command, Report},
-    sys::readiness::Readiness,
 };
 
 /// Why the daemon cannot start, or had to end.
@@ -551,52 +551,5 @@ async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// The rings of the kernel program.
-#[derive(Default)]
-struct Rings {
-    doorbells: Option<Doorbells>,
-    rejects: Option<Log<Rejects>>,
-    adverts: Option<Log<Adverts>>,
-}
-
-impl Rings {
-    fn of(datapath: &mut Datapath) -> Self {
-        Self {
-            doorbells: datapath.doorbells().inspect_err(|error| warn!("{error}")).ok(),
-            rejects: (datapath.rejects().and_then(Log::new))
-                .inspect_err(|error| warn!("rejected adverts cannot be logged: {error}"))
-                .ok(),
-            adverts: (datapath.adverts().and_then(Log::new))
-                .inspect_err(|error| warn!("adverts cannot be followed: {error}"))
-                .ok(),
-        }
-    }
-}
-
-/// A ring with records for people, and when to look at it.
-struct Log<R> {
-    ring: R,
-    readiness: Readiness,
-}
-
-impl<R: AsFd> Log<R> {
-    fn new(ring: R) -> Result<Self, datapath::Error> {
-        Ok(Self { readiness: Readiness::of(&ring)?, ring })
-    }
-}
-
-/// The next record of a ring; never, where there is none.
-async fn next_record<R: Iterator>(log: Option<&mut Log<R>>) -> R::Item {
-    let Some(log) = log else { return std::future::pending().await };
-    loop {
-        if let Some(record) = log.ring.next() {
-            return record;
-        }
-        if log.readiness.wait().await.is_err() {
-            return std::future::pending().await;
-        }
     }
 }
