@@ -487,3 +487,22 @@ fn a_worker_goes_on_without_its_supervisor() {
     pair.master.xvrrp(&["stop"]).unwrap();
     expect_untouched(pair.node(), &pair.before, &objects);
 }
+
+/// Issue 4: a daemon that is told to end while its pulse hangs ends all the same, is not started again,
+/// leaves nothing behind, and says that it went badly: its exit status and whoever told it do.
+#[test]
+fn a_pulse_that_hangs_does_not_undo_the_end() {
+    for command in ["stop", "handover"] {
+        let mut pair = Pair::start(Launch::Nsenter, Duration::from_millis(300));
+        let objects = BpfObjects::held_in(pair.node()).unwrap();
+        let hung = rig::Hung::stop(pair.master.pulse_thread().unwrap()).unwrap();
+        let told = pair.master.xvrrp(&[command]).unwrap_err();
+        assert!(format!("{told:#}").contains("not in good order"), "{told:#}");
+        drop(hung);
+        let status = pair.master.process().wait_exit(SETTLING).unwrap();
+        assert_eq!(status.code(), Some(1), "{command}");
+        let log = pair.master.log();
+        assert!(!log.iter().any(|line| line.contains("starting it again")), "{log:?}");
+        expect_untouched(pair.node(), &pair.before, &objects);
+    }
+}

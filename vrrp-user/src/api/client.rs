@@ -56,8 +56,8 @@ pub enum ClientError {
         /// The kernel's answer.
         errno: Errno,
     },
-    /// The daemon says that it cannot do this; it may be of another version.
-    #[error("the daemon refuses: {0}")]
+    /// The daemon says that it cannot do this, such as one of another version, or has done it badly.
+    #[error("the daemon says: {0}")]
     Refused(String),
     /// The daemon's answer makes no sense to us; it may be of another version.
     #[error("the daemon's answer cannot be understood: {0}")]

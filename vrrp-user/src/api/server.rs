@@ -42,12 +42,14 @@ pub trait Daemon: Send + Sync + 'static {
     fn events(&self, adverts: bool) -> impl Future<Output = Option<Following>> + Send;
 
     /// Ends the daemon's work in good order. Ready when that is done: lease closed, priority 0
-    /// sent, addresses removed. May be called more than once.
-    fn stop(&self) -> impl Future<Output = ()> + Send;
+    /// sent, addresses removed; `false` when it could not be done in good order. May be called more than
+    /// once.
+    fn stop(&self) -> impl Future<Output = bool> + Send;
 
     /// Ends the daemon without a word to the others: addresses and leases stay for the next one.
-    /// Ready when that is done. May be called more than once.
-    fn hand_over(&self) -> impl Future<Output = ()> + Send;
+    /// Ready when that is done; `false` when nothing is left for the next one. May be called more than
+    /// once.
+    fn hand_over(&self) -> impl Future<Output = bool> + Send;
 }
 
 /// The listening socket; its file is removed when the value is dropped.
@@ -141,14 +143,8 @@ async fn serve(stream: UnixStream, daemon: Arc<impl Daemon>, mut closed: watch::
                     return;
                 }
                 Ok(Request::Status) => (Answer::Status(daemon.status().await), false),
-                Ok(Request::Stop) => {
-                    daemon.stop().await;
-                    (Answer::Stopped {}, true)
-                }
-                Ok(Request::Handover) => {
-                    daemon.hand_over().await;
-                    (Answer::Stopped {}, true)
-                }
+                Ok(Request::Stop) => (ended(daemon.stop().await), true),
+                Ok(Request::Handover) => (ended(daemon.hand_over().await), true),
                 Err(error) => (Answer::Error(format!("not a request: {error}")), false),
             },
             Ok(Ok(Line::TooLong)) => {
@@ -162,6 +158,14 @@ async fn serve(stream: UnixStream, daemon: Arc<impl Daemon>, mut closed: watch::
             Ok(Ok(())) if !last => {}
             _ => return,
         }
+    }
+}
+
+fn ended(well: bool) -> Answer {
+    if well {
+        Answer::Stopped {}
+    } else {
+        Answer::Error("it has ended, but not in good order: see its log".to_owned())
     }
 }
 

@@ -1,4 +1,8 @@
-use std::{future::pending, os::unix::net::UnixListener as StdListener};
+use std::{
+    future::pending,
+    os::unix::net::UnixListener as StdListener,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use tokio::{
     net::UnixStream,
@@ -20,6 +24,7 @@ const BACKLOG: usize = 16;
 struct Fake {
     stopping: Notify,
     finish: Notify,
+    ends_well: AtomicBool,
     events: broadcast::Sender<Arc<Event>>,
     adverts: broadcast::Sender<Arc<Event>>,
 }
@@ -27,7 +32,8 @@ struct Fake {
 impl Default for Fake {
     fn default() -> Self {
         let [events, adverts] = [0; 2].map(|_| broadcast::Sender::new(BACKLOG));
-        Self { stopping: Notify::new(), finish: Notify::new(), events, adverts }
+        let ends_well = AtomicBool::new(true);
+        Self { stopping: Notify::new(), finish: Notify::new(), ends_well, events, adverts }
     }
 }
 
@@ -41,13 +47,14 @@ impl Daemon for Arc<Fake> {
         Some(Following { states: vec![event("state")], events: sender.subscribe() })
     }
 
-    async fn stop(&self) {
+    async fn stop(&self) -> bool {
         self.stopping.notify_one();
         self.finish.notified().await;
+        self.ends_well.load(Relaxed)
     }
 
-    async fn hand_over(&self) {
-        self.stop().await;
+    async fn hand_over(&self) -> bool {
+        self.stop().await
     }
 }
 
@@ -167,6 +174,18 @@ async fn stop_answers_when_done() {
     // Idle clients were not waited for.
     assert_eq!(idle.read_line(&mut String::new()).await.unwrap(), 0);
     assert!(!running.socket().exists());
+}
+
+/// `xvrrp stop`, `xvrrp handover`: whoever asked is told when it did not go well.
+#[tokio::test]
+async fn an_end_that_is_not_in_order() {
+    let running = Running::start("api-bad-end");
+    running.fake.ends_well.store(false, Relaxed);
+    for command in [api::stop, api::hand_over] {
+        running.fake.finish.notify_one();
+        let told = running.client(command).await.unwrap();
+        assert!(matches!(told, Err(ClientError::Refused(_))), "{told:?}");
+    }
 }
 
 /// `xvrrp stop`: a stop that never ends does not keep the daemon from exiting.

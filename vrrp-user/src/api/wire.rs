@@ -36,7 +36,7 @@ pub(super) enum Answer {
     Event(Event),
     /// To `Stop` and `Handover`, when all is done. The last answer on a connection.
     Stopped {},
-    /// The request was not understood.
+    /// The request was not understood, or not carried out as it should have been.
     Error(String),
 }
 

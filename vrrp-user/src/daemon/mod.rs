@@ -84,6 +84,9 @@ pub enum Error {
     /// The pulse thread has ended without being told. A bug of ours.
     #[error("the pulse thread has died; the addresses have been removed")]
     PulseDied,
+    /// The pulse thread was told to end, and hangs or has died over it. A bug of ours.
+    #[error("the pulse thread did not end as it was told to; the addresses have been removed")]
+    EndedBadly,
     /// The kernel tells no more of links and addresses.
     #[error("the netlink socket failed; the addresses have been removed")]
     Deaf,
@@ -182,10 +185,10 @@ struct Daemon {
 enum End {
     /// A signal.
     Signal(&'static str),
-    /// A client, who waits for it to be over.
-    Request(oneshot::Sender<()>),
-    /// A client, who waits for it to be over, and wants everything left as it is.
-    Handover(oneshot::Sender<()>),
+    /// A client, who waits for it to be over, and is told whether it ended well.
+    Request(oneshot::Sender<bool>),
+    /// The same for a client who wants everything left as it is.
+    Handover(oneshot::Sender<bool>),
     /// Something without which there is no going on.
     Failure(Error),
 }
@@ -482,11 +485,14 @@ impl Daemon {
         }
     }
 
-    /// Carries out all reports until the pulse has ended.
-    async fn hear_out(&mut self) {
-        while let Some(report) = self.reports.recv().await {
-            self.carry_out(report).await;
-        }
+    /// Carries out all reports until the pulse, which was told to, has ended. `false` if it does not.
+    async fn hear_out(&mut self) -> bool {
+        let all = async {
+            while let Some(report) = self.reports.recv().await {
+                self.carry_out(report).await;
+            }
+        };
+        tokio::time::timeout(FAREWELL, all).await.is_ok()
     }
 
     fn status(&self) -> Vec<api::RouterStatus> {
@@ -512,37 +518,48 @@ impl Daemon {
         }
         self.stopping = true;
         // The pulse resigns for all routers and closes its end of the queue.
-        let asked = self.pulse.send(Command::Stop);
-        let in_time = asked && tokio::time::timeout(FAREWELL, self.hear_out()).await.is_ok();
+        let in_time = self.pulse.send(Command::Stop) && self.hear_out().await;
         self.log_more_rejects(Instant::now() + refusals::WINDOW);
-        self.addresses.remove_all().await;
-        self.virtual_macs.remove_all().await;
+        self.clear().await;
         let ended_well = in_time && self.pulse.join();
-        self.devices.detach_all();
         info!("stopped");
         match end {
             End::Failure(error) => return Err(error),
             End::Request(done) | End::Handover(done) => {
                 // Whoever asked may have gone.
-                let _ = done.send(());
+                let _ = done.send(ended_well);
             }
             End::Signal(_) => {}
         }
-        if ended_well { Ok(()) } else { Err(Error::PulseDied) }
+        if ended_well { Ok(()) } else { Err(Error::EndedBadly) }
     }
 
     /// Ends without a word: what the kernel program keeps a lease of goes on until that lapses. All
     /// others resign, since nobody would notice that they have no daemon any more.
-    async fn hand_over(mut self, done: oneshot::Sender<()>) -> Result<(), Error> {
+    async fn hand_over(mut self, done: oneshot::Sender<bool>) -> Result<(), Error> {
         info!("asked to hand over: leaving everything to the next daemon");
         self.stopping = true;
         let commands = self.devices.without_program().map(|router| Command::Fault { router });
         let asked = commands.chain([Command::Abandon]).all(|command| self.pulse.send(command));
-        let in_time = asked && tokio::time::timeout(FAREWELL, self.hear_out()).await.is_ok();
-        info!("handed over");
+        let in_time = asked && self.hear_out().await;
+        if !in_time {
+            // Who did not resign may have addresses that no lease is kept of.
+            self.clear().await;
+        }
+        let ended_well = in_time && self.pulse.join();
+        if ended_well {
+            info!("handed over");
+        }
         // Whoever asked may have gone.
-        let _ = done.send(());
-        if in_time && self.pulse.join() { Ok(()) } else { Err(Error::PulseDied) }
+        let _ = done.send(ended_well);
+        if ended_well { Ok(()) } else { Err(Error::EndedBadly) }
+    }
+
+    /// Removes all that is on the host because of us.
+    async fn clear(&mut self) {
+        self.addresses.remove_all().await;
+        self.virtual_macs.remove_all().await;
+        self.devices.detach_all();
     }
 }
 

@@ -18,12 +18,13 @@ use crate::{
     pulse::{self, Lateness},
 };
 
-/// A client's request on its way to the daemon's loop.
+/// A client's request on its way to the daemon's loop. The last two are answered with whether it ended
+/// well.
 pub(super) enum Request {
     Status(oneshot::Sender<Vec<RouterStatus>>),
     Events { adverts: bool, answer: oneshot::Sender<Following> },
-    Stop(oneshot::Sender<()>),
-    Handover(oneshot::Sender<()>),
+    Stop(oneshot::Sender<bool>),
+    Handover(oneshot::Sender<bool>),
 }
 
 /// The socket's way to the daemon's loop.
@@ -32,6 +33,12 @@ pub(super) struct Handle(mpsc::Sender<Request>);
 impl Handle {
     pub(super) fn new(requests: mpsc::Sender<Request>) -> Self {
         Self(requests)
+    }
+
+    async fn end(&self, request: fn(oneshot::Sender<bool>) -> Request) -> bool {
+        let (done, wait) = oneshot::channel();
+        // An error means that another request ended the daemon first.
+        self.0.send(request(done)).await.is_err() || wait.await.unwrap_or(true)
     }
 }
 
@@ -49,20 +56,12 @@ impl api::Daemon for Handle {
         wait.await.ok()
     }
 
-    async fn stop(&self) {
-        let (done, wait) = oneshot::channel();
-        if self.0.send(Request::Stop(done)).await.is_ok() {
-            // An error means that another request stopped the daemon first.
-            let _ = wait.await;
-        }
+    async fn stop(&self) -> bool {
+        self.end(Request::Stop).await
     }
 
-    async fn hand_over(&self) {
-        let (done, wait) = oneshot::channel();
-        if self.0.send(Request::Handover(done)).await.is_ok() {
-            // As above.
-            let _ = wait.await;
-        }
+    async fn hand_over(&self) -> bool {
+        self.end(Request::Handover).await
     }
 }
 
