@@ -506,3 +506,26 @@ fn a_pulse_that_hangs_does_not_undo_the_end() {
         expect_untouched(pair.node(), &pair.before, &objects);
     }
 }
+
+/// Issue 4, keyword `vrrp_startup_delay`: a daemon that finds a lease, which ends before the daemon can go
+/// on with it, does not keep the addresses while it waits.
+#[test]
+fn a_lease_that_ends_during_the_start_is_given_up() {
+    let mut pair = Pair::start(Launch::Nsenter, Duration::from_millis(500));
+    let is_there = |pair: &Pair| pair.node().addresses().unwrap().contains(&IpAddr::from(VIP));
+    let delayed = format!("global_defs {{\nvrrp_startup_delay 60\n}}\n{}", pair.config);
+    pair.master.process().kill().unwrap();
+    pair.master = Router::start(pair.lab.node(0), Daemon::Xvrrp, &delayed).unwrap();
+    pair.master.wait_for_line("leases of the last daemon still hold", SETTLING).unwrap();
+    let worker = pair.master.worker().unwrap();
+    kill_process(worker, Signal::STOP).unwrap();
+    assert!(is_there(&pair), "nobody has removed it yet");
+    pair.backup
+        .wait_for_state(pair.backup.started(), Config::INSTANCE, "MASTER", SETTLING)
+        .unwrap();
+    kill_process(worker, Signal::CONT).unwrap();
+    wait_until("the removal of the address", SETTLING, || Ok(!is_there(&pair))).unwrap();
+    let log = pair.master.log();
+    assert!(!log.iter().any(|line| line.contains(RESUMED)), "it went on before it was stopped");
+    pair.stop();
+}

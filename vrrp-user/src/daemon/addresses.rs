@@ -112,6 +112,12 @@ impl Addresses {
         self.macvlans = macvlans;
     }
 
+    /// What the last daemon left of a router that does not go on as Active is not to be there:
+    /// [`Self::follow`] removes it.
+    pub(super) fn give_up(&mut self, router: RouterId) {
+        self.wanted[router] = false;
+    }
+
     /// Takes in the interfaces as they are now, and adds again what has gone from them without us,
     /// for the routers that `may` have it. `has_program` tells which interfaces have the kernel
     /// program. `false` if something is due again later.

@@ -56,7 +56,7 @@ use crate::{
     api::{self, What},
     config::{Config, Garp},
     datapath::{self, Adverts, Datapath, Mode, Rejects, Slots},
-    election,
+    election::{self, State},
     host::{self, Host, Link, RuntimeDir},
     pulse::{self, Command, Report},
 };
@@ -378,6 +378,13 @@ impl Daemon {
         for (router, source) in self.devices.take_moved() {
             let once = Garp { repeat: 1, delay: Duration::ZERO, ..Garp::default() };
             self.announcer.start(announce::RouterId(router), vec![source], once).await;
+        }
+        let board = self.pulse.board();
+        for router in 0..self.plan.routers.len() {
+            // Nobody says that a lease has ended before its router was told anything.
+            if board.state(router) == State::Initialize && !is_heir(router) {
+                self.addresses.give_up(router);
+            }
         }
         let devices = &self.devices;
         self.addresses.live_on(self.virtual_macs.macvlans());
