@@ -162,3 +162,33 @@ fn adverts_that_are_not_absorbed() {
         assert_eq!(transitions, 2, "{:?}", bench.router.log());
     }
 }
+
+/// Issue 4, keyword `xdp_absorb`: off, a Backup hears its master although somebody takes the kernel
+/// program off the interface, and each advert once.
+#[test]
+fn adverts_without_the_program() {
+    const BEFORE: u64 = 4;
+    const AFTER: u64 = 12;
+    let subject = Subject { extra: "xdp_mode generic", ..Subject::new(1) };
+    let config = format!("global_defs {{\n xdp_absorb off\n}}\n{subject}");
+    let bench = Bench::start(Bench::lab(false).unwrap(), &config).unwrap();
+    bench.wait_for_state(&subject, bench.router.started(), "BACKUP").unwrap();
+    let hear = |count: u64| {
+        for _ in 0..count {
+            bench.send(&subject.peer().frame()).unwrap();
+            thread::sleep(subject.interval / 2);
+        }
+        let row = bench.router.status().unwrap().remove(0);
+        (row.state, row.counters["adverts_received"])
+    };
+    assert_eq!(hear(BEFORE), ("BACKUP".to_owned(), BEFORE));
+    let off = ["ip", "link", "set", "dev", rig::Node::INTERFACE, "xdpgeneric", "off"];
+    bench.node().run(&off).unwrap();
+    let (state, count) = hear(AFTER);
+    assert_eq!(state, "BACKUP");
+    // The first may be taken for one that the program has dealt with.
+    let all = BEFORE + AFTER;
+    assert!((all - 1..=all).contains(&count), "{count} of {all}");
+    let masters = bench.router.log().iter().filter(|line| line.contains("MASTER STATE")).count();
+    assert_eq!(masters, 0, "{:?}", bench.router.log());
+}

@@ -55,8 +55,8 @@ struct Device {
     ifindex: u32,
     mac: Mac,
     attachment: Attachment,
-    /// The program deals with the adverts of all virtual routers here and passes them on: what the
-    /// port brings of them has been heard.
+    /// The program passes on the adverts that it has dealt with: what the port brings may have been
+    /// heard.
     is_heard: bool,
     port: Option<Arc<Port>>,
     /// Where the port listens besides.
@@ -400,12 +400,13 @@ impl Devices {
         if known == Some((link.index, mac)) {
             return;
         }
-        let (attachment, is_complete) = match known {
+        let attachment = match known {
             Some((ifindex, _)) if ifindex == link.index => {
                 let attachment = self.attachment(interface);
-                let is_complete =
-                    attachment.mode != Mode::None && self.fill_tables(interface, link.index, mac);
-                (attachment, is_complete)
+                if attachment.mode != Mode::None {
+                    self.fill_tables(interface, link.index, mac);
+                }
+                attachment
             }
             Some((ifindex, _)) => {
                 self.let_go(interface, ifindex);
@@ -413,7 +414,7 @@ impl Devices {
             }
             None => self.attach(link, mac),
         };
-        let is_heard = is_complete && self.plan.pass_on();
+        let is_heard = attachment.mode != Mode::None && self.plan.pass_on();
         let (port, ears, since) = (None, Vec::new(), None);
         let device = Device { ifindex: link.index, mac, attachment, is_heard, port, ears, since };
         let former = self.present.insert(interface.to_owned(), device);
@@ -441,8 +442,8 @@ impl Devices {
     }
 
     /// Fills the tables first: the program may take the place of the last daemon's, and is to know
-    /// all from its first frame on. `false` if the adverts of some virtual router go past it.
-    fn attach(&mut self, link: &Link, mac: Mac) -> (Attachment, bool) {
+    /// all from its first frame on.
+    fn attach(&mut self, link: &Link, mac: Mac) -> Attachment {
         let wanted = self.plan.mode_on(&link.name);
         let (modes, reason) = choose(
             wanted,
@@ -450,7 +451,9 @@ impl Devices {
             sys::ethtool::strips_vlan_tags(&link.name),
             self.plan.has_virtual_mac_on(&link.name),
         );
-        let is_complete = *modes != [Mode::None] && self.fill_tables(&link.name, link.index, mac);
+        if *modes != [Mode::None] {
+            self.fill_tables(&link.name, link.index, mac);
+        }
         let attachment = match (&mut self.datapath, modes) {
             (_, [Mode::None]) => Attachment { mode: Mode::None, reason: reason.to_owned() },
             (None, _) => Attachment {
@@ -475,8 +478,7 @@ impl Devices {
         } else if self.plan.interfaces_with_addresses().contains(link.name.as_str()) {
             self.attach_egress(link);
         }
-        let is_complete = is_complete && attachment.mode != Mode::None;
-        (attachment, is_complete)
+        attachment
     }
 
     fn attach_egress(&mut self, link: &Link) {
@@ -493,11 +495,9 @@ impl Devices {
         }
     }
 
-    /// Only devices with the program have entries: where nothing is attached, nothing looks. `false`
-    /// if the adverts of some virtual router go past the program.
-    fn fill_tables(&mut self, interface: &str, ifindex: u32, mac: Mac) -> bool {
-        let Some(datapath) = &mut self.datapath else { return false };
-        let mut is_complete = true;
+    /// Only devices with the program have entries: where nothing is attached, nothing looks.
+    fn fill_tables(&mut self, interface: &str, ifindex: u32, mac: Mac) {
+        let Some(datapath) = &mut self.datapath else { return };
         for (router, instance) in self.plan.routers_on(interface) {
             if let Err(error) = datapath.add_router(
                 ifindex,
@@ -507,7 +507,6 @@ impl Devices {
                 slot_of(router),
             ) {
                 warn!("({}) adverts go past the kernel program: {error}", instance.name);
-                is_complete = false;
             }
         }
         for (router, instance, virtual_mac) in self.plan.with_virtual_mac() {
@@ -525,7 +524,6 @@ impl Devices {
                 warn!("{address}: the kernel answers for it, not the program: {error}");
             }
         }
-        is_complete
     }
 
     /// Undoes [`Self::attach`].

@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release, SeqCst};
 use std::sync::atomic::fence;
+use std::time::Duration;
 
 use vrrp_common::{
     Addr,
@@ -16,6 +17,10 @@ use crate::{election::Instant, sys::memory::SlotMemory};
 
 /// How often news are read that somebody writes at the same time: each write takes nanoseconds.
 const READS: usize = 64;
+
+/// How long at most what the program passes on is on its way to a raw socket. Right after the program
+/// has gone one advert may be taken for what it dealt with; the next is not.
+const PASSING: Duration = Duration::from_millis(1);
 
 /// All slots. Where there is no kernel program they are memory without it, and everything that is
 /// written about them holds with nobody on the other side.
@@ -156,6 +161,21 @@ impl Slot<'_> {
     /// Stamps a repetition that a raw socket received.
     pub fn stamp(&self, at: Instant) {
         self.0.last_seen.store(at.as_nanos(), Release);
+    }
+
+    /// True when the program has dealt with an advert with this digest that came in `since` then, or
+    /// nothing comes of it in any case. `own` is the last [`Self::stamp`], which is not the program's.
+    pub fn has_taken(&self, digest: u64, since: Instant, own: Instant) -> bool {
+        let (expected, ignored) = self.expected();
+        let is_new = |at: Instant| at + PASSING >= since;
+        let seen = self.last_seen();
+        let is_told = |kind: Kind| {
+            let news = self.news(kind);
+            news.heard.digest == digest && is_new(news.at)
+        };
+        digest == ignored
+            || digest == expected && seen != own && is_new(seen)
+            || Kind::ALL.into_iter().any(is_told)
     }
 
     /// Says which advert is no news, and which loses without effect: digests, 0 for none. What is
@@ -315,6 +335,29 @@ pub(crate) mod testing {
         assert_eq!(slot.news(kind), News { at: second(1), heard: heard(200) });
         slots.get(0).0.news[kind as usize].advert.store(heard(201).to_word(), Release);
         assert_eq!(slot.news(kind), News::default());
+    }
+
+    /// Keyword `xdp_absorb`: what the program passes on is known from what it leaves in the slot; what
+    /// a raw socket has stamped, or the program before that, is not its doing.
+    #[test]
+    fn taken_by_the_program() {
+        let slots = Slots::own(1).unwrap();
+        let slot = slots.get(0);
+        slot.expect(heard(200).digest, heard(50).digest);
+        let taken = |priority: u8, own| slot.has_taken(heard(priority).digest, second(9), own);
+        let none = Instant::default();
+        assert_eq!([200, 201, 50].map(|priority| taken(priority, none)), [false, false, true]);
+        for (at, expected) in [(8, false), (9, true)] {
+            for priority in [200, 201] {
+                slot.receive(&heard(priority), second(at));
+                assert_eq!(taken(priority, none), expected, "{priority} at {at}");
+            }
+        }
+        assert!(!taken(202, none));
+        slot.stamp(second(10));
+        assert!(!taken(200, second(10)));
+        slot.receive(&heard(200), second(11));
+        assert!(taken(200, second(10)));
     }
 
     /// Rule 1 of the design: an advert of ours does not open what the program has closed.

@@ -130,7 +130,7 @@ pub struct Port {
     /// TTL or hop limit of adverts that the configuration says nothing of.
     hop_limit: u8,
     carrier: AtomicBool,
-    /// The kernel program hears the adverts that come in here, and passes them on.
+    /// The kernel program hears adverts that come in here, and passes them on.
     is_heard: bool,
     sender: Socket,
     /// A raw socket for each family that is spoken here, one for IPv4 behind authentication headers,
@@ -197,8 +197,8 @@ impl Port {
         Self { ifindex, mac, hop_limit, carrier, is_heard: false, sender, receivers }
     }
 
-    /// Says whether the kernel program hears the adverts that come in here and passes them on, so
-    /// that they are not to be heard a second time; those apart that only user space can judge.
+    /// Says whether the kernel program hears adverts that come in here and passes them on, so that
+    /// those that it has dealt with are not to be heard a second time.
     #[must_use]
     pub fn heard_elsewhere(self, is_heard: bool) -> Self {
         Self { is_heard, ..self }

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     auth::{Judged, ah},
+    election::Instant,
     sys,
 };
 
@@ -41,10 +42,12 @@ pub(super) struct Sender {
     pub(super) hop_limit: u8,
 }
 
-/// Reads what waits at a raw socket of `port` and lets the virtual routers there hear it.
+/// Reads what waits at a raw socket of `port`, where nothing waited at `since`, and lets the virtual
+/// routers there hear it.
 pub(super) fn drain(
     (family, socket): (Family, &Socket),
     port: &Arc<Port>,
+    since: Instant,
     roster: &mut Roster,
     outlet: &Outlet<'_>,
 ) {
@@ -52,7 +55,7 @@ pub(super) fn drain(
     for _ in 0..BATCH {
         // An error other than "nothing there" is the device's; its link event tells the daemon.
         let Ok(length) = read(family, socket, &mut buffer) else { return };
-        hear(family, &buffer[..length], port, roster, outlet);
+        hear(family, &buffer[..length], port, since, roster, outlet);
     }
 }
 
@@ -98,7 +101,14 @@ fn open(family: Family, packet: &[u8]) -> Option<(Sender, IpAddr, u8)> {
     }
 }
 
-fn hear(family: Family, packet: &[u8], port: &Arc<Port>, roster: &mut Roster, outlet: &Outlet<'_>) {
+fn hear(
+    family: Family,
+    packet: &[u8],
+    port: &Arc<Port>,
+    since: Instant,
+    roster: &mut Roster,
+    outlet: &Outlet<'_>,
+) {
     // What names no virtual router is nobody's to count here; with a kernel program it has been.
     let Some((sender, destination, vrid)) = open(family, packet) else { return };
     let ours = |router: &&Router| {
@@ -112,16 +122,21 @@ fn hear(family: Family, packet: &[u8], port: &Arc<Port>, roster: &mut Roster, ou
     let of_another = |router: &&Router| !router.has_peer(sender.address);
     let candidates = roster.with_vrid(family, vrid).filter(ours);
     let Some(router) = candidates.min_by_key(of_another).map(Router::id) else { return };
-    roster.visit(router, |router| {
-        if !(port.is_heard && router.is_heard_by_program()) {
-            take(router, packet, sender, outlet);
-        }
-    });
+    let known_since = port.is_heard.then_some(since);
+    roster.visit(router, |router| take(router, packet, sender, known_since, outlet));
 }
 
-/// Lets a router have a packet that is for it.
-fn take(router: &mut Router, packet: &[u8], sender: Sender, outlet: &Outlet<'_>) {
+/// Lets a router have a packet that is for it, unless it is known from the kernel program, which may
+/// have passed it on since `known_since`.
+fn take(
+    router: &mut Router,
+    packet: &[u8],
+    sender: Sender,
+    known_since: Option<Instant>,
+    outlet: &Outlet<'_>,
+) {
     match router.judge(packet, sender) {
+        Ok(Judged { heard, .. }) if known_since.is_some_and(|at| router.knows(&heard, at)) => {}
         Ok(Judged { heard, tolerated }) => {
             if let Some(reject) = tolerated {
                 router.tolerate(reject, sender.address, now(), outlet);

@@ -49,6 +49,8 @@ pub(super) struct Router {
     /// Stamps of the news that were handled, by kind, and of the last repetition.
     handled: [Instant; Kind::COUNT],
     repeated: Instant,
+    /// The last repetition that a raw socket received.
+    stamped: Instant,
     doorbells: Doorbells,
     /// When a refused advert was last reported, by reason.
     refused: [Instant; Reject::COUNT],
@@ -88,6 +90,7 @@ impl Router {
             paid_until: None,
             handled: [Instant::default(); Kind::COUNT],
             repeated: Instant::default(),
+            stamped: Instant::default(),
             doorbells: Doorbells::new(),
             refused: [Instant::default(); Reject::COUNT],
             wondered: [Instant::default(); Oddity::COUNT],
@@ -246,11 +249,18 @@ impl Router {
         });
     }
 
+    /// True when the kernel program has dealt with an advert that passed the ladder and has come to a
+    /// raw socket since then.
+    pub(super) fn knows(&self, heard: &Heard, since: Instant) -> bool {
+        self.slot().has_taken(heard.digest, since, self.stamped)
+    }
+
     /// An advert that a raw socket received passed the ladder. Returns what became of it.
     pub(super) fn hear(&mut self, heard: &Heard, at: Instant, outlet: &Outlet<'_>) -> Fate {
         let (expected, ignored) = self.slot().expected();
         if heard.digest == expected {
             self.slot().stamp(at);
+            self.stamped = at;
             Fate::Absorbed
         } else if heard.digest == ignored {
             Fate::Ignored

@@ -137,6 +137,8 @@ struct Pulse {
     epoll: OwnedFd,
     timer: OwnedFd,
     armed: Option<Instant>,
+    /// Before this nothing waited at the sockets that has not been read.
+    looked: Instant,
 }
 
 impl Pulse {
@@ -171,6 +173,7 @@ impl Pulse {
             epoll,
             timer,
             armed: None,
+            looked: now(),
         })
     }
 
@@ -189,6 +192,7 @@ impl Pulse {
             for event in &ready {
                 self.take(event.data.u64());
             }
+            self.looked = now;
             if self.take_commands() == Flow::Stop {
                 return;
             }
@@ -229,7 +233,8 @@ impl Pulse {
                 let Some(Some(port)) = self.ports.get(place) else { return };
                 let Some((family, socket)) = port.receivers.get(index) else { return };
                 let outlet = Outlet { board: &self.board, reports: &self.reports };
-                receive::drain((*family, socket), port, &mut self.roster, &outlet);
+                let since = self.looked;
+                receive::drain((*family, socket), port, since, &mut self.roster, &outlet);
             }
         }
     }
