@@ -380,9 +380,8 @@ impl Addresses {
             self.held[router].retain(|owned| !not_ours.contains(owned));
             self.mark(router, Presence::Installed);
         }
-        if not_ours.is_empty() {
-            return;
-        }
+        // The lease may have lapsed, and the supervisor looked, before they were there.
+        self.ward.repeat();
         self.guard();
         if let Err(reason) = self.journal.forget(&not_ours) {
             warn!("{reason}");

@@ -66,13 +66,15 @@ pub(super) struct Ward {
     line: Option<UnixStream>,
     slots: Arc<Slots>,
     told: Option<Wards>,
+    /// What was told is to be told again.
+    again: bool,
 }
 
 impl Ward {
     /// Takes the line over. From then on standard output is empty.
     pub(super) fn inherit(slots: &Arc<Slots>) -> Result<Self, Error> {
         let line = take_stdout().map_err(Error::setup("the line to the supervisor"))?;
-        Ok(Self { line: Some(line), slots: Arc::clone(slots), told: None })
+        Ok(Self { line: Some(line), slots: Arc::clone(slots), told: None, again: false })
     }
 
     /// The slots with the leases.
@@ -80,10 +82,17 @@ impl Ward {
         &self.slots
     }
 
+    /// Has the next [`Self::tell`] say what it says even if that is known: the supervisor forgets
+    /// addresses that it removes, and those that have been added since may have come after that.
+    pub(super) fn repeat(&mut self) {
+        self.again = true;
+    }
+
     /// Tells which addresses the supervisor is to watch from now on; before they are added, so that
-    /// none is there unwatched.
+    /// none is there unwatched, and after it.
     pub(super) fn tell(&mut self, wards: Wards) {
-        let is_known = self.told.as_ref().map_or(wards.is_empty(), |told| *told == wards);
+        let again = std::mem::take(&mut self.again) && !wards.is_empty();
+        let is_known = !again && self.told.as_ref().map_or(wards.is_empty(), |told| *told == wards);
         let Some(line) = &self.line else { return };
         if is_known {
             return;
@@ -294,7 +303,7 @@ mod tests {
         let slots = Arc::new(Slots::own(3).unwrap());
         let mut watch = Watch::default();
         let line = Some(UnixStream::from(watch.connect().unwrap()));
-        let mut ward = Ward { line, slots: Arc::clone(&slots), told: None };
+        let mut ward = Ward { line, slots: Arc::clone(&slots), told: None, again: false };
         let telling = thread::spawn(move || {
             ward.tell(wards(1, 1));
             ward.tell(wards(2, 5000));
@@ -314,6 +323,14 @@ mod tests {
         readable(watch.line.as_ref()).await;
         watch.listen();
         assert_eq!(left(&watch), None);
+        // What the supervisor has removed and forgotten it hears of again.
+        for _ in 0..2 {
+            ward.repeat();
+            ward.tell(wards(1, 1));
+            readable(watch.line.as_ref()).await;
+            watch.listen();
+            assert_eq!(std::mem::take(&mut watch.wards), wards(1, 1));
+        }
         // Whoever has gone says nothing more.
         drop(ward);
         readable(watch.line.as_ref()).await;
