@@ -123,15 +123,17 @@ fn nothing_after_cancel() {
     });
 }
 
+/// The packet sockets of this namespace.
+fn sockets() -> BTreeSet<String> {
+    let table = std::fs::read_to_string("/proc/thread-self/net/packet").unwrap();
+    let inode = |line: &str| line.split_whitespace().last().map(str::to_owned).unwrap();
+    table.lines().skip(1).map(inode).collect()
+}
+
 /// Issue 4: a router that comes and goes costs no socket each time: to close one takes the kernel
 /// milliseconds, on a busy host tens of them, and nothing else happens meanwhile.
 #[test]
 fn sockets_stay() {
-    let sockets = || {
-        let table = std::fs::read_to_string("/proc/thread-self/net/packet").unwrap();
-        let inode = |line: &str| line.split_whitespace().last().map(str::to_owned).unwrap();
-        table.lines().skip(1).map(inode).collect::<BTreeSet<_>>()
-    };
     in_namespace(async move || {
         let listener = Listener::new();
         let a = running("a").await.index;
@@ -145,6 +147,33 @@ fn sockets_stay() {
         announcer.start(B, vec![target(a, 2)], QUIET).await;
         listener.expect(&[2]).await;
         assert_eq!(sockets(), opened);
+    });
+}
+
+/// Design, announce: interfaces that come and go leave no more than some sockets behind.
+#[test]
+fn sockets_of_interfaces_that_are_gone() {
+    const INTERFACES: u32 = 80;
+    const SPARE: u32 = 64;
+    in_namespace(async || {
+        let before = sockets().len();
+        let announcer = Announcer::spawn();
+        for index in 1000..1000 + INTERFACES {
+            let name = format!("d{index}");
+            let add = format!("link add name {name} index {index} type bridge");
+            ip(&[add, format!("link set dev {name} up")]);
+            announcer.start(A, vec![target(index, 1)], QUIET).await;
+            let sent = async {
+                while announcer.counts(A).sent <= u64::from(index - 1000) {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, sent).await.unwrap();
+            ip(&[format!("link del dev {name}")]);
+        }
+        assert_eq!(announcer.counts(A).sent, u64::from(INTERFACES));
+        let left = sockets().len() - before;
+        assert!((1..=SPARE as usize + 1).contains(&left), "{left}");
     });
 }
 

@@ -9,7 +9,7 @@
 mod schedule;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     io::{self, ErrorKind},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -27,6 +27,8 @@ use crate::{config::Garp, sys::packet::packet_socket};
 const QUEUE: usize = 64;
 /// Frames between two looks at the commands: a few hundred microseconds.
 const BATCH: usize = 64;
+/// Sockets that may be open beyond those of the interfaces that are announced on.
+const SPARE: usize = 64;
 /// How long an interface with a full queue is left alone.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
 
@@ -123,7 +125,8 @@ impl Announcer {
 struct Task {
     schedule: Schedule,
     /// By interface index, opened when first needed. They stay open, because closing one waits for
-    /// all processors (RCU), and virtual routers come and go by the hundred.
+    /// all processors (RCU), and virtual routers come and go by the hundred. Where
+    /// interfaces do, too, one beyond [`SPARE`] goes for each that comes.
     sockets: HashMap<u32, Socket>,
     counts: SharedCounts,
 }
@@ -184,17 +187,28 @@ impl Task {
     }
 
     fn send(&mut self, target: &Target) -> io::Result<()> {
+        self.make_room(target.interface);
         let socket = match self.sockets.entry(target.interface) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(packet_socket(target.interface)?)
-            }
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(packet_socket(target.interface)?),
         };
         let sent = match target.address {
             IpAddr::V4(address) => socket.send(&arp::gratuitous(target.mac, address.octets())),
             IpAddr::V6(address) => socket.send(&ndp::unsolicited(target.mac, address.octets())),
         };
         sent.map(|_| ())
+    }
+
+    /// Closes a socket that nobody needs, should one for `interface` be one too many.
+    fn make_room(&mut self, interface: u32) {
+        if self.sockets.len() < SPARE || self.sockets.contains_key(&interface) {
+            return;
+        }
+        let used = self.schedule.interfaces();
+        let unused = self.sockets.keys().copied().find(|socket| !used.contains(socket));
+        if let Some(unused) = unused.filter(|_| self.sockets.len() >= SPARE + used.len()) {
+            self.sockets.remove(&unused);
+        }
     }
 
     fn count(&self, due: &Due, sent: bool) {

@@ -5,7 +5,7 @@
 //! [`Schedule::next_timeout`] says when to come back.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -186,6 +186,12 @@ impl Schedule {
             announcement.paced.free_at = now + RETRANS_TIMER;
         }
         Some(frame)
+    }
+
+    /// Those on which something is or will be announced.
+    pub(super) fn interfaces(&self) -> BTreeSet<u32> {
+        let targets = self.routers.values().flat_map(|announcement| &announcement.targets);
+        targets.map(|target| target.interface).collect()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) and [`poll_frame`](Self::poll_frame)
