@@ -529,3 +529,19 @@ fn a_lease_that_ends_during_the_start_is_given_up() {
     assert!(!log.iter().any(|line| line.contains(RESUMED)), "it went on before it was stopped");
     pair.stop();
 }
+
+/// Issue 4: a worker that dies twice in a row is not missed either, since the lease outlives the pause
+/// before the next one.
+#[test]
+fn a_second_death_in_a_row_is_not_missed() {
+    let mut pair = Pair::start(Launch::Nsenter, Duration::from_secs(1));
+    pair.survives(|pair| {
+        for _ in 0..2 {
+            let killed = SystemTime::now();
+            kill_process(pair.master.worker().unwrap(), Signal::KILL).unwrap();
+            pair.master.process().wait_for_line(killed, RESUMED, SETTLING).unwrap();
+        }
+        pair.master.wait_for_line("died again", SETTLING).unwrap();
+    });
+    pair.stop();
+}

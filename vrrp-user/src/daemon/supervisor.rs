@@ -1,9 +1,9 @@
 //! The supervisor: a process that does little but wait for the one that does the work, the worker.
 //!
 //! A worker that dies is started again at once, takes over what it has left in the kernel, and goes
-//! on as Active where the lease still holds. One that dies soon again is started after a pause; since
-//! no lease lasts that long, all that it left is removed first. After some deaths in a row the
-//! supervisor gives up.
+//! on as Active where the lease still holds. One that dies soon again is started after a pause, which a
+//! lease of the usual length outlives; the third time all that it left is removed first, for that may be
+//! what it dies of. After some deaths in a row the supervisor gives up.
 //!
 //! The runtime directory's lock is the worker's standard input: it is held until both processes are
 //! gone. Its standard output is a line to the supervisor. A worker whose supervisor dies goes on, and
@@ -82,11 +82,18 @@ pub async fn supervise(runtime_dir: &Path) -> Result<u8, Error> {
         match deaths.count(born.elapsed()) {
             Next::AtOnce => error!("the worker died: {status}; starting it again"),
             Next::After(pause) => {
+                error!("the worker died again: {status}; starting it again in {pause:?}");
+                if signals.rest(pause, &mut watch).await {
+                    clean_up(&runtime_dir, None).await?;
+                    return Ok(0);
+                }
+            }
+            Next::Afresh(pause) => {
                 error!(
                     "the worker died again: {status}; removing what it left, and starting it again in {pause:?}"
                 );
                 clean_up(&runtime_dir, None).await?;
-                if signals.rest(pause).await {
+                if signals.rest(pause, &mut watch).await {
                     return Ok(0);
                 }
             }
@@ -161,6 +168,8 @@ fn last_word(status: ExitStatus) -> Option<u8> {
 enum Next {
     AtOnce,
     After(Duration),
+    /// The same, without what it left.
+    Afresh(Duration),
     Never,
 }
 
@@ -177,8 +186,9 @@ impl Deaths {
         self.0 += 1;
         match self.0 {
             1 => Next::AtOnce,
+            2 => Next::After(FIRST_PAUSE),
             MOST_DEATHS.. => Next::Never,
-            again => Next::After(FIRST_PAUSE * (1 << (again - 2))),
+            again => Next::Afresh(FIRST_PAUSE * (1 << (again - 2))),
         }
     }
 }
@@ -223,14 +233,15 @@ impl Signals {
         self.stopping && deadly.contains(&status.signal())
     }
 
-    /// Waits; true when a signal to stop came instead.
-    async fn rest(&mut self, pause: Duration) -> bool {
+    /// Waits, and keeps the leases meanwhile; true when a signal to stop came instead.
+    async fn rest(&mut self, pause: Duration, watch: &mut Watch) -> bool {
         let over = tokio::time::sleep(pause);
         tokio::pin!(over);
         while !self.stopping {
             tokio::select! {
                 () = &mut over => break,
                 _ = self.next() => {}
+                never = watch.keep() => match never {},
             }
         }
         self.stopping
@@ -254,18 +265,20 @@ mod tests {
     use super::*;
 
     /// issue 4: a worker that dies is started again at once; one that dies again and again, ever
-    /// later, and in the end no more. A long life makes up for everything.
+    /// later, the third time without what it left, and in the end no more. A long life makes up for
+    /// everything.
     #[test]
     fn deaths_in_a_row() {
-        let pause = |times: u32| Next::After(FIRST_PAUSE * times);
+        let pause = Next::After(FIRST_PAUSE);
+        let afresh = |times: u32| Next::Afresh(FIRST_PAUSE * times);
         let mut deaths = Deaths::default();
         let short = Duration::from_millis(50);
-        for expected in [Next::AtOnce, pause(1), pause(2)] {
-            assert_eq!(deaths.count(short), expected);
+        for expected in [&Next::AtOnce, &pause, &afresh(2)] {
+            assert_eq!(deaths.count(short), *expected);
         }
-        for expected in [Next::AtOnce, pause(1), pause(2), pause(4), Next::Never] {
-            let lived = if expected == Next::AtOnce { PROOF } else { short };
-            assert_eq!(deaths.count(lived), expected);
+        for expected in [&Next::AtOnce, &pause, &afresh(2), &afresh(4), &Next::Never] {
+            let lived = if *expected == Next::AtOnce { PROOF } else { short };
+            assert_eq!(deaths.count(lived), *expected);
         }
     }
 
