@@ -349,6 +349,9 @@ impl Addresses {
     }
 
     async fn add(&mut self, routers: Vec<RouterId>) {
+        if routers.is_empty() {
+            return;
+        }
         // What is there already goes on while the rest is added.
         let mut arriving = routers.clone();
         arriving.retain(|router| self.held[*router].is_empty());

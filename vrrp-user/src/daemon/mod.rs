@@ -433,8 +433,10 @@ impl Daemon {
                 self.tell_reject(pulse::now(), slot_of(router), reject, source);
             }
         }
-        self.virtual_macs.follow(self.pulse.board()).await;
-        self.addresses.carry_out(&reports, self.pulse.board()).await;
+        if reports.iter().any(Report::asks_for_something) {
+            self.virtual_macs.follow(self.pulse.board()).await;
+            self.addresses.carry_out(&reports, self.pulse.board()).await;
+        }
         let lost = self.pulse.board().lost_reports();
         if lost != self.lost_reports {
             warn!(
@@ -442,6 +444,7 @@ impl Daemon {
                 "reports of the pulse were lost; comparing everything with its state"
             );
             self.lost_reports = lost;
+            self.virtual_macs.follow(self.pulse.board()).await;
             self.addresses.reconcile(self.pulse.board()).await;
         }
     }

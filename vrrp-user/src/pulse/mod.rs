@@ -381,3 +381,16 @@ pub enum Report {
         occasion: Announce,
     },
 }
+
+impl Report {
+    /// True when something is to be done about it, other than to tell of it.
+    pub const fn asks_for_something(&self) -> bool {
+        match self {
+            Self::Transition { .. }
+            | Self::AddAddresses { .. }
+            | Self::RemoveAddresses { .. }
+            | Self::Announce { .. } => true,
+            Self::Rejected { .. } | Self::Odd { .. } | Self::Heard { .. } => false,
+        }
+    }
+}
