@@ -454,8 +454,11 @@ impl Daemon {
         let Some((at, what)) = happened else { return };
         log::write(&what);
         if matches!(what, What::Advert { .. }) && !self.feed.wants_adverts() {
-            // Whoever wanted them has gone.
-            self.report_adverts(false);
+            // Whoever wanted them has gone; what was under way to them may be many.
+            if self.pulse.board().reports_adverts() {
+                self.report_adverts(false);
+            }
+            return;
         }
         self.feed.publish(at, what);
     }

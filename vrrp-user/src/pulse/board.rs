@@ -145,7 +145,8 @@ impl Board {
         self.reports_adverts.store(wanted, Relaxed);
     }
 
-    pub(super) fn reports_adverts(&self) -> bool {
+    /// True while it is to be.
+    pub fn reports_adverts(&self) -> bool {
         self.reports_adverts.load(Relaxed)
     }
 
