@@ -195,7 +195,7 @@ impl Router {
             self.skip_old_news();
             let now = now();
             // Only a daemon before this one can have left a lease. The kernel program has closed it
-            // if somebody better was heard.
+            // if somebody better was heard; where only user space hears, the next advert tells.
             if self.slot().is_open(now) {
                 self.handle(Event::Resume, now, outlet);
             } else {
