@@ -41,7 +41,9 @@ pub enum What {
         /// Why, in words.
         reason: String,
     },
-    /// An advert failed a check. Not each one: of each reason a few in a second.
+    /// An advert failed a check. Not each one: of those that the kernel program drops at most ten a
+    /// second for each reason and processor, of those that raw sockets bring one in ten seconds for each
+    /// router and reason.
     Rejected {
         /// Which router it was for; `null` where it cannot be ascribed to one of ours.
         router: Option<String>,
@@ -52,7 +54,8 @@ pub enum What {
         /// The reason in words.
         reason: String,
     },
-    /// An advert was accepted that gives food for thought. Of each kind at most one in a second.
+    /// An advert was accepted that gives food for thought. For each router at most one of each kind in
+    /// ten seconds.
     Odd {
         /// Which router it was for.
         router: String,
