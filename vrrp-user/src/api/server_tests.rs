@@ -241,8 +241,8 @@ fn closed_without_answer() {
 /// due at its end still comes.
 #[tokio::test]
 async fn events_through_the_socket() {
-    let running = Running::start("api-events");
     for adverts in [false, true] {
+        let running = Running::start(&format!("api-events-{adverts}"));
         let dir = running.dir.path().to_owned();
         let follow = move || {
             let mut events = api::events(&dir, adverts).unwrap();
@@ -255,13 +255,11 @@ async fn events_through_the_socket() {
         for number in 0..BACKLOG {
             wanted.send(Arc::new(event(&number.to_string()))).unwrap();
         }
-        if adverts {
-            running.shutdown.send(()).unwrap();
-            let rest: Vec<_> = spawn_blocking(|| events.take(BACKLOG + 1).collect()).await.unwrap();
-            let due = (0..BACKLOG).map(|number| Ok(event(&number.to_string())));
-            let ended = ClientError::Ended(running.socket());
-            assert_eq!(rest, due.chain([Err(ended)]).collect::<Vec<_>>());
-        }
+        running.shutdown.send(()).unwrap();
+        let rest: Vec<_> = spawn_blocking(|| events.take(BACKLOG + 1).collect()).await.unwrap();
+        let due = (0..BACKLOG).map(|number| Ok(event(&number.to_string())));
+        let ended = ClientError::Ended(running.socket());
+        assert_eq!(rest, due.chain([Err(ended)]).collect::<Vec<_>>(), "adverts: {adverts}");
     }
 }
 
