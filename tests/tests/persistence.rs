@@ -545,3 +545,24 @@ fn a_second_death_in_a_row_is_not_missed() {
     });
     pair.stop();
 }
+
+/// Issue 4: a supervisor that is killed while its worker starts has died all the same: the worker says so.
+#[test]
+fn a_worker_that_starts_without_its_supervisor() {
+    let lab = Lab::new(1).unwrap();
+    let before = Footprint::of(lab.node(0)).unwrap();
+    let config = config(100, Duration::from_millis(200));
+    let mut router = launched(Launch::Nsenter, &lab, &config);
+    // Before it has read its configuration.
+    wait_until("a worker", SETTLING, || Ok(router.worker().is_ok())).unwrap();
+    // A SIGSTOP would end with the supervisor.
+    let hung = rig::Hung::stop(router.worker().unwrap()).unwrap();
+    router.process().signal(Signal::KILL).unwrap();
+    router.process().wait_exit(SETTLING).unwrap();
+    assert!(!router.log().iter().any(|line| line.contains("STATE")), "it has not begun");
+    drop(hung);
+    router.wait_for_line("the supervisor has died", SETTLING).unwrap();
+    router.xvrrp(&["stop"]).unwrap();
+    let after = Footprint::of(lab.node(0)).unwrap();
+    assert_eq!(before.difference(&after), Vec::<String>::new());
+}

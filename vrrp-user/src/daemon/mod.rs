@@ -144,7 +144,7 @@ pub async fn run(config: Config, options: &Options) -> Result<(), Error> {
         let _ = shutdown.await;
     }));
 
-    let result = daemon.run(incoming).await;
+    let result = daemon.run(incoming, runtime_dir.claimant()).await;
     drop(over);
     // Its last answers are out, and its file is removed.
     let _ = serving.await;
@@ -274,7 +274,12 @@ impl Daemon {
         })
     }
 
-    async fn run(mut self, mut requests: mpsc::Receiver<Request>) -> Result<(), Error> {
+    /// `supervisor` is the number of its process.
+    async fn run(
+        mut self,
+        mut requests: mpsc::Receiver<Request>,
+        supervisor: Option<u32>,
+    ) -> Result<(), Error> {
         let mut changes = host::watch()?;
         let mut terminate =
             signal(SignalKind::terminate()).map_err(Error::setup("the handler of SIGTERM"))?;
@@ -286,7 +291,8 @@ impl Daemon {
             signal(SignalKind::user_defined1()).map_err(Error::setup("the handler of SIGUSR1"))?;
         let mut orphaned =
             signal(SignalKind::user_defined2()).map_err(Error::setup("the handler of SIGUSR2"))?;
-        supervisor::watch_parent().map_err(Error::setup("the watch on the supervisor"))?;
+        supervisor::watch_parent(supervisor)
+            .map_err(Error::setup("the watch on the supervisor"))?;
 
         let mut look_again = self.look_around().await;
         if let Some(recipe) = self.devices.recipe() {

@@ -130,11 +130,13 @@ pub async fn clean_up(runtime_dir: &RuntimeDir, only: Option<&str>) -> Result<()
     Ok(())
 }
 
-/// Has the supervisor's death reported as SIGUSR2, whose handler is in place.
-pub(super) fn watch_parent() -> io::Result<()> {
-    let parent = getppid();
+/// Has the death of the supervisor, whose process has this number, reported as SIGUSR2, also where it has
+/// died already. The handler is in place.
+pub(super) fn watch_parent(supervisor: Option<u32>) -> io::Result<()> {
+    let parent = || getppid().map(|pid| pid.as_raw_nonzero().get().cast_unsigned());
+    let supervisor = supervisor.or_else(parent);
     set_parent_process_death_signal(Some(Signal::USR2))?;
-    if getppid() != parent {
+    if parent() != supervisor {
         kill_process(rustix::process::getpid(), Signal::USR2)?;
     }
     Ok(())

@@ -16,6 +16,8 @@ use super::{Error, Result};
 
 /// How long a daemon that is about to end, or was killed, may still have the lock.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The file in the directory that is locked; it holds the number of the process.
+const LOCK: &str = "lock";
 /// How often to look.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -39,7 +41,7 @@ impl RuntimeDir {
             .mode(0o755)
             .create(path)
             .map_err(Error::file("create", path))?;
-        let lock_path = path.join("lock");
+        let lock_path = path.join(LOCK);
         let mut lock = OpenOptions::new()
             .read(true)
             .write(true)
@@ -70,7 +72,7 @@ impl RuntimeDir {
     /// The directory `path`, which another process has claimed and given to this one with the lock as
     /// its standard input. From then on that is empty.
     pub fn inherit(path: &Path) -> Result<Self> {
-        let lock_path = path.join("lock");
+        let lock_path = path.join(LOCK);
         let identity = |file: &fs::Metadata| (file.dev(), file.ino());
         let lock = File::from(
             io::stdin().as_fd().try_clone_to_owned().map_err(Error::file("open", &lock_path))?,
@@ -86,6 +88,11 @@ impl RuntimeDir {
         rustix::stdio::dup2_stdin(nothing)
             .map_err(|errno| Error::file("close", &lock_path)(errno.into()))?;
         Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// The process that has claimed the directory; `None` if it could not write its number down.
+    pub fn claimant(&self) -> Option<u32> {
+        holder(&self.path.join(LOCK))
     }
 
     /// The lock, for another process that is to have the directory as well.
@@ -135,6 +142,7 @@ mod tests {
         let dir = temp.path().join("run/xvrrp");
         let first = RuntimeDir::claim(&dir).unwrap();
         assert_eq!(first.path(), dir);
+        assert_eq!(first.claimant(), Some(std::process::id()));
         let mode = fs::metadata(&dir).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
 
