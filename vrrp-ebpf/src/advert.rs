@@ -82,7 +82,15 @@ fn deliver(
         maps::count(router.slot, Counter::AdvertsDeferred);
         return Ok(Verdict::Pass);
     }
-    let heard = envelope.judge(packet, &rules).map_err(|reason| (router.slot, reason))?;
+    let heard = envelope.judge(packet, &rules).map_err(|reason| {
+        // An owner ignores others while it lives. Asked at once for all reasons, each of which the
+        // verifier would follow by itself.
+        let is_owner = packet.forget_how(reason as usize) == Reject::LocalOwner as usize;
+        if is_owner && router.is_orphan(maps::now()) && router.close() {
+            maps::count(router.slot, Counter::ClosedByProgram);
+        }
+        (router.slot, reason)
+    })?;
     accept(&router, &heard, rules.rank());
     Ok(if maps::setting(Setting::PassOn) != 0 { Verdict::Pass } else { Verdict::Drop })
 }

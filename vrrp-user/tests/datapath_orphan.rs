@@ -3,7 +3,8 @@
 
 mod datapath_support;
 
-use datapath_support::{Advert, Arp, Bench, State, VIP, Verdict};
+use datapath_support::{Advert, Arp, Bench, State, VIP, Verdict, v3_rules};
+use vrrp_common::{Version, ladder::Rules};
 use xvrrp::pulse;
 
 fn bench(state: State) -> Bench {
@@ -47,4 +48,28 @@ fn no_change_for_those_who_live() {
     fresh.expect("a lower one", &lower.frame(), Verdict::Drop, &judged);
     assert!(fresh.slot().lease().is_some());
     fresh.expect_answer("fresh", &request.frame(), &request.answer().frame());
+}
+
+/// Issue 4, keyword `xdp_orphan`, V-7.1-05: an owner that ignores what others say is an orphan, too,
+/// only until one of them is heard; while its lease is fresh it ignores them.
+#[test]
+fn an_owner_serves_until_a_peer_is_heard() {
+    let request = Arp::request(VIP);
+    for version in [Version::V2, Version::V3] {
+        let rules = Rules { version, own_priority: 255, owner_ignores: true, ..v3_rules() };
+        let peer = Advert { version, ..Advert::default() }.frame();
+
+        let mut fresh = bench(State::FreshInstalled);
+        fresh.slot().set_rules(&rules);
+        fresh.expect("fresh", &peer, Verdict::Drop, &["rejected_local_owner"]);
+        assert!(fresh.slot().lease().is_some(), "{version:?}");
+
+        let mut orphan = bench(State::LapsedInstalled);
+        orphan.slot().set_rules(&rules);
+        orphan.expect_answer("alone", &request.frame(), &request.answer().frame());
+        let closed = ["closed_by_program", "rejected_local_owner"];
+        orphan.expect("a peer", &peer, Verdict::Drop, &closed);
+        assert_eq!(orphan.slot().lease(), None, "{version:?}");
+        orphan.expect("after", &request.frame(), Verdict::Drop, &["arp_dropped"]);
+    }
 }
