@@ -110,24 +110,25 @@ fn accept(router: &Router, heard: &Heard, own: Rank) {
     if heard.addresses_differ {
         tally.count(Counter::AddressListDiffers);
     }
-    // Whoever it is serves now, or will; this host only did because nobody was heard.
-    if router.is_orphan(now) && router.close() {
-        tally.count(Counter::ClosedByProgram);
-    }
     let (expected, ignored) = router.known();
     let fate = if heard.digest == expected {
-        router.stamp(now);
         Fate::Absorbed
     } else if heard.digest == ignored {
         Fate::Ignored
     } else {
-        let closes = abi::beats(heard, own) && router.close();
-        if closes {
-            tally.count(Counter::ClosedByProgram);
-        }
-        router.tell(abi::kind(heard, own), now, heard, closes);
         Fate::News
     };
+    let is_beaten = fate == Fate::News && abi::beats(heard, own);
+    // An orphan only served because nobody was heard: whoever this is serves now, or will.
+    let closes = (is_beaten || router.is_orphan(now)) && router.close();
+    if closes {
+        tally.count(Counter::ClosedByProgram);
+    }
+    match fate {
+        Fate::Absorbed => router.stamp(now),
+        Fate::Ignored => {}
+        Fate::News => router.tell(abi::kind(heard, own), now, heard, closes),
+    }
     tally.count(fate.counter());
     if maps::setting(Setting::ReportAdverts) != 0 {
         maps::report(router.slot, now, heard, fate);
