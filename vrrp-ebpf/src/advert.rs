@@ -100,6 +100,7 @@ fn deliver(
 #[inline(always)]
 fn accept(router: &Router, heard: &Heard, own: Rank) {
     let now = maps::now();
+    // There are as many counters as slots (`Sizes::tables` of the controller), and this slot is there.
     let Some(tally) = Tally::of(router.slot) else { return };
     tally.count(Counter::AdvertsReceived);
     tally.count(if heard.pseudo_header {
