@@ -144,15 +144,19 @@ impl Heritage {
     }
 
     /// Takes its programs off the devices, or off one, and with the last of them the maps are gone.
-    /// Returns how many there were.
+    /// Returns how many there were; an error, the first, when all that can be taken off are.
     pub fn remove(&self, only: Option<u32>) -> Result<usize, Error> {
         let chosen = |remnant: &&Remnant| only.is_none_or(|ifindex| ifindex == remnant.ifindex);
-        let mut removed = 0;
+        let (mut removed, mut failure) = (0, None);
         for Remnant { ifindex, hook, program } in self.programs.iter().filter(chosen) {
-            hook.detach(*ifindex, program.as_fd()).map_err(Error::Attach)?;
-            removed += 1;
+            match hook.detach(*ifindex, program.as_fd()) {
+                Ok(()) => removed += 1,
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
+            }
         }
-        Ok(removed)
+        failure.map_or(Ok(removed), |error| Err(Error::Detach(error)))
     }
 }
 

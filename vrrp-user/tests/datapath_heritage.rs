@@ -1,0 +1,39 @@
+//! What a daemon leaves on the devices, and what the next one makes of it. Needs root and iproute2.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod host_support;
+
+use std::{collections::BTreeMap, path::Path};
+
+use host_support::{in_namespace, ip, running};
+use xvrrp::datapath::{Datapath, Heritage, Mode, Owner, Sizes};
+
+/// The owner of all that a test leaves in its namespace.
+fn owner() -> Owner {
+    Owner::of(Path::new("/run/xvrrp-heritage-test"))
+}
+
+/// A daemon that has found this.
+fn take_over(heritage: Heritage) -> Datapath {
+    let sizes = Sizes { routers: 1, addresses: 1 };
+    Datapath::take_over(heritage, owner(), &BTreeMap::new(), sizes, false, false).unwrap()
+}
+
+/// Issue 4: a program that cannot be taken off does not keep the others on their devices, and the error
+/// says what could not be done.
+#[test]
+fn removal_goes_on_after_a_failure() {
+    in_namespace(async || {
+        let mut ends = [running("a").await.index, running("b").await.index];
+        ends.sort_unstable();
+        let mut last = take_over(Heritage::default());
+        for end in ends {
+            last.attach(end, &[Mode::Generic]).unwrap();
+        }
+        let heritage = Heritage::of(owner()).unwrap();
+        last.detach(ends[0]);
+        let error = heritage.remove(None).unwrap_err().to_string();
+        assert!(error.contains("cannot be taken off"), "{error}");
+        assert!(Heritage::of(owner()).unwrap().is_empty());
+    });
+}
