@@ -37,3 +37,23 @@ fn removal_goes_on_after_a_failure() {
         assert!(Heritage::of(owner()).unwrap().is_empty());
     });
 }
+
+/// Issue 4: a program that one daemon has missed does not stay behind that of the next, which would
+/// drop what that one answers for.
+#[test]
+fn a_missed_program_is_found_by_the_next_daemon() {
+    in_namespace(async || {
+        let device = running("a").await.index;
+        for _ in ["the first", "who has missed the first"] {
+            let mut daemon = take_over(Heritage::default());
+            daemon.attach(device, &[Mode::Tcx]).unwrap();
+            daemon.attach_egress(device).unwrap();
+        }
+        let mut daemon = take_over(Heritage::of(owner()).unwrap());
+        daemon.attach(device, &[Mode::Tcx]).unwrap();
+        daemon.attach_egress(device).unwrap();
+        daemon.settle().unwrap();
+        daemon.detach_all();
+        assert!(Heritage::of(owner()).unwrap().is_empty());
+    });
+}

@@ -75,9 +75,14 @@ impl Heritage {
             name.is_some_and(|name| name.starts_with(Program::PREFIX))
         };
         let mut found = Vec::new();
-        for occupant in hook::occupants()?.into_iter().filter(is_ours) {
+        for occupant in hook::occupants().map_err(Error::List)?.into_iter().filter(is_ours) {
+            let program = match occupant.program.fd().map_err(hook::cause) {
+                // Its daemon, whoever's that is, has just taken it off.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                outcome => outcome.map_err(Error::List)?,
+            };
             let maps = maps_of(&occupant.program)?;
-            found.push((occupant, maps));
+            found.push((Remnant { ifindex: occupant.ifindex, hook: occupant.hook, program }, maps));
         }
         // A program that needs no settings is known by the slots that it shares with one that does.
         let mut versions = BTreeMap::new();
@@ -88,7 +93,7 @@ impl Heritage {
         }
         let mut heritage = Self::default();
         let mut generations: BTreeMap<u32, BTreeMap<String, u32>> = BTreeMap::new();
-        for (Occupant { ifindex, hook, program }, maps) in found {
+        for (remnant, maps) in found {
             let Some(slots) = maps.get("SLOTS").copied() else { continue };
             match versions.get(&slots) {
                 None => continue,
@@ -97,7 +102,7 @@ impl Heritage {
                 }
                 Some(_) => heritage.strangers += 1,
             }
-            heritage.programs.push(Remnant { ifindex, hook, program: program.fd()? });
+            heritage.programs.push(remnant);
         }
         for maps in generations.into_values() {
             match Generation::open(maps) {

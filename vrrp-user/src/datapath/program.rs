@@ -47,6 +47,9 @@ pub enum Error {
     /// program in the way, or the device is gone.
     #[error("the device does not take the program: {0}")]
     Attach(io::Error),
+    /// The kernel does not say what is on the devices, or this changes without end.
+    #[error("the programs on the devices cannot be listed: {0}")]
+    List(io::Error),
     /// The device does not let go of a program: the device is gone, or somebody was quicker.
     #[error("the program cannot be taken off the device: {0}")]
     Detach(io::Error),
