@@ -57,3 +57,30 @@ fn a_missed_program_is_found_by_the_next_daemon() {
         assert!(Heritage::of(owner()).unwrap().is_empty());
     });
 }
+
+/// Issue 4, keyword `xdp_mode`: where the device did not take the last daemon's first choice, the next one
+/// goes on at once with what serves, instead of loading its own program first, and without a gap; so it
+/// does where nothing of the last daemon is in egress.
+#[test]
+fn the_mode_that_serves_is_taken_over_first() {
+    in_namespace(async || {
+        ip(&["link add link a name c type macvlan mode bridge", "link set dev c up"]);
+        let device = running("c").await.index;
+        let modes = [Mode::Native, Mode::Generic];
+        let mut last = take_over(Heritage::default());
+        assert_eq!(
+            last.attach(device, &modes).unwrap(),
+            Mode::Generic,
+            "macvlan has no native mode"
+        );
+        let mut next = take_over(Heritage::of(owner()).unwrap());
+        assert_eq!(next.attach(device, &modes).unwrap(), Mode::Generic);
+        assert!(!next.attach_egress(device).unwrap());
+        let recipe = next.recipe().expect("the last daemon's program serves");
+        next.renew(recipe.load().unwrap());
+        assert!(next.attach_egress(device).unwrap());
+        assert_eq!(next.attach(device, &[Mode::Tcx]).unwrap(), Mode::Tcx, "another one is wanted");
+        next.detach_all();
+        assert!(Heritage::of(owner()).unwrap().is_empty());
+    });
+}
