@@ -19,7 +19,8 @@ use super::{
 use crate::{election::Instant, sys::memory::SlotMemory};
 
 /// Whose a program is: a number that stands for a runtime directory. Who has claimed the directory
-/// may take over, or remove, what has this number; a daemon that lives has another one.
+/// ([`crate::host::RuntimeDir`]) may take over, or remove, what has this number; a daemon that lives in
+/// this network namespace has another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner(u64);
 
@@ -33,7 +34,7 @@ impl Owner {
         Self(u64::from_le_bytes(*head).max(1))
     }
 
-    pub(super) const fn number(self) -> u64 {
+    pub(crate) const fn number(self) -> u64 {
         self.0
     }
 }
