@@ -566,3 +566,24 @@ fn a_worker_that_starts_without_its_supervisor() {
     let after = Footprint::of(lab.node(0)).unwrap();
     assert_eq!(before.difference(&after), Vec::<String>::new());
 }
+
+/// Issue 4: a second daemon whose runtime directory is another one under the same path is refused while
+/// the first lives, its worker alone included: it would take the first one's programs for its heritage.
+#[test]
+fn a_path_is_one_daemons_although_its_directory_is_not() {
+    let mut pair = Pair::start(Launch::Nsenter, Duration::from_secs(1));
+    let lock = pair.master.dir().join("lock");
+    std::fs::remove_file(&lock).unwrap();
+    let refuses = |pair: &Pair| {
+        let refusal = pair.master.xvrrp(&["detach"]).unwrap_err();
+        assert!(format!("{refusal:#}").contains("another xvrrp"), "{refusal:#}");
+    };
+    pair.survives(|pair| {
+        refuses(pair);
+        pair.master.process().signal(Signal::KILL).unwrap();
+        pair.master.wait_for_line("the supervisor has died", SETTLING).unwrap();
+        refuses(pair);
+    });
+    pair.master.xvrrp(&["stop"]).unwrap();
+    pair.master.xvrrp(&["detach"]).unwrap();
+}

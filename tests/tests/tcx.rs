@@ -291,7 +291,7 @@ fn frames_in_pieces_are_read() {
 /// neighbour learns the virtual MAC.
 #[test]
 fn the_kernel_speaks_for_virtual_addresses_with_the_virtual_mac() {
-    let host = Host::start(|datapath, ifindex| Ok(datapath.attach_egress(ifindex)?));
+    let host = Host::start(|datapath, ifindex| Ok(datapath.attach_egress(ifindex).map(drop)?));
     let (node, client) = (host.node(), host.lab.client());
     for (vip, prefix, neighbour) in [
         (IpAddr::from(VIP), 24, IpAddr::from(client.address())),

@@ -82,7 +82,15 @@ fn deliver(
         maps::count(router.slot, Counter::AdvertsDeferred);
         return Ok(Verdict::Pass);
     }
-    let heard = envelope.judge(packet, &rules).map_err(|reason| (router.slot, reason))?;
+    let heard = envelope.judge(packet, &rules).map_err(|reason| {
+        // An owner ignores others while it lives. Asked at once for all reasons, each of which the
+        // verifier would follow by itself.
+        let is_owner = packet.forget_how(reason as usize) == Reject::LocalOwner as usize;
+        if is_owner && router.is_orphan(maps::now()) && router.close() {
+            maps::count(router.slot, Counter::ClosedByProgram);
+        }
+        (router.slot, reason)
+    })?;
     accept(&router, &heard, rules.rank());
     Ok(if maps::setting(Setting::PassOn) != 0 { Verdict::Pass } else { Verdict::Drop })
 }
@@ -92,6 +100,7 @@ fn deliver(
 #[inline(always)]
 fn accept(router: &Router, heard: &Heard, own: Rank) {
     let now = maps::now();
+    // There are as many counters as slots (`Sizes::tables` of the controller), and this slot is there.
     let Some(tally) = Tally::of(router.slot) else { return };
     tally.count(Counter::AdvertsReceived);
     tally.count(if heard.pseudo_header {
@@ -102,24 +111,25 @@ fn accept(router: &Router, heard: &Heard, own: Rank) {
     if heard.addresses_differ {
         tally.count(Counter::AddressListDiffers);
     }
-    // Whoever it is serves now, or will; this host only did because nobody was heard.
-    if router.is_orphan(now) && router.close() {
-        tally.count(Counter::ClosedByProgram);
-    }
     let (expected, ignored) = router.known();
     let fate = if heard.digest == expected {
-        router.stamp(now);
         Fate::Absorbed
     } else if heard.digest == ignored {
         Fate::Ignored
     } else {
-        let closes = abi::beats(heard, own) && router.close();
-        if closes {
-            tally.count(Counter::ClosedByProgram);
-        }
-        router.tell(abi::kind(heard, own), now, heard, closes);
         Fate::News
     };
+    let is_beaten = fate == Fate::News && abi::beats(heard, own);
+    // An orphan only served because nobody was heard: whoever this is serves now, or will.
+    let closes = (is_beaten || router.is_orphan(now)) && router.close();
+    if closes {
+        tally.count(Counter::ClosedByProgram);
+    }
+    match fate {
+        Fate::Absorbed => router.stamp(now),
+        Fate::Ignored => {}
+        Fate::News => router.tell(abi::kind(heard, own), now, heard, closes),
+    }
     tally.count(fate.counter());
     if maps::setting(Setting::ReportAdverts) != 0 {
         maps::report(router.slot, now, heard, fate);

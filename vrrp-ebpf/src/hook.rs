@@ -9,6 +9,7 @@ use aya_ebpf::{
     },
     programs::{TcContext, XdpContext},
 };
+use vrrp_common::wire::ethernet;
 
 /// Type of a frame that is to this host (linux/if_packet.h).
 const PACKET_HOST: u32 = 0;
@@ -144,7 +145,8 @@ impl Hook for TcContext {
     #[inline(always)]
     fn put<const N: usize>(&self, offset: usize, words: &[u64; N]) -> bool {
         let words = words.map(u64::to_be);
-        let flags = u64::from(BPF_F_RECOMPUTE_CSUM);
+        // What the device has summed up begins behind the Ethernet header.
+        let flags = if offset < ethernet::HEADER { 0 } else { u64::from(BPF_F_RECOMPUTE_CSUM) };
         // SAFETY: the words are a valid array, and the helper checks where they go.
         let outcome = unsafe {
             bpf_skb_store_bytes(

@@ -16,6 +16,8 @@ mod deferred;
 mod gate;
 #[path = "datapath_ipv6.rs"]
 mod ipv6;
+#[path = "datapath_orphan.rs"]
+mod orphan;
 #[path = "datapath_reports.rs"]
 mod reports;
 #[path = "datapath_vmac.rs"]

@@ -19,7 +19,7 @@ use std::{fs, net::IpAddr, path::Path};
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use vrrp_common::wire::{arp::gratuitous, ethernet};
+use vrrp_common::wire::arp::gratuitous;
 
 pub use flips::Fate;
 
@@ -147,7 +147,7 @@ fn ensure_left_alone(
     valid: bool,
     active: bool,
 ) -> Result<()> {
-    let to_virtual = frame.first_chunk().is_some_and(ethernet::is_virtual);
+    let to_virtual = matches!(frame, [0x00, 0x00, 0x5e, 0x00, 0x01 | 0x02, _, ..]);
     let dropped = effect.action == bench::DROP;
     if to_virtual && !active {
         ensure!(dropped, "action {}, though no virtual router is here", effect.action);

@@ -33,12 +33,6 @@ pub const fn is_group(mac: &Mac) -> bool {
     mac[0] & 1 == 1
 }
 
-/// True for the virtual MACs of RFC 9568 7.3, of whatever VRID.
-#[inline(always)]
-pub const fn is_virtual(mac: &Mac) -> bool {
-    matches!(mac, [0x00, 0x00, 0x5e, 0x00, 0x01 | 0x02, _])
-}
-
 /// The VLAN that a frame belongs to: the identifiers of its tags, 0 where there is none. A tag with
 /// identifier 0 carries only a priority and does not make another VLAN.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

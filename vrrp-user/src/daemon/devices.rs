@@ -39,6 +39,8 @@ pub(super) struct Devices {
     /// Why there is no kernel program, although one was wanted.
     refusal: Option<String>,
     present: BTreeMap<String, Device>,
+    /// Devices whose egress waits for a kernel program of ours.
+    without_egress: Vec<(String, u32)>,
     /// Ports that were opened before all this.
     early: EarlyPorts,
     unicast: BTreeMap<UnicastKey, Arc<Port>>,
@@ -97,6 +99,7 @@ impl Devices {
             datapath,
             refusal,
             present: BTreeMap::new(),
+            without_egress: Vec::new(),
             early,
             unicast: BTreeMap::new(),
             retired: Vec::new(),
@@ -137,6 +140,10 @@ impl Devices {
         {
             warn!("the last daemon's entries in the kernel program stay: {error}");
         }
+        // A device that the last daemon had no program on needs ours at once.
+        if self.recipe().is_none() {
+            self.follow_renewal();
+        }
     }
 
     /// What it takes to load the kernel program where that of the last daemon still serves.
@@ -146,11 +153,22 @@ impl Devices {
 
     /// Puts our kernel program in the place of the last daemon's.
     pub(super) fn renew(&mut self, object: Object) {
-        let Some(datapath) = &mut self.datapath else { return };
-        for error in datapath.renew(object) {
-            warn!("the last daemon's program stays, or is gone: {error}");
+        if let Some(datapath) = &mut self.datapath {
+            datapath.renew(object);
         }
-        follow_log(datapath);
+        self.follow_renewal();
+    }
+
+    /// Does what had to wait until the kernel program is ours.
+    fn follow_renewal(&mut self) {
+        if let Some(datapath) = &mut self.datapath {
+            follow_log(datapath);
+        }
+        for (name, ifindex) in std::mem::take(&mut self.without_egress) {
+            if self.present.get(&name).is_some_and(|device| device.ifindex == ifindex) {
+                self.attach_egress(&name, ifindex);
+            }
+        }
     }
 
     /// Takes the kernel program off all devices.
@@ -476,15 +494,19 @@ impl Devices {
         if attachment.mode == Mode::None {
             self.clear_tables(&link.name, link.index);
         } else if self.plan.interfaces_with_addresses().contains(link.name.as_str()) {
-            self.attach_egress(link);
+            self.attach_egress(&link.name, link.index);
         }
         attachment
     }
 
-    fn attach_egress(&mut self, link: &Link) {
+    fn attach_egress(&mut self, name: &str, ifindex: u32) {
         let Some(datapath) = &mut self.datapath else { return };
-        let Err(error) = datapath.attach_egress(link.index) else { return };
-        let (name, cause) = (&link.name, root_cause(&error));
+        let error = match datapath.attach_egress(ifindex) {
+            Ok(true) => return,
+            Ok(false) => return self.without_egress.push((name.to_owned(), ifindex)),
+            Err(error) => error,
+        };
+        let cause = root_cause(&error);
         warn!(
             "{name}: what leaves is not looked at: should the adverts stop, this host may still send from virtual addresses until they are removed: {cause}"
         );

@@ -33,7 +33,9 @@ impl Inheritance {
     /// namespace. What cannot be taken over is removed.
     pub(super) fn take(plan: &Arc<Plan>, links: &[Link], runtime_dir: &Path) -> Self {
         let owner = Owner::of(runtime_dir);
-        let heritage = Heritage::of(owner).unwrap_or_else(|error| {
+        // What is missed stays behind what comes now, and closes it: a second look is worth it.
+        let found = Heritage::of(owner).or_else(|_| Heritage::of(owner));
+        let heritage = found.unwrap_or_else(|error| {
             warn!("what the last daemon has left in the kernel cannot be taken over: {error}");
             Heritage::default()
         });

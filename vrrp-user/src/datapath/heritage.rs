@@ -19,7 +19,8 @@ use super::{
 use crate::{election::Instant, sys::memory::SlotMemory};
 
 /// Whose a program is: a number that stands for a runtime directory. Who has claimed the directory
-/// may take over, or remove, what has this number; a daemon that lives has another one.
+/// ([`crate::host::RuntimeDir`]) may take over, or remove, what has this number; a daemon that lives in
+/// this network namespace has another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner(u64);
 
@@ -33,7 +34,7 @@ impl Owner {
         Self(u64::from_le_bytes(*head).max(1))
     }
 
-    pub(super) const fn number(self) -> u64 {
+    pub(crate) const fn number(self) -> u64 {
         self.0
     }
 }
@@ -75,9 +76,14 @@ impl Heritage {
             name.is_some_and(|name| name.starts_with(Program::PREFIX))
         };
         let mut found = Vec::new();
-        for occupant in hook::occupants()?.into_iter().filter(is_ours) {
+        for occupant in hook::occupants().map_err(Error::List)?.into_iter().filter(is_ours) {
+            let program = match occupant.program.fd().map_err(hook::cause) {
+                // Its daemon, whoever's that is, has just taken it off.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                outcome => outcome.map_err(Error::List)?,
+            };
             let maps = maps_of(&occupant.program)?;
-            found.push((occupant, maps));
+            found.push((Remnant { ifindex: occupant.ifindex, hook: occupant.hook, program }, maps));
         }
         // A program that needs no settings is known by the slots that it shares with one that does.
         let mut versions = BTreeMap::new();
@@ -88,7 +94,7 @@ impl Heritage {
         }
         let mut heritage = Self::default();
         let mut generations: BTreeMap<u32, BTreeMap<String, u32>> = BTreeMap::new();
-        for (Occupant { ifindex, hook, program }, maps) in found {
+        for (remnant, maps) in found {
             let Some(slots) = maps.get("SLOTS").copied() else { continue };
             match versions.get(&slots) {
                 None => continue,
@@ -97,7 +103,7 @@ impl Heritage {
                 }
                 Some(_) => heritage.strangers += 1,
             }
-            heritage.programs.push(Remnant { ifindex, hook, program: program.fd()? });
+            heritage.programs.push(remnant);
         }
         for maps in generations.into_values() {
             match Generation::open(maps) {
@@ -144,15 +150,19 @@ impl Heritage {
     }
 
     /// Takes its programs off the devices, or off one, and with the last of them the maps are gone.
-    /// Returns how many there were.
+    /// Returns how many there were; an error, the first, when all that can be taken off are.
     pub fn remove(&self, only: Option<u32>) -> Result<usize, Error> {
         let chosen = |remnant: &&Remnant| only.is_none_or(|ifindex| ifindex == remnant.ifindex);
-        let mut removed = 0;
+        let (mut removed, mut failure) = (0, None);
         for Remnant { ifindex, hook, program } in self.programs.iter().filter(chosen) {
-            hook.detach(*ifindex, program.as_fd()).map_err(Error::Attach)?;
-            removed += 1;
+            match hook.detach(*ifindex, program.as_fd()) {
+                Ok(()) => removed += 1,
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
+            }
         }
-        Ok(removed)
+        failure.map_or(Ok(removed), |error| Err(Error::Detach(error)))
     }
 }
 

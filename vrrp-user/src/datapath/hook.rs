@@ -8,15 +8,20 @@ use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd},
 };
 
-use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType, loaded_programs};
+use aya::programs::{
+    ProgramError, ProgramInfo, SchedClassifier, TcAttachType, TcError, loaded_programs,
+};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rtnetlink::{
-    packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
+    packet_core::{
+        NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    },
     packet_route::{
         RouteNetlinkMessage,
         link::{LinkAttribute, LinkMessage, LinkXdp},
     },
 };
+use rustix::io::Errno;
 
 use super::{Mode, Program};
 use crate::{
@@ -29,6 +34,9 @@ const XDP_FLAGS_UPDATE_IF_NOEXIST: u32 = 1 << 0;
 const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
 const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
 const XDP_FLAGS_REPLACE: u32 = 1 << 4;
+
+/// How often a list is asked for that changed while the kernel wrote it.
+const ATTEMPTS: usize = 5;
 
 /// A place of a device where a program can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,15 +133,16 @@ pub(super) struct Occupant {
 }
 
 /// What is in the hooks of this namespace's devices. A device, or a program, that goes meanwhile is
-/// left out.
+/// left out, and nothing else.
 pub(super) fn occupants() -> io::Result<Vec<Occupant>> {
     let mut found = Vec::new();
-    for link in request(RouteNetlinkMessage::GetLink(LinkMessage::default()), NLM_F_DUMP)? {
+    let links = || request(RouteNetlinkMessage::GetLink(LinkMessage::default()), NLM_F_DUMP);
+    for link in steady(io::ErrorKind::Interrupted, links)? {
         let RouteNetlinkMessage::NewLink(link) = link else { continue };
         let ifindex = link.header.index;
         for attribute in &link.attributes {
             match attribute {
-                LinkAttribute::IfName(name) => found.extend(tcx_occupants(ifindex, name)),
+                LinkAttribute::IfName(name) => found.extend(tcx_occupants(ifindex, name)?),
                 LinkAttribute::Xdp(xdp) => found.extend(xdp_occupants(ifindex, xdp)),
                 _ => {}
             }
@@ -154,14 +163,45 @@ fn xdp_occupants(ifindex: u32, xdp: &[LinkXdp]) -> impl Iterator<Item = Occupant
     })
 }
 
-fn tcx_occupants(ifindex: u32, name: &str) -> impl Iterator<Item = Occupant> {
-    [(Hook::Ingress, TcAttachType::Ingress), (Hook::Egress, TcAttachType::Egress)]
-        .into_iter()
-        .flat_map(move |(hook, direction)| {
-            // A kernel without tcx has nothing there.
-            let programs = SchedClassifier::query_tcx(name, direction).unwrap_or_default().1;
-            programs.into_iter().map(move |program| Occupant { ifindex, hook, program })
-        })
+fn tcx_occupants(ifindex: u32, name: &str) -> io::Result<Vec<Occupant>> {
+    let mut found = Vec::new();
+    for (hook, direction) in
+        [(Hook::Ingress, TcAttachType::Ingress), (Hook::Egress, TcAttachType::Egress)]
+    {
+        // One program that goes spoils the list of all.
+        let query = || SchedClassifier::query_tcx(name, direction).map_err(cause);
+        let programs = match steady(io::ErrorKind::NotFound, query) {
+            Ok((_, programs)) => programs,
+            Err(error) => match Errno::from_io_error(&error) {
+                // The kernel has no tcx, the device is gone, or all that is there belongs to somebody
+                // with more rights than this process, which has attached nothing then.
+                Some(Errno::INVAL | Errno::NODEV | Errno::PERM) => continue,
+                _ => return Err(error),
+            },
+        };
+        found.extend(programs.into_iter().map(|program| Occupant { ifindex, hook, program }));
+    }
+    Ok(found)
+}
+
+/// Asks again while `unsteady` says that something changed meanwhile, a few times.
+fn steady<T>(unsteady: io::ErrorKind, mut ask: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..ATTEMPTS {
+        match ask() {
+            Err(error) if error.kind() == unsteady => {}
+            outcome => return outcome,
+        }
+    }
+    ask()
+}
+
+/// What the kernel said.
+pub(super) fn cause(error: ProgramError) -> io::Error {
+    match error {
+        ProgramError::SyscallError(error) => error.io_error,
+        ProgramError::TcError(TcError::IoError(error)) => error,
+        error => io::Error::other(error),
+    }
 }
 
 fn change_xdp(ifindex: u32, mode: u32, to: i32, from: BorrowedFd<'_>) -> io::Result<()> {
@@ -177,7 +217,8 @@ fn set_xdp(ifindex: u32, xdp: Vec<LinkXdp>) -> io::Result<()> {
     request(RouteNetlinkMessage::SetLink(link), NLM_F_ACK).map(drop)
 }
 
-/// Asks rtnetlink and waits for the whole answer, which is there when the question has been sent.
+/// Asks rtnetlink and waits for the whole answer, which is there when the question has been sent. A
+/// list that changed meanwhile and may lack entries is [`io::ErrorKind::Interrupted`].
 fn request(message: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
     const KERNEL: u32 = 0;
     let mut socket = Socket::new(NETLINK_ROUTE)?;
@@ -190,17 +231,21 @@ fn request(message: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetl
     message.serialize(&mut datagram);
     socket.send(&datagram, 0)?;
 
-    let mut answers = Vec::new();
+    let (mut answers, mut is_interrupted) = (Vec::new(), false);
     loop {
         let (datagram, _) = socket.recv_from_full()?;
-        for payload in messages(&datagram) {
-            match payload {
+        for message in messages(&datagram) {
+            is_interrupted |= message.header.flags & NLM_F_DUMP_INTR != 0;
+            match message.payload {
                 NetlinkPayload::InnerMessage(answer) => answers.push(answer),
                 NetlinkPayload::Error(error) => {
                     return match error.code {
                         None => Ok(answers),
                         Some(code) => Err(io::Error::from_raw_os_error(-code.get())),
                     };
+                }
+                NetlinkPayload::Done(_) if is_interrupted => {
+                    return Err(io::ErrorKind::Interrupted.into());
                 }
                 NetlinkPayload::Done(_) => return Ok(answers),
                 _ => {}

@@ -31,10 +31,16 @@ enum Standing {
 }
 
 impl Places {
-    /// The programs of the last daemon are where they are.
+    /// The programs of the last daemon are where they are. Where it had missed one of those before it,
+    /// which is behind its own in the hook, that one is taken off.
     pub(super) fn inherit(&mut self, remnants: Vec<Remnant>) {
         for Remnant { ifindex, hook, program } in remnants {
-            self.0.insert((ifindex, hook), Tenant { program, standing: Standing::Left });
+            match self.0.entry((ifindex, hook)) {
+                Entry::Vacant(place) => {
+                    place.insert(Tenant { program, standing: Standing::Left });
+                }
+                Entry::Occupied(_) => detach(ifindex, hook, &program),
+            }
         }
     }
 
@@ -126,12 +132,16 @@ impl Places {
     }
 
     fn empty(&mut self, ifindex: u32, hook: Hook) {
-        if let Some(tenant) = self.0.remove(&(ifindex, hook))
-            // The device is gone, or somebody was quicker.
-            && let Err(error) = hook.detach(ifindex, tenant.program.as_fd())
-        {
-            debug!("no program in {hook:?} of device {ifindex}: {error}");
+        if let Some(tenant) = self.0.remove(&(ifindex, hook)) {
+            detach(ifindex, hook, &tenant.program);
         }
+    }
+}
+
+fn detach(ifindex: u32, hook: Hook, program: &ProgramFd) {
+    // The device is gone, or somebody was quicker.
+    if let Err(error) = hook.detach(ifindex, program.as_fd()) {
+        debug!("no program in {hook:?} of device {ifindex}: {error}");
     }
 }
 

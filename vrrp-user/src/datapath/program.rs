@@ -12,6 +12,7 @@ use aya::{
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray},
     programs::{ProgramError, TestRun, TestRunOptions, TestRunResult},
 };
+use tracing::warn;
 use vrrp_common::{
     Addr, Family, Vrid,
     abi::{self, Alias, Counter, Counters, Place, Setting},
@@ -47,6 +48,12 @@ pub enum Error {
     /// program in the way, or the device is gone.
     #[error("the device does not take the program: {0}")]
     Attach(io::Error),
+    /// The kernel does not say what is on the devices, or this changes without end.
+    #[error("the programs on the devices cannot be listed: {0}")]
+    List(io::Error),
+    /// The device does not let go of a program: the device is gone, or somebody was quicker.
+    #[error("the program cannot be taken off the device: {0}")]
+    Detach(io::Error),
     /// The object that was built in lacks a part. Ours to mend.
     #[error("the kernel program has no {0}")]
     Missing(&'static str),
@@ -409,11 +416,15 @@ impl Datapath {
     }
 
     /// Attaches the program to a device in the first of `modes` that the device takes, in place of
-    /// what the last daemon has left there. It stays until [`Self::detach`], even when the daemon is
-    /// gone. Errors are those of the last mode.
+    /// what the last daemon has left there. The mode that this had found comes before the others: to
+    /// try these would interrupt it, and wait for the verifier. The program stays until
+    /// [`Self::detach`], even when the daemon is gone. Errors are those of the last mode.
     pub fn attach(&mut self, ifindex: u32, modes: &[Mode]) -> Result<Mode, Error> {
         let mut last = Error::Missing("mode to attach in");
-        for mode in modes {
+        let held = modes
+            .iter()
+            .find(|mode| Hook::of(**mode).is_some_and(|hook| self.places.has(ifindex, hook)));
+        for mode in held.into_iter().chain(modes) {
             let Some(hook) = Hook::of(*mode) else { return Ok(Mode::None) };
             match self.put(ifindex, hook) {
                 Ok(()) => {
@@ -429,9 +440,14 @@ impl Datapath {
     /// Attaches the program for what leaves, so that nothing does in the name of addresses
     /// ([`Self::add_address`]) that this host does not answer for, and so that the kernel's own ARP
     /// and Neighbor Discovery give the virtual MAC where there is one. It stays as that of
-    /// [`Self::attach`]. Linux before 6.6 cannot.
-    pub fn attach_egress(&mut self, ifindex: u32) -> Result<(), Error> {
-        self.put(ifindex, Hook::Egress)
+    /// [`Self::attach`]. Linux before 6.6 cannot. False, and nothing is done, where the last daemon had
+    /// none there and its programs still serve: to be called again after [`Self::renew`].
+    pub fn attach_egress(&mut self, ifindex: u32) -> Result<bool, Error> {
+        let hook = Hook::Egress;
+        if self.recipe().is_some() && !self.places.has(ifindex, hook) {
+            return Ok(false);
+        }
+        self.put(ifindex, hook).map(|()| true)
     }
 
     fn put(&mut self, ifindex: u32, hook: Hook) -> Result<(), Error> {
@@ -451,15 +467,14 @@ impl Datapath {
     }
 
     /// Puts ours in the place of the last daemon's programs, wherever these still are, unless that was
-    /// done before. Returns what could not be replaced: there the last daemon's goes on, or somebody has
-    /// removed it.
-    pub fn renew(&mut self, object: Object) -> Vec<Error> {
-        if self.object.is_some() {
-            return Vec::new();
+    /// done before. What cannot be replaced is logged.
+    pub fn renew(&mut self, object: Object) {
+        if self.object.is_none() {
+            for error in self.places.renew(|hook| object.program(hook.program())) {
+                warn!("the last daemon's program stays, or is gone: {error}");
+            }
+            self.object = Some(object);
         }
-        let failed = self.places.renew(|hook| object.program(hook.program()));
-        self.object = Some(object);
-        failed
     }
 
     /// Forgets what of the last daemon was not asked for since [`Self::take_over`]: programs in

@@ -145,13 +145,13 @@ impl Host {
 /// The messages of a datagram, as far as they are understood: the kernel puts many into one.
 pub(crate) fn messages<I: NetlinkDeserializable>(
     mut datagram: &[u8],
-) -> impl Iterator<Item = NetlinkPayload<I>> {
+) -> impl Iterator<Item = NetlinkMessage<I>> {
     iter::from_fn(move || {
         let length = NetlinkBuffer::new_checked(datagram).ok()?.length() as usize;
         let (message, rest) = datagram.split_at_checked(length)?;
         // Each begins at a multiple of 4 octets.
         datagram = rest.get(length.next_multiple_of(4) - length..).unwrap_or_default();
-        Some(NetlinkMessage::deserialize(message).ok().map(|message| message.payload))
+        Some(NetlinkMessage::deserialize(message).ok())
     })
     .flatten()
 }

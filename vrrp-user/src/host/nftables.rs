@@ -94,13 +94,11 @@ impl NfTables {
                 Err(error) if errno(&error) == Errno::AGAIN => return first,
                 Err(error) => return first.or(Some(errno(&error))),
             };
-            let refusal =
-                messages::<NetfilterMessage>(&datagram).find_map(|payload| match payload {
-                    NetlinkPayload::Error(error) => {
-                        Some(Errno::from_raw_os_error(-error.code?.get()))
-                    }
-                    _ => None,
-                });
+            let mut payloads = messages::<NetfilterMessage>(&datagram).map(|answer| answer.payload);
+            let refusal = payloads.find_map(|payload| match payload {
+                NetlinkPayload::Error(error) => Some(Errno::from_raw_os_error(-error.code?.get())),
+                _ => None,
+            });
             first = first.or(refusal);
         }
     }
@@ -127,7 +125,7 @@ impl Removals {
     pub async fn next(&mut self) {
         loop {
             let Ok((datagram, _)) = self.socket.recv_from_full().await else { return };
-            if messages(&datagram).any(|payload| self.is_removal(&payload)) {
+            if messages(&datagram).any(|message| self.is_removal(&message.payload)) {
                 return;
             }
         }

@@ -5,6 +5,7 @@ pub mod bpf;
 pub mod ethtool;
 pub mod memory;
 pub mod packet;
+pub mod peer;
 pub mod raw;
 pub mod readiness;
 pub mod sched;
