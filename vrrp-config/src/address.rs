@@ -34,7 +34,7 @@ const SCOPES: [(&str, u8); 5] =
 pub(super) fn parse(line: &Statement, findings: &mut Findings) -> Option<VirtualAddress> {
     let first = line.words.first()?;
     let (address, prefix) = parse_prefix(first, findings)?;
-    let span = line.span();
+    let span = line.span().into();
     let mut virtual_address = VirtualAddress {
         address,
         prefix,

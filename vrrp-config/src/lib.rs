@@ -12,13 +12,16 @@ mod audit;
 mod auth;
 mod code;
 mod complete;
+mod daemon;
 mod diagnostic;
 pub mod explain;
 mod global;
+mod groups;
 mod instance;
 mod keywords;
 mod lexer;
 mod model;
+mod notify;
 mod oddities;
 mod parser;
 mod references;
@@ -26,6 +29,8 @@ mod scheduling;
 mod scripts;
 mod source;
 mod suggest;
+mod trackers;
+mod tracking;
 mod unicast;
 mod values;
 mod vmac;
@@ -34,14 +39,19 @@ use std::{collections::HashMap, path::Path};
 
 pub use diagnostic::{Diagnostic, Loaded, Severity, Verdict};
 pub use model::{
-    AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm, Config, Garp, Global, HmacMode,
-    InitialState, Instance, Policy, Scheduling, Unicast, UnicastPeer, VirtualAddress, VirtualMac,
-    XdpMode,
+    AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm, Command, Config, Dbus, Dumps,
+    DynamicInterfaces, Fifo, Garp, Global, HmacMode, Hook, InitFile, InitialState, Instance,
+    JsonVersion, Mail, Notify, Parameters, Policy, Process, Reload, ReloadCheck, Scheduling,
+    Script, ScriptRules, SyncGroup, TimerExpired, TrackFile, TrackLists, TrackProcess, Tracked,
+    Unicast, UnicastPeer, User, VirtualAddress, VirtualMac, Weight, XdpMode,
 };
-pub use source::{FileId, Position, Sources, Span};
+pub use source::{FileId, Place, Position, Sources, Span};
 
 use diagnostic::Findings;
 use parser::Statement;
+use references::{Kind, Names};
+use trackers::Trackers;
+use tracking::Context;
 
 /// Larger files are refused. A configuration of 1000 virtual routers has about half a megabyte.
 const MAX_SIZE: usize = 8 << 20;
@@ -65,11 +75,11 @@ pub fn parse(name: &str, text: &[u8]) -> Loaded {
     let file = sources.add(name, text);
     let tokens = lexer::tokens(file, sources.text(file), &mut findings);
     let tree = parser::parse(tokens, &sources, &mut findings);
-    references::check(&tree, &mut findings);
+    let names = Names::collect(&tree, &mut findings);
     let unguarded = scripts::unguarded(&tree);
     let virtual_servers = spans_of("virtual_server", &tree);
     let tree = audit::audit(tree, &sources, &mut findings);
-    let config = Config { virtual_servers, ..build(&tree, &sources, &mut findings) };
+    let config = Config { virtual_servers, ..build(&tree, &names, &sources, &mut findings) };
     let diagnostics = findings.finish();
     let mut loaded = Loaded { config: None, diagnostics, sources, unguarded };
     if loaded.verdict() != Verdict::CannotRun {
@@ -79,13 +89,16 @@ pub fn parse(name: &str, text: &[u8]) -> Loaded {
 }
 
 /// The model, from statements that the audit has let through.
-fn build(tree: &[Statement], sources: &Sources, findings: &mut Findings) -> Config {
+fn build(tree: &[Statement], names: &Names, sources: &Sources, findings: &mut Findings) -> Config {
     let (global, defaults) = global::build(tree, findings);
+    let trackers = Trackers::read(tree, sources, findings);
     let mut config = Config { global, ..Config::default() };
-    let mut names = HashMap::new();
+    let mut taken = HashMap::new();
     for block in tree.iter().filter(|statement| statement.keyword() == "vrrp_instance") {
-        let draft = instance::draft(block, sources, findings);
-        if let Some(first) = names.insert(draft.name.clone(), draft.span) {
+        let name = values::argument(block).map_or("", |word| &word.text);
+        let context = Context { names, trackers: &trackers, user: (Kind::Instance, name) };
+        let draft = instance::draft(block, context, sources, findings);
+        if let Some(first) = taken.insert(draft.name.clone(), draft.span) {
             let line = sources.positions(first).0.line;
             let message =
                 format!("there is a vrrp_instance `{}` in line {line} already", draft.name);
@@ -95,7 +108,9 @@ fn build(tree: &[Statement], sources: &Sources, findings: &mut Findings) -> Conf
         config.instances.extend(complete::complete(draft, &defaults, findings));
     }
     separate(&mut config.instances, findings);
-    config
+    groups::build(tree, &mut config, names, &trackers, &defaults.notify, sources, findings);
+    let Trackers { scripts, files, processes } = trackers;
+    Config { scripts, track_files: files, track_processes: processes, ..config }
 }
 
 /// Two virtual routers of one family with one number on one interface hear each other's adverts: the

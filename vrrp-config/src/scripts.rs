@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use super::{
-    code,
+    Command, User, code,
     diagnostic::Findings,
+    lexer::Word,
     parser::{Statement, span_of},
     source::Span,
 };
 
 /// Keywords of an instance or group that run something.
-pub(super) const NOTIFY: [&str; 6] = [
+const NOTIFY: [&str; 6] = [
     "notify",
     "notify_master",
     "notify_backup",
@@ -27,24 +28,103 @@ const SHELL_WORDS: [&str; 10] = ["[[", "((", "if", "for", "while", "until", "cas
 const OPERATORS: [&str; 11] =
     ["&&", "||", "|", ";", "&", ">", ">>", "<", "2>&1", "&>", "2>/dev/null"];
 
-/// Reports shell language in the command behind a keyword.
-pub(super) fn check(line: &Statement, findings: &mut Findings) {
-    let text: Vec<&str> = line.arguments().iter().map(|word| word.text.as_str()).collect();
-    let text = text.join(" ");
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let Some(program) = words.first() else {
+/// `KEYWORD COMMAND [USER [GROUP]]`: the command is one word, in quotes when it has arguments.
+/// `None`, reported: there is nothing that could be run.
+pub(super) fn command(line: &Statement, findings: &mut Findings) -> Option<Command> {
+    let (first, behind) = line.arguments().split_first()?;
+    let argv = split(first, findings)?;
+    check_shell(&argv, first.span, findings);
+    Some(Command { argv, user: user(behind) })
+}
+
+/// `USER [GROUP]`, also `USER :GROUP`.
+pub(super) fn user(words: &[Word]) -> Option<User> {
+    let name = words.first()?.text.clone();
+    let group = words.get(1).map(|word| word.text.strip_prefix(':').unwrap_or(&word.text));
+    Some(User { name, group: group.map(str::to_owned) })
+}
+
+/// The `script` of a `vrrp_script`, behind which no user stands.
+pub(super) fn tracked_command(line: &Statement, findings: &mut Findings) -> Option<Command> {
+    if let Some(extra @ [_, ..]) = line.arguments().get(1..) {
+        let command: Vec<&str> = line.arguments().iter().map(|word| word.text.as_str()).collect();
+        findings
+            .report(code::ARGUMENTS_LOST, span_of(extra), "the command ends with its first word")
+            .help(format!("put quotes around all of it: \"{}\"", command.join(" ")));
+    }
+    Some(Command { user: None, ..command(line, findings)? })
+}
+
+/// Splits a command as keepalived does: blanks separate words outside quotes of both kinds, which may
+/// begin inside a word; a backslash takes the special meaning from what follows it, everywhere.
+fn split(word: &Word, findings: &mut Findings) -> Option<Vec<String>> {
+    let (mut words, mut current, mut quote) = (Vec::new(), None, None);
+    let mut rest = word.text.chars();
+    while let Some(c) = rest.next() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                current.get_or_insert_with(String::new);
+            }
+            (c, None) if c.is_ascii_whitespace() => words.extend(current.take()),
+            ('\\', _) => {
+                let current = current.get_or_insert_with(String::new);
+                current.push(rest.next().map_or('\\', |c| escape(c, &mut rest)));
+            }
+            _ => current.get_or_insert_with(String::new).push(c),
+        }
+    }
+    words.extend(current);
+    let message = match quote {
+        Some(quote) => format!("the part of the command that begins with {quote} never ends"),
+        None if words.is_empty() => "the command is empty".to_owned(),
+        None => return Some(words),
+    };
+    findings.report(code::BAD_COMMAND, word.span, message).help("the line is ignored");
+    None
+}
+
+/// What `c` behind a backslash stands for; only digits take more than one character.
+fn escape(c: char, rest: &mut std::str::Chars<'_>) -> char {
+    let mut number = |first: Option<u32>, radix, most| {
+        let digits = rest.clone().map_while(|c| c.to_digit(radix)).take(most);
+        let (value, used) = digits.fold((first.unwrap_or(0), 0), |(value, used), digit| {
+            (value * radix + digit, used + 1)
+        });
+        *rest = rest.as_str()[used..].chars();
+        u8::try_from(value).ok().filter(|_| first.is_some() || used > 0).map_or(c, char::from)
+    };
+    match c {
+        'a' => '\x07',
+        'b' => '\x08',
+        'E' => '\x1b',
+        'f' => '\x0c',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'v' => '\x0b',
+        '0'..='7' => number(c.to_digit(8), 8, 2),
+        'x' => number(None, 16, 2),
+        _ => c,
+    }
+}
+
+/// Reports shell language.
+fn check_shell(argv: &[String], span: Span, findings: &mut Findings) {
+    let Some(program) = argv.first() else {
         return;
     };
-    let span = span_of(line.arguments());
     let help = "put the test into an executable file, or write `/bin/sh -c '…'` inside the quotes";
-    if SHELL_WORDS.contains(program) {
+    if SHELL_WORDS.contains(&program.as_str()) {
         let message =
             format!("`{program}` is no program but shell language, and keepalived runs no shell");
         findings.report(code::SHELL_SYNTAX, span, message).help(help);
         return;
     }
     let is_shell = program.rsplit('/').next().is_some_and(|name| SHELLS.contains(&name));
-    if let Some(operator) = words.iter().find(|word| !is_shell && OPERATORS.contains(word)) {
+    let mut words = argv.iter().map(String::as_str);
+    if let Some(operator) = words.find(|word| !is_shell && OPERATORS.contains(word)) {
         let message = format!(
             "`{operator}` is handed to `{program}` as an argument: keepalived runs no shell"
         );
