@@ -15,6 +15,7 @@ mod complete;
 mod daemon;
 mod diagnostic;
 pub mod explain;
+mod format;
 mod global;
 mod groups;
 mod instance;
