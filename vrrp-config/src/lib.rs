@@ -77,10 +77,10 @@ pub fn parse(name: &str, text: &[u8]) -> Loaded {
     let tokens = lexer::tokens(file, sources.text(file), &mut findings);
     let tree = parser::parse(tokens, &sources, &mut findings);
     let names = Names::collect(&tree, &mut findings);
-    let unguarded = scripts::unguarded(&tree);
     let virtual_servers = spans_of("virtual_server", &tree);
     let tree = audit::audit(tree, &sources, &mut findings);
     let config = Config { virtual_servers, ..build(&tree, &names, &sources, &mut findings) };
+    let unguarded = scripts::unguarded(&config);
     let diagnostics = findings.finish();
     let mut loaded = Loaded { config: None, diagnostics, sources, unguarded };
     if loaded.verdict() != Verdict::CannotRun {

@@ -3,22 +3,12 @@
 use std::path::PathBuf;
 
 use super::{
-    Command, User, code,
+    Command, Config, Global, Notify, User, code,
     diagnostic::Findings,
     lexer::Word,
     parser::{Statement, span_of},
     source::Span,
 };
-
-/// Keywords of an instance or group that run something.
-const NOTIFY: [&str; 6] = [
-    "notify",
-    "notify_master",
-    "notify_backup",
-    "notify_fault",
-    "notify_stop",
-    "notify_master_rx_lower_pri",
-];
 
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
 
@@ -34,7 +24,7 @@ pub(super) fn command(line: &Statement, findings: &mut Findings) -> Option<Comma
     let (first, behind) = line.arguments().split_first()?;
     let argv = split(first, findings)?;
     check_shell(&argv, first.span, findings);
-    Some(Command { argv, user: user(behind) })
+    Some(Command { argv, user: user(behind), span: first.span.into() })
 }
 
 /// `USER [GROUP]`, also `USER :GROUP`.
@@ -132,34 +122,26 @@ fn check_shell(argv: &[String], span: Span, findings: &mut Findings) {
     }
 }
 
-/// Programs that keepalived would run as root: nothing in the file names another user for them or
-/// switches script security on.
-pub(super) fn unguarded(tree: &[Statement]) -> Vec<(PathBuf, Span)> {
-    let guards = ["enable_script_security", "script_user"];
-    let mut globals =
-        tree.iter().filter(|block| block.keyword() == "global_defs").flat_map(Statement::inner);
-    if globals.any(|line| guards.contains(&line.keyword())) {
+/// Programs that would run as root without script security, in the order of the file.
+pub(super) fn unguarded(config: &Config) -> Vec<(PathBuf, Span)> {
+    let Global { scripts: rules, fifo, vrrp_fifo, startup, shutdown, .. } = &config.global;
+    if rules.security {
         return Vec::new();
     }
-    let commands = tree.iter().flat_map(|block| {
-        let has_user = block.inner().iter().any(|line| line.keyword() == "user");
-        block.inner().iter().filter(move |line| match block.keyword() {
-            "vrrp_script" => line.keyword() == "script" && !has_user,
-            // The user of a notify script stands behind it.
-            "vrrp_instance" | "vrrp_sync_group" => {
-                NOTIFY.contains(&line.keyword()) && line.words.len() == 2
-            }
-            _ => false,
-        })
-    });
-    let program = |line: &Statement| {
-        let word = line.arguments().first()?;
-        let path = word
-            .text
-            .split_whitespace()
-            .next()
-            .filter(|path| path.starts_with('/') && !word.open)?;
-        Some((PathBuf::from(path), word.span))
+    let instances = config.instances.iter().map(|instance| &instance.notify);
+    let notify = instances.chain(config.sync_groups.iter().map(|group| &group.notify));
+    let readers = [fifo, vrrp_fifo].into_iter().flatten().filter_map(|fifo| fifo.script.as_ref());
+    let hooks = [startup, shutdown].into_iter().flatten().map(|hook| &hook.command);
+    let tracked = config.scripts.iter().map(|script| &script.command);
+    let commands = tracked.chain(notify.flat_map(Notify::commands)).chain(readers).chain(hooks);
+    let is_root = |command: &&Command| {
+        let user = command.user.as_ref().or(rules.user.as_ref());
+        user.is_none_or(|user| ["root", "0"].contains(&user.name.as_str()))
     };
-    commands.filter_map(program).collect()
+    let program = |command: &Command| {
+        command.argv.first().map(|program| (PathBuf::from(program), command.span.into()))
+    };
+    let mut programs: Vec<(PathBuf, Span)> = commands.filter(is_root).filter_map(program).collect();
+    programs.sort_by_key(|(_, span)| (span.file, span.start));
+    programs
 }

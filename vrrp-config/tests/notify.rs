@@ -8,12 +8,16 @@ use std::{path::PathBuf, time::Duration};
 
 use support::{accepted, global, instance, mended, parse, reported};
 use vrrp_config::{
-    Command, Dbus, Dumps, DynamicInterfaces, Fifo, Global, Hook, JsonVersion, Mail, Notify,
+    Command, Dbus, Dumps, DynamicInterfaces, Fifo, Global, Hook, JsonVersion, Mail, Notify, Place,
     Process, Reload, ReloadCheck, ScriptRules, User, Verdict,
 };
 
 fn command(argv: &[&str], user: Option<User>) -> Command {
-    Command { argv: argv.iter().map(|&word| word.to_owned()).collect(), user }
+    Command {
+        argv: argv.iter().map(|&word| word.to_owned()).collect(),
+        user,
+        span: Place::default(),
+    }
 }
 
 fn user(name: &str, group: Option<&str>) -> User {
@@ -244,4 +248,31 @@ fn outside_all_blocks() {
     let loaded = parse(&format!("{lines}\n{}", instance("")));
     assert!(reported(&loaded).contains(&"E0212"));
     assert_eq!(loaded.verdict(), Verdict::WouldRun);
+}
+
+/// Keywords `enable_script_security`, `script_user`, `user`: a script that would run as root is a matter
+/// of script security if it can be run at all, whoever says that it should be root.
+#[test]
+fn script_security() {
+    let refused = |global: &str, lines: &str| {
+        let text = format!("global_defs {{\n{global}\n}}\n{}", instance(lines));
+        let mut loaded = parse(&text);
+        loaded.check_scripts(|path| path.ends_with("n"));
+        reported(&loaded).contains(&"S0076")
+    };
+    for (global, lines, expected) in [
+        ("", "notify /bin/n", true),
+        ("", "notify n", true),
+        ("", "notify /bin/missing", false),
+        ("", "notify /bin/n root", true),
+        ("", "notify /bin/n nobody", false),
+        ("script_user nobody", "notify /bin/n", false),
+        ("script_user root", "notify /bin/n", true),
+        ("script_user nobody", "notify /bin/n root", true),
+        ("enable_script_security", "notify /bin/n", false),
+        ("startup_script /bin/n", "", true),
+        ("notify_fifo /run/f\nnotify_fifo_script \"/bin/n x\"", "", true),
+    ] {
+        assert_eq!(refused(global, lines), expected, "{global} / {lines}");
+    }
 }

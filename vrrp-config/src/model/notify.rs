@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::Place;
+
 /// A program with its arguments. It is run as it is, without a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -9,6 +11,8 @@ pub struct Command {
     pub argv: Vec<String>,
     /// Whose rights it has; `None` for those of [`ScriptRules::user`].
     pub user: Option<User>,
+    /// Where the command stands.
+    pub span: Place,
 }
 
 /// `USER [GROUP]`, by name or number.
@@ -45,6 +49,14 @@ pub struct Notify {
     pub priority_changes: bool,
     /// `smtp_alert`: mail at each transition.
     pub mail: bool,
+}
+
+impl Notify {
+    /// Every command in it.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        let Self { master, backup, fault, stop, any, deleted, master_rx_lower_pri, .. } = self;
+        [master, backup, fault, stop, any, deleted, master_rx_lower_pri].into_iter().flatten()
+    }
 }
 
 /// Mail: who gets it, and how.

@@ -142,7 +142,7 @@ impl Generator {
         if self.coin() {
             argv.push(String::new());
         }
-        Command { argv, user: self.option(Self::user) }
+        Command { argv, user: self.option(Self::user), span: Default::default() }
     }
 
     fn weight(&mut self, most: i16) -> Weight {
