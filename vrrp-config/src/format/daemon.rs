@@ -10,9 +10,8 @@ use super::{
 };
 use crate::{
     Config, DynamicInterfaces, Fifo, Garp, Global, Hook, JsonVersion, Mail, Policy, Process,
-    Reload, ReloadCheck, Scheduling,
-    global::{Defaults, is_link_local_group},
-    scheduling::POLICIES,
+    Reload, ReloadCheck, Scheduling, global::Defaults, scheduling::POLICIES,
+    values::is_local_group,
 };
 
 impl Writer<'_, '_> {
