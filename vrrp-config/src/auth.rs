@@ -227,11 +227,15 @@ impl Hmac {
             }
             (_, None) => return Err(unusable("`auth_hmac` has no key", self.span, findings)),
         };
-        // keepalived's default.
-        let window = self.window.unwrap_or((context.interval * 3).max(Duration::from_secs(5)));
+        let window = self.window.unwrap_or_else(|| default_window(context.interval));
         let Self { keys, anti_replay, .. } = self;
         Ok(AuthHmac { keys, active, anti_replay, window, mode })
     }
+}
+
+/// keepalived's `time_window`: three intervals, 5 s at least.
+pub(super) fn default_window(interval: Duration) -> Duration {
+    (interval * 3).max(Duration::from_secs(5))
 }
 
 fn unusable(message: &str, span: Span, findings: &mut Findings) -> Unusable {

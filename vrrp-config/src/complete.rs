@@ -51,6 +51,7 @@ impl Completion<'_> {
         self.check_preemption(priority, state);
         let accept = self.accept(version, priority);
         self.repair_for_strict();
+        self.repair_tracking(priority);
         let virtual_mac = self.virtual_mac(unicast.is_some());
         let checksum = self.checksum(ipv6);
         let garp = self.garp();
@@ -58,11 +59,11 @@ impl Completion<'_> {
         if !runnable || !has_addresses || draft.left_out || defaults.left_out {
             return None;
         }
-        let group = if ipv6 { defaults.group_ipv6.into() } else { defaults.group.into() };
+        let group = defaults.group_of(if ipv6 { Family::V6 } else { Family::V4 });
         let or = |given: Option<(bool, _)>, default| given.map_or(default, |(on, _)| on);
         Some(Instance {
             name: draft.name,
-            span: draft.span,
+            span: draft.span.into(),
             state,
             interface: draft.interface?.0,
             vrid: draft.vrid?.0,
@@ -100,6 +101,12 @@ impl Completion<'_> {
                 .filter(|extra| !extra.interval.is_zero()),
             serves_on: draft.serves_on.unwrap_or(defaults.serves_on),
             xdp_mode: draft.xdp_mode.unwrap_or(defaults.xdp_mode),
+            tracking: draft.tracking,
+            ignores_interface: draft.ignores_interface,
+            tracks_source: draft.tracks_source,
+            timer_expired: draft.timer_expired,
+            promote_secondaries: draft.promote_secondaries,
+            notify: draft.notify.complete(&defaults.notify),
         })
     }
 
@@ -402,6 +409,16 @@ impl Completion<'_> {
             if let Some(span) = span {
                 self.findings.report(code::STRICT_REPAIR, span, format!("strict mode: {rule}"));
             }
+        }
+    }
+
+    fn repair_tracking(&mut self, priority: Priority) {
+        let tracking = &mut self.draft.tracking;
+        if let Some((interface, _)) = &self.draft.interface {
+            tracking.leave_out_own(interface, self.findings);
+        }
+        if priority.is_owner() {
+            tracking.repair_for_owner(self.findings);
         }
     }
 

@@ -130,10 +130,10 @@ impl Findings {
     pub(super) fn report(
         &mut self,
         kind: Kind,
-        span: Span,
+        span: impl Into<Span>,
         message: impl Into<String>,
     ) -> &mut Diagnostic {
-        let message = message.into();
+        let (span, message) = (span.into(), message.into());
         let Kind { code, severity, verdict } = kind;
         let said_before = !self.is_full() && !self.said.insert((code, span, message.clone()));
         let diagnostic = Diagnostic { severity, code, message, span, help: None, verdict };

@@ -38,6 +38,31 @@ impl Span {
     }
 }
 
+/// A [`Span`] in the model, for messages. What a configuration means does not depend on it: any two
+/// are equal.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place(pub Span);
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Place {}
+
+impl From<Span> for Place {
+    fn from(span: Span) -> Self {
+        Self(span)
+    }
+}
+
+impl From<Place> for Span {
+    fn from(place: Place) -> Self {
+        place.0
+    }
+}
+
 /// A place for a reader: both numbers count from 1, columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {

@@ -56,6 +56,25 @@ pub fn repaired(text: &str) -> (Vec<&'static str>, Instance) {
     (codes, config.instances.remove(0))
 }
 
+/// Codes of everything but hints and what is recognised only.
+pub fn reported(loaded: &Loaded) -> Vec<&'static str> {
+    codes(loaded).into_iter().filter(|code| !code.starts_with(['H', 'N'])).collect()
+}
+
+/// The configuration of a file that keepalived says nothing about.
+pub fn accepted(text: &str) -> Config {
+    let loaded = parse(text);
+    assert_eq!(reported(&loaded), [""; 0], "{}", loaded.render(false));
+    loaded.config.unwrap()
+}
+
+/// The configuration of a file that keepalived reports and runs, and the codes.
+pub fn mended(text: &str) -> (Vec<&'static str>, Config) {
+    let loaded = parse(text);
+    assert_eq!(loaded.verdict().exit_code(), 5, "{}", loaded.render(false));
+    (reported(&loaded), loaded.config.unwrap())
+}
+
 /// What a file says besides that something is not implemented yet.
 pub fn remarks(loaded: &Loaded) -> Vec<&'static str> {
     codes(loaded).into_iter().filter(|code| *code != "N0028").collect()
