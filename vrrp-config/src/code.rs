@@ -20,6 +20,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static Explanation> {
     EXPLANATIONS.iter().copied().flatten()
 }
 
+/// Said by `check --together` only.
+pub(super) fn is_about_several_files(kind: Kind) -> bool {
+    TOGETHER.iter().any(|explanation| explanation.kind.code == kind.code)
+}
+
 /// Reported by keepalived as a configuration error; it repairs or ignores the place and runs.
 const fn error(code: &'static str) -> Kind {
     Kind { code, severity: Severity::Error, verdict: Verdict::WouldRun }
@@ -52,16 +57,21 @@ const fn script_security(code: &'static str) -> Kind {
 macro_rules! codes {
     ($table:ident; $($name:ident = $severity:ident($code:literal):
         $meaning:literal, $cause:literal => $cure:literal;)*) => {
-        $(pub(super) const $name: Kind = $severity($code);)*
+        $(pub(crate) const $name: Kind = $severity($code);)*
 
-        static $table: &[Explanation] = &[
+        pub(super) static $table: &[Explanation] = &[
             $(Explanation { kind: $name, meaning: $meaning, cause: $cause, cure: $cure }),*
         ];
     };
 }
 
+mod checks;
+
+pub(super) use checks::*;
+
 static EXPLANATIONS: &[&[Explanation]] = &[
     STRUCTURE, WORDS, VALUES, ADDRESSES, INSTANCES, REFERENCES, TABLE, ROUTES, LANGUAGE, TRACKERS,
+    CROSS, TOGETHER, HOST,
 ];
 
 // The file and its structure.

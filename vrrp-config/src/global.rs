@@ -8,7 +8,7 @@ use std::{
 use vrrp_common::{Family, Version, ladder::Believe};
 
 use super::{
-    ExtraGarp, Garp, Global, XdpMode, code, daemon,
+    ExtraGarp, Garp, Global, Places, XdpMode, code, daemon,
     diagnostic::Findings,
     interfaces, notify,
     parser::{Statement, span_of},
@@ -70,6 +70,8 @@ pub(super) struct Defaults {
     pub(super) serves_on: bool,
     pub(super) xdp_mode: XdpMode,
     pub(super) notify: notify::Defaults,
+    /// Where the lines of `global_defs` stand.
+    pub(super) lines: Places,
     /// Something in global_defs could not be evaluated, so no instance can be trusted.
     pub(super) left_out: bool,
 }
@@ -97,6 +99,7 @@ impl Default for Defaults {
             serves_on: false,
             xdp_mode: XdpMode::Auto,
             notify: notify::Defaults::default(),
+            lines: Places::default(),
             left_out: false,
         }
     }
@@ -123,12 +126,14 @@ pub(super) fn build(tree: &[Statement], findings: &mut Findings) -> (Global, Def
         }
         defaults.left_out |= block.left_out;
         for statement in block.inner() {
+            global.places.note(statement);
             apply(statement, &mut global, &mut defaults, findings);
             daemon.apply(statement, &mut global, findings);
         }
     }
     defaults.notify = daemon.notify;
     daemon.complete(&mut global);
+    defaults.lines = global.places.clone();
     (global, defaults)
 }
 

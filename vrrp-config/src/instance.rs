@@ -5,8 +5,8 @@ use std::{net::IpAddr, time::Duration};
 use vrrp_common::{Family, Priority, Version, Vrid, ladder::Believe};
 
 use super::{
-    ExtraGarp, InitialState, Route, Rule, TimerExpired, TrackLists, VirtualAddress, XdpMode,
-    address,
+    ExtraGarp, InitialState, Places, Route, Rule, TimerExpired, TrackLists, VirtualAddress,
+    XdpMode, address,
     auth::Auth,
     code,
     diagnostic::Findings,
@@ -27,6 +27,7 @@ pub(super) type Given<T> = Option<(T, Span)>;
 pub(super) struct Draft {
     pub(super) name: String,
     pub(super) span: Span,
+    pub(super) places: Places,
     pub(super) state: Given<InitialState>,
     pub(super) interface: Given<String>,
     pub(super) vrid: Given<Vrid>,
@@ -108,6 +109,7 @@ pub(super) fn draft(
         ..Draft::default()
     };
     for statement in block.inner() {
+        draft.places.note(statement);
         draft.apply(statement, sources, findings);
         draft.apply_surroundings(statement);
         tracking::read(statement, &mut draft.tracking, context, findings);

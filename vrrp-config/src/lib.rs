@@ -13,12 +13,14 @@ mod auth;
 mod bfd;
 mod code;
 mod complete;
+mod cross;
 mod daemon;
 mod diagnostic;
 pub mod explain;
 mod format;
 mod global;
 mod groups;
+mod here;
 mod host;
 mod instance;
 mod interfaces;
@@ -29,6 +31,7 @@ mod model;
 mod notify;
 mod oddities;
 mod parser;
+mod places;
 mod references;
 mod routing;
 mod scheduling;
@@ -36,6 +39,7 @@ mod scripts;
 mod servers;
 mod source;
 mod suggest;
+mod together;
 mod trackers;
 mod tracking;
 mod unicast;
@@ -46,6 +50,7 @@ use std::{collections::HashMap, path::Path};
 
 pub use bfd::Bfd;
 pub use diagnostic::{Diagnostic, Loaded, Severity, Verdict};
+pub use here::{HostInterfaces, Program};
 pub use host::{Disk, Host, Memory};
 pub use interfaces::{ExtraGarp, GarpGroup, Interfaces, Linkbeat, LinkbeatMethod, UpDownDelay};
 pub use language::Surroundings;
@@ -56,11 +61,14 @@ pub use model::{
     Scheduling, Script, ScriptRules, SyncGroup, TimerExpired, TrackFile, TrackLists, TrackProcess,
     Tracked, Unicast, UnicastPeer, User, VirtualAddress, VirtualMac, Weight, XdpMode,
 };
+pub use places::Places;
 pub use routing::{
     Action, Encap, IpEncap, Lockable, Mark, Metrics, Named, NextHop, Position as RoutePosition,
     Preference, Prefix, Realms, Route, RouteKind, Rule, Statics, TrackGroup, Tracking,
 };
 pub use source::{FileId, Place, Position, Sources, Span};
+
+pub use together::{Together, together};
 
 use diagnostic::Findings;
 use parser::Statement;
@@ -143,7 +151,10 @@ fn build(tree: &[Statement], names: &Names, sources: &Sources, findings: &mut Fi
     routing::assign_preferences(&mut config);
     interfaces::limit_delays(&mut config.interfaces.delays, &config.instances, findings);
     let Trackers { scripts, files, processes, bfds } = trackers;
-    Config { scripts, track_files: files, track_processes: processes, bfd: bfds, ..config }
+    let config =
+        Config { scripts, track_files: files, track_processes: processes, bfd: bfds, ..config };
+    cross::check(&config, findings);
+    config
 }
 
 /// Two virtual routers of one family with one number on one interface hear each other's adverts: the

@@ -10,7 +10,7 @@ use std::{
 
 use vrrp_common::{AdverInterval, Family, Priority, Version, Vrid, ladder::Believe, wire::Mac};
 
-use super::{Bfd, ExtraGarp, Interfaces, Place, Route, Rule, Span, Statics, Tracking};
+use super::{Bfd, ExtraGarp, Interfaces, Place, Places, Route, Rule, Span, Statics, Tracking};
 
 mod daemon;
 mod notify;
@@ -93,6 +93,8 @@ pub struct Global {
     pub reload: Reload,
     /// `enable_dbus` and the like.
     pub dbus: Dbus,
+    /// Where the lines of `global_defs` stand.
+    pub places: Places,
 }
 
 /// Scheduling and memory of the pulse. What cannot be had is replaced by the next best.
@@ -136,6 +138,8 @@ pub struct Instance {
     pub name: String,
     /// The name's place in the file, for messages about the instance.
     pub span: Place,
+    /// Where its lines stand.
+    pub places: Places,
     /// `state`. keepalived does not start as master because of it, see section 1.5 of its reference;
     /// it only rules out nopreempt and preempt_delay, which has been applied already.
     pub state: InitialState,
@@ -221,6 +225,11 @@ impl Instance {
     /// What the virtual router has its addresses of.
     pub fn family(&self) -> Family {
         self.group.into()
+    }
+
+    /// Everything that moves: what is advertised, and then what is not.
+    pub fn all_addresses(&self) -> impl Iterator<Item = &VirtualAddress> {
+        self.addresses.iter().chain(&self.excluded)
     }
 }
 

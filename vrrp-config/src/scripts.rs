@@ -122,18 +122,23 @@ fn check_shell(argv: &[String], span: Span, findings: &mut Findings) {
     }
 }
 
-/// Programs that would run as root without script security, in the order of the file.
-pub(super) fn unguarded(config: &Config) -> Vec<(PathBuf, Span)> {
-    let Global { scripts: rules, fifo, vrrp_fifo, startup, shutdown, .. } = &config.global;
-    if rules.security {
-        return Vec::new();
-    }
+/// Everything that is run, in the order of the model.
+pub(super) fn commands(config: &Config) -> impl Iterator<Item = &Command> {
+    let Global { fifo, vrrp_fifo, startup, shutdown, .. } = &config.global;
     let instances = config.instances.iter().map(|instance| &instance.notify);
     let notify = instances.chain(config.sync_groups.iter().map(|group| &group.notify));
     let readers = [fifo, vrrp_fifo].into_iter().flatten().filter_map(|fifo| fifo.script.as_ref());
     let hooks = [startup, shutdown].into_iter().flatten().map(|hook| &hook.command);
     let tracked = config.scripts.iter().map(|script| &script.command);
-    let commands = tracked.chain(notify.flat_map(Notify::commands)).chain(readers).chain(hooks);
+    tracked.chain(notify.flat_map(Notify::commands)).chain(readers).chain(hooks)
+}
+
+/// Programs that would run as root without script security, in the order of the file.
+pub(super) fn unguarded(config: &Config) -> Vec<(PathBuf, Span)> {
+    let rules = &config.global.scripts;
+    if rules.security {
+        return Vec::new();
+    }
     let is_root = |command: &&Command| {
         let user = command.user.as_ref().or(rules.user.as_ref());
         user.is_none_or(|user| ["root", "0"].contains(&user.name.as_str()))
@@ -141,7 +146,8 @@ pub(super) fn unguarded(config: &Config) -> Vec<(PathBuf, Span)> {
     let program = |command: &Command| {
         command.argv.first().map(|program| (PathBuf::from(program), command.span.into()))
     };
-    let mut programs: Vec<(PathBuf, Span)> = commands.filter(is_root).filter_map(program).collect();
+    let mut programs: Vec<(PathBuf, Span)> =
+        commands(config).filter(is_root).filter_map(program).collect();
     programs.sort_by_key(|(_, span)| (span.file, span.start));
     programs
 }

@@ -55,6 +55,7 @@ impl Generator {
         Instance {
             name: self.name("VI", number),
             span: Default::default(),
+            places: Default::default(),
             state: if master { InitialState::Master } else { InitialState::Backup },
             interface: format!("eth{number}"),
             vrid: Vrid::new(self.byte(1, 255)).unwrap(),

@@ -281,6 +281,7 @@ impl Generator {
     fn global(&mut self) -> Global {
         Global {
             router_id: self.option(Self::text),
+            places: Default::default(),
             drop_foreign: self.coin(),
             pass_on: self.coin(),
             startup_delay: self.maybe_delay().max(Duration::from_millis(1)),
