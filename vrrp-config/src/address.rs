@@ -80,7 +80,7 @@ impl Reader<'_> {
                 preferred_lifetime: default_lifetime(address, prefix),
                 ..AddressOptions::default()
             },
-            span: line.span(),
+            span: line.span().into(),
         };
         let mut rest = line.arguments();
         while let Some((word, behind)) = rest.split_first() {

@@ -157,10 +157,19 @@ impl Auth {
         };
         // The version 2 that keepalived speaks for IPv6 would have it.
         let keepalived_has_it = context.was_v2 && !context.strict && kind == Kind::Pass;
-        let drop = match password {
-            _ if context.version == Version::V3 => "VRRP version 3 has no authentication",
-            _ if context.strict => "strict mode has no authentication",
-            None => "authentication without a password",
+        let (drop, help) = match password {
+            _ if context.version == Version::V3 => (
+                "VRRP version 3 has no authentication",
+                "the virtual router runs without; `auth_hmac` is for both versions",
+            ),
+            _ if context.strict => (
+                "strict mode has no authentication",
+                "the virtual router runs without: RFC 3768 has removed it",
+            ),
+            None => (
+                "authentication without a password",
+                "the virtual router runs without authentication",
+            ),
             Some((password, _)) => {
                 let mut octets = [0; 8];
                 octets.iter_mut().zip(password).for_each(|(octet, byte)| *octet = byte);
@@ -171,7 +180,6 @@ impl Auth {
             }
         };
         let kind = if keepalived_has_it { code::IPV6_AUTH } else { code::AUTH_DROPPED };
-        let help = "the virtual router runs without authentication";
         findings.report(kind, span, drop).help(help);
         None
     }
@@ -227,11 +235,15 @@ impl Hmac {
             }
             (_, None) => return Err(unusable("`auth_hmac` has no key", self.span, findings)),
         };
-        // keepalived's default.
-        let window = self.window.unwrap_or((context.interval * 3).max(Duration::from_secs(5)));
+        let window = self.window.unwrap_or_else(|| default_window(context.interval));
         let Self { keys, anti_replay, .. } = self;
         Ok(AuthHmac { keys, active, anti_replay, window, mode })
     }
+}
+
+/// keepalived's `time_window`: three intervals, 5 s at least.
+pub(super) fn default_window(interval: Duration) -> Duration {
+    (interval * 3).max(Duration::from_secs(5))
 }
 
 fn unusable(message: &str, span: Span, findings: &mut Findings) -> Unusable {

@@ -8,7 +8,12 @@ use std::{
 };
 
 use super::{
-    code, diagnostic::Findings, lexer::Word, parser::Statement, routing::quoted, source::Span,
+    Weight, code,
+    diagnostic::Findings,
+    lexer::Word,
+    parser::Statement,
+    routing::quoted,
+    source::{Place, Span},
     values,
 };
 
@@ -44,15 +49,13 @@ pub struct Bfd {
     /// `multihop`: the neighbour may be several hops away.
     pub multihop: bool,
     /// `weight`, -253 to 253, of whoever tracks it and gives none.
-    pub weight: i16,
-    /// `reverse` behind `weight`: up counts as down.
-    pub reverse: bool,
+    pub weight: Weight,
     /// Virtual routers hear of it: `vrrp`, or neither `vrrp` nor `checker`.
     pub for_vrrp: bool,
     /// Checkers of virtual servers hear of it: `checker`, or neither.
     pub for_checkers: bool,
     /// The name's place.
-    pub span: Span,
+    pub span: Place,
 }
 
 impl Bfd {
@@ -119,7 +122,7 @@ struct Draft {
     ttl: Option<u8>,
     max_hops: Option<(u8, Span)>,
     multihop: bool,
-    weight: Option<(i16, bool)>,
+    weight: Option<Weight>,
     for_vrrp: bool,
     for_checkers: bool,
 }
@@ -183,7 +186,7 @@ impl Draft {
             }
             Some((hops, _)) => Some(hops),
         };
-        let (weight, reverse) = self.weight.unwrap_or_default();
+        let weight = self.weight.unwrap_or_default();
         let everyone = !self.for_vrrp && !self.for_checkers;
         Some(Bfd {
             name: name.text.clone(),
@@ -198,10 +201,9 @@ impl Draft {
             max_hops,
             multihop: self.multihop,
             weight,
-            reverse,
             for_vrrp: self.for_vrrp || everyone,
             for_checkers: self.for_checkers || everyone,
-            span: name.span,
+            span: name.span.into(),
         })
     }
 }
@@ -228,15 +230,14 @@ fn max_hops(line: &Statement) -> Option<(u8, Span)> {
 }
 
 /// `weight N [reverse]`.
-fn weight(line: &Statement) -> Option<(i16, bool)> {
+fn weight(line: &Statement) -> Option<Weight> {
     let reverse = line.arguments().get(1).is_some_and(|word| word.text == "reverse");
-    Some((values::number(line)?, reverse))
+    Weight::new(values::number(line)?, reverse)
 }
 
 impl fmt::Display for Bfd {
     /// The block, as keepalived reads it; what is as it would be anyway is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reverse = if self.reverse { " reverse" } else { "" };
         let max_hops = self.max_hops.unwrap_or(u8::MAX);
         let lines = [
             (true, format!("neighbor_ip {}", self.neighbor)),
@@ -252,7 +253,7 @@ impl fmt::Display for Bfd {
             (self.ttl != default_ttl(self.neighbor), format!("ttl {}", self.ttl)),
             (max_hops != 0, format!("max_hops {max_hops}")),
             (self.multihop, "multihop".to_owned()),
-            (self.weight != 0 || self.reverse, format!("weight {}{reverse}", self.weight)),
+            (self.weight != Weight::default(), format!("weight {}", self.weight)),
             (!self.for_checkers, "vrrp".to_owned()),
             (!self.for_vrrp, "checker".to_owned()),
         ];

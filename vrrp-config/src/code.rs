@@ -20,6 +20,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static Explanation> {
     EXPLANATIONS.iter().copied().flatten()
 }
 
+/// Said by `check --together` only.
+pub(super) fn is_about_several_files(kind: Kind) -> bool {
+    TOGETHER.iter().any(|explanation| explanation.kind.code == kind.code)
+}
+
 /// Reported by keepalived as a configuration error; it repairs or ignores the place and runs.
 const fn error(code: &'static str) -> Kind {
     Kind { code, severity: Severity::Error, verdict: Verdict::WouldRun }
@@ -52,16 +57,22 @@ const fn script_security(code: &'static str) -> Kind {
 macro_rules! codes {
     ($table:ident; $($name:ident = $severity:ident($code:literal):
         $meaning:literal, $cause:literal => $cure:literal;)*) => {
-        $(pub(super) const $name: Kind = $severity($code);)*
+        $(pub(crate) const $name: Kind = $severity($code);)*
 
-        static $table: &[Explanation] = &[
+        pub(super) static $table: &[Explanation] = &[
             $(Explanation { kind: $name, meaning: $meaning, cause: $cause, cure: $cure }),*
         ];
     };
 }
 
-static EXPLANATIONS: &[&[Explanation]] =
-    &[STRUCTURE, WORDS, VALUES, ADDRESSES, INSTANCES, REFERENCES, TABLE, ROUTES, LANGUAGE];
+mod checks;
+
+pub(super) use checks::*;
+
+static EXPLANATIONS: &[&[Explanation]] = &[
+    STRUCTURE, WORDS, VALUES, ADDRESSES, INSTANCES, REFERENCES, TABLE, ROUTES, LANGUAGE, TRACKERS,
+    CROSS, TOGETHER, HOST,
+];
 
 // The file and its structure.
 codes! { STRUCTURE;
@@ -491,4 +502,32 @@ codes! { LANGUAGE;
     UTF16 = error("E0117"):
         "The file has two bytes for each letter. Nothing of it can be read.",
         "iconv -t UTF-16 keepalived.conf" => "iconv -t UTF-8 keepalived.conf";
+}
+
+// Trackers, groups, notification.
+codes! { TRACKERS;
+    BAD_COMMAND = error("E0120"):
+        "A command is empty, or a quote inside it is never closed. The line is ignored.",
+        "script \"/bin/sh -c 'test -f /run/ok\"" => "script \"/bin/sh -c 'test -f /run/ok'\"";
+    ARGUMENTS_LOST = warning("W0121"):
+        "The command of a vrrp_script is one word: without quotes keepalived leaves its arguments \
+         away.",
+        "script /usr/bin/pgrep -x nginx" => "script \"/usr/bin/pgrep -x nginx\"";
+    DEFINED_TWICE = warning("W0122"):
+        "Two trackers have the same name: only the first can be tracked.",
+        "vrrp_script chk {\n}\nvrrp_script chk {\n}" => "vrrp_script chk_1 {\n}\nvrrp_script chk_2 {\n}";
+    TRACKED_TWICE = error("E0124"):
+        "A list has the same name twice: the first line counts.",
+        "track_script {\n    chk\n    chk weight 5\n}" => "track_script {\n    chk weight 5\n}";
+    MEMBER_TWICE = error("E0125"):
+        "A virtual router belongs to one group. Where it is named again it is ignored.",
+        "vrrp_sync_group G1 {\n    group {\n        VI_1\n        VI_1\n    }\n}" =>
+        "vrrp_sync_group G1 {\n    group {\n        VI_1\n        VI_2\n    }\n}";
+    TRACKED_BY_GROUP = error("E0126"):
+        "A virtual router tracks what its group tracks, too. The group's line counts.",
+        "vrrp_instance VI_1 {\n    track_script {\n        chk\n    }\n}" => "vrrp_instance VI_1 {\n}";
+    WEIGHT_DROPPED = error("E0128"):
+        "A weight where priorities cannot change: priority 255 never does, and members of a group \
+         would drift apart. Scripts and the like are not tracked then, others count for FAULT.",
+        "track_script {\n    chk weight 10\n}" => "track_script {\n    chk weight 0\n}";
 }

@@ -14,6 +14,9 @@ use super::{
 /// An advert counts its addresses in one octet (RFC 9568 5.2.5).
 const MAX_ADDRESSES: usize = 255;
 
+/// `down_timer_adverts` in strict mode (RFC 9568 6.1, Active_Down_Interval).
+const STRICT_DOWN_TIMER_ADVERTS: u8 = 3;
+
 /// As many IPv6 addresses keepalived puts into a packet of 1500 octets. A peer does the same.
 const MAX_ADDRESSES_IPV6: usize = 89;
 
@@ -51,6 +54,7 @@ impl Completion<'_> {
         self.check_preemption(priority, state);
         let accept = self.accept(version, priority);
         self.repair_for_strict();
+        self.repair_tracking(priority);
         let virtual_mac = self.virtual_mac(unicast.is_some());
         let checksum = self.checksum(ipv6);
         let garp = self.garp();
@@ -58,11 +62,12 @@ impl Completion<'_> {
         if !runnable || !has_addresses || draft.left_out || defaults.left_out {
             return None;
         }
-        let group = if ipv6 { defaults.group_ipv6.into() } else { defaults.group.into() };
+        let group = defaults.group_of(if ipv6 { Family::V6 } else { Family::V4 });
         let or = |given: Option<(bool, _)>, default| given.map_or(default, |(on, _)| on);
         Some(Instance {
             name: draft.name,
-            span: draft.span,
+            span: draft.span.into(),
+            places: draft.places,
             state,
             interface: draft.interface?.0,
             vrid: draft.vrid?.0,
@@ -100,6 +105,12 @@ impl Completion<'_> {
                 .filter(|extra| !extra.interval.is_zero()),
             serves_on: draft.serves_on.unwrap_or(defaults.serves_on),
             xdp_mode: draft.xdp_mode.unwrap_or(defaults.xdp_mode),
+            tracking: draft.tracking,
+            ignores_interface: draft.ignores_interface,
+            tracks_source: draft.tracks_source,
+            timer_expired: draft.timer_expired,
+            promote_secondaries: draft.promote_secondaries,
+            notify: draft.notify.complete(&defaults.notify),
         })
     }
 
@@ -171,7 +182,7 @@ impl Completion<'_> {
                         "keepalived speaks a version of its own here: give `version 3` to all routers",
                     )
                 };
-                let message = "version 2 has no IPv6; version 3 is used";
+                let message = "`version 2` has no IPv6; version 3 is used";
                 self.findings.report(kind, span, message).help(help);
                 Version::V3
             }
@@ -243,10 +254,10 @@ impl Completion<'_> {
         let (asked, source) = (draft.asked, self.draft.source.map(|(source, _)| source));
         let unicast = draft.complete(source, self.defaults.check_unicast_source, self.findings)?;
         if let Some(span) = asked.filter(|_| self.strict) {
-            let message = "strict mode has no unicast";
+            let message = "strict mode has no unicast: the RFC sends adverts to a group";
             self.findings
                 .report(code::STRICT_REFUSED, span, message)
-                .help("the virtual router is left out");
+                .help("the virtual router is left out: remove strict mode or the peers");
             self.draft.left_out = true;
         }
         if let Some((group, span)) = self.draft.group.take() {
@@ -269,10 +280,16 @@ impl Completion<'_> {
             return (priority, by_priority);
         };
         if self.strict && state != by_priority {
-            let message = "strict mode: `state MASTER` goes with priority 255, and only with it";
+            let (written, used) = match state {
+                InitialState::Master => ("MASTER", "BACKUP"),
+                InitialState::Backup => ("BACKUP", "MASTER"),
+            };
+            let message = format!(
+                "strict mode: `state {written}` does not go with priority {priority}, {used} is used"
+            );
             self.findings
                 .report(code::STRICT_REPAIR, span, message)
-                .help("the state follows the priority");
+                .help("priority 255 starts as MASTER, and no other does (RFC 9568 6.4.1)");
             return (priority, by_priority);
         }
         (priority, state)
@@ -310,7 +327,9 @@ impl Completion<'_> {
             return state;
         }
         let message = "`state MASTER` does not go with auth_type AH";
-        self.findings.report(code::AH_MASTER, span, message).help("BACKUP is used");
+        self.findings
+            .report(code::AH_MASTER, span, message)
+            .help("BACKUP is used: the sequence number of the master before has to be heard first");
         InitialState::Backup
     }
 
@@ -328,7 +347,7 @@ impl Completion<'_> {
                 let message = "strict mode: only the owner of the addresses may `accept`";
                 self.findings
                     .report(code::STRICT_REPAIR, span, message)
-                    .help("`version 3` leaves the choice");
+                    .help("packets to them are dropped now; `version 3` leaves the choice");
                 false
             }
             _ if priority.is_owner() => true,
@@ -364,19 +383,21 @@ impl Completion<'_> {
                 .report(code::NOPREEMPT_DROPPED, span, message)
                 .help("use `state BACKUP` on all routers, with different priorities");
         }
-        let cause = if self.strict {
-            "strict mode"
+        let (cause, help) = if self.strict {
+            ("strict mode", "the RFCs have no such delay")
+        } else if priority.is_owner() {
+            ("priority 255", "the owner takes over at once")
         } else if master {
-            "`state MASTER`"
+            ("`state MASTER`", "write `state BACKUP`: priorities decide who becomes MASTER")
         } else if self.draft.nopreempt.is_some() {
-            "`nopreempt`"
+            ("`nopreempt`", "without preemption there is nothing to delay: remove one of them")
         } else {
             return;
         };
         if let Some((_, span)) = self.draft.preempt_delay.filter(|(delay, _)| !delay.is_zero()) {
             let message = format!("`preempt_delay` does not go with {cause} and is ignored");
             self.draft.preempt_delay = None;
-            self.findings.report(code::PREEMPT_DELAY_DROPPED, span, message);
+            self.findings.report(code::PREEMPT_DELAY_DROPPED, span, message).help(help);
         }
     }
 
@@ -388,20 +409,39 @@ impl Completion<'_> {
         let draft = &mut self.draft;
         let answer = draft.lower_prio_no_advert.filter(|(on, _)| !on).map(|(_, span)| span);
         let last_advert = draft.higher_prio_send_advert.filter(|(on, _)| *on).map(|(_, span)| span);
-        let adverts = draft.down_timer_adverts.filter(|(adverts, _)| *adverts != 3);
         let repeats = draft.garp.lower_prio_repeat.filter(|(rounds, _)| *rounds > 0);
-        draft.down_timer_adverts = Some((3, draft.span));
+        let inherited = self.defaults.lines.of("vrrp_down_timer_adverts");
+        let adverts = draft
+            .down_timer_adverts
+            .or(inherited.map(|span| (self.defaults.down_timer_adverts, span)))
+            .filter(|(adverts, _)| *adverts != STRICT_DOWN_TIMER_ADVERTS);
+        draft.down_timer_adverts = Some((STRICT_DOWN_TIMER_ADVERTS, draft.span));
         draft.garp.lower_prio_repeat = Some((0, draft.span));
         let repairs = [
-            (answer, "`lower_prio_no_advert` is on"),
-            (last_advert, "`higher_prio_send_advert` is off"),
-            (adverts.map(|(_, span)| span), "`down_timer_adverts` is 3"),
-            (repeats.map(|(_, span)| span), "no gratuitous ARP answers a lower priority"),
+            (answer, "a lower priority is not answered", "`lower_prio_no_advert` is on"),
+            (last_advert, "a higher priority is not answered", "`higher_prio_send_advert` is off"),
+            (adverts.map(|(_, span)| span), "a master is down after 3 intervals", "3 is used"),
+            (
+                repeats.map(|(_, span)| span),
+                "no gratuitous ARP answers a lower priority",
+                "0 is used",
+            ),
         ];
-        for (span, rule) in repairs {
+        for (span, rule, help) in repairs {
             if let Some(span) = span {
-                self.findings.report(code::STRICT_REPAIR, span, format!("strict mode: {rule}"));
+                let message = format!("strict mode: {rule}");
+                self.findings.report(code::STRICT_REPAIR, span, message).help(help);
             }
+        }
+    }
+
+    fn repair_tracking(&mut self, priority: Priority) {
+        let tracking = &mut self.draft.tracking;
+        if let Some((interface, _)) = &self.draft.interface {
+            tracking.leave_out_own(interface, self.findings);
+        }
+        if priority.is_owner() {
+            tracking.repair_for_owner(self.findings);
         }
     }
 
@@ -440,12 +480,17 @@ impl Completion<'_> {
         let interval =
             if version == Version::V3 { interval.min(AdverInterval::MAX_V3) } else { interval };
         if interval.duration() != given {
+            let written = given.as_secs_f64();
             let limit = if version == Version::V3 { ", at most 40.95 s" } else { "" };
-            let message = format!("version {} has intervals in {unit}{limit}", version.number());
+            let message = format!(
+                "`advert_int {written}`: version {} has intervals in {unit}{limit}",
+                version.number()
+            );
             let help = format!("{interval} is used");
             let diagnostic = self.findings.report(code::ROUNDED, span, message);
             match version {
-                Version::V2 => diagnostic.help(format!("{help}; `version 3` has steps of 10 ms")),
+                Version::V2 => diagnostic
+                    .help(format!("{help}; `version 3`, on all routers, has steps of 10 ms")),
                 Version::V3 => diagnostic.help(help),
             }
         }

@@ -1,11 +1,6 @@
 //! What is said about a configuration, and how it is drawn.
 
-use std::{
-    collections::HashSet,
-    fmt,
-    ops::Range,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashSet, fmt, ops::Range, path::PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
@@ -59,10 +54,29 @@ pub struct Diagnostic {
     pub span: Span,
     /// What to write instead, or what happens now.
     pub help: Option<String>,
+    /// Other places that it is about, perhaps in another file, each with what is to be seen there.
+    pub related: Vec<(Span, String)>,
     verdict: Verdict,
 }
 
 impl Diagnostic {
+    pub(super) fn new(kind: Kind, span: impl Into<Span>, message: impl Into<String>) -> Self {
+        let Kind { code, severity, verdict } = kind;
+        let (message, span) = (message.into(), span.into());
+        Self { severity, code, message, span, help: None, related: Vec::new(), verdict }
+    }
+
+    /// What it alone makes of the file.
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Adds another place, and what is to be seen there.
+    pub(super) fn also(&mut self, span: impl Into<Span>, text: impl Into<String>) -> &mut Self {
+        self.related.push((span.into(), text.into()));
+        self
+    }
+
     /// Adds what to write instead.
     pub(super) fn help(&mut self, help: impl Into<String>) {
         self.help = Some(help.into());
@@ -130,19 +144,18 @@ impl Findings {
     pub(super) fn report(
         &mut self,
         kind: Kind,
-        span: Span,
+        span: impl Into<Span>,
         message: impl Into<String>,
     ) -> &mut Diagnostic {
-        let message = message.into();
-        let Kind { code, severity, verdict } = kind;
-        let said_before = !self.is_full() && !self.said.insert((code, span, message.clone()));
-        let diagnostic = Diagnostic { severity, code, message, span, help: None, verdict };
-        if said_before {
+        let diagnostic = Diagnostic::new(kind, span, message);
+        let said = (kind.code, diagnostic.span, diagnostic.message.clone());
+        if !self.is_full() && !self.said.insert(said) {
             return self.repeated.insert(diagnostic);
         }
         if self.is_full() {
             // The worst counts.
-            let worst = self.last.take().map_or(verdict, |last| last.verdict.max(verdict));
+            let worst =
+                self.last.take().map_or(kind.verdict, |last| last.verdict.max(kind.verdict));
             return self.last.insert(Diagnostic { verdict: worst, ..diagnostic });
         }
         let index = self.list.len();
@@ -164,9 +177,9 @@ impl Findings {
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_key(|diagnostic| (diagnostic.span.file, diagnostic.span.start));
         if let Some(Diagnostic { span, verdict, .. }) = self.last {
-            let Kind { code, severity, .. } = code::TOO_MANY;
             let message = format!("there is more, only {MAX_DIAGNOSTICS} remarks are shown");
-            self.list.push(Diagnostic { severity, code, message, span, help: None, verdict });
+            let kind = Kind { verdict, ..code::TOO_MANY };
+            self.list.push(Diagnostic::new(kind, span, message));
         }
         self.list
     }
@@ -188,96 +201,94 @@ pub struct Loaded {
 impl Loaded {
     /// The worst that was found.
     pub fn verdict(&self) -> Verdict {
-        let verdicts = self.diagnostics.iter().map(|diagnostic| diagnostic.verdict);
-        verdicts.max().unwrap_or(Verdict::Clean)
-    }
-
-    /// Adds what depends on the host, as `keepalived -t` does: `is_program` says whether a path can be
-    /// run there. The first program that would run as root is reported, if nobody said whose rights
-    /// scripts have.
-    pub fn check_scripts(&mut self, is_program: impl Fn(&Path) -> bool) {
-        let Some((path, span)) = self.unguarded.iter().find(|(path, _)| is_program(path)) else {
-            return;
-        };
-        let Kind { code, severity, verdict } = code::SCRIPT_SECURITY;
-        let message =
-            format!("`{}` would run as root, and script security is not enabled", path.display());
-        let help =
-            "write `enable_script_security` and `script_user USER` into global_defs".to_owned();
-        let place = |span: &Span| (span.file, span.start);
-        let at = self.diagnostics.partition_point(|other| place(&other.span) <= place(span));
-        let diagnostic =
-            Diagnostic { severity, code, message, span: *span, help: Some(help), verdict };
-        self.diagnostics.insert(at, diagnostic);
+        worst(&self.diagnostics)
     }
 
     /// How many diagnostics have a severity.
     pub fn count(&self, severity: Severity) -> usize {
-        self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count()
+        count(&self.diagnostics, severity)
     }
 
-    /// Draws every diagnostic with its line, a caret and its help, each followed by an empty line.
-    /// `color` adds ANSI colours.
+    /// Draws every diagnostic with its line, a caret, other places and its help, each followed by an
+    /// empty line. `color` adds ANSI colours.
     pub fn render(&self, color: bool) -> String {
-        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        let drawn =
-            self.diagnostics.iter().map(|diagnostic| self.draw(&renderer, diagnostic) + "\n\n");
-        drawn.collect()
+        render(&self.diagnostics, &self.sources, color)
     }
+}
 
-    fn draw(&self, renderer: &Renderer, diagnostic: &Diagnostic) -> String {
-        let level = match diagnostic.severity {
-            Severity::Error => Level::ERROR,
-            Severity::Warning => Level::WARNING,
-            Severity::NotYet => Level::INFO.with_name("not yet"),
-            Severity::Hint => Level::NOTE.with_name("hint"),
-        };
-        let title = level.primary_title(&diagnostic.message).id(diagnostic.code);
-        let mut group = Group::with_title(title);
-        let origin = self.sources.origin(diagnostic.span);
-        let label = "it comes from here";
-        match origin {
-            Some(origin) if self.lines_of(origin) == self.lines_of(diagnostic.span) => {
-                let both = [(diagnostic.span, None), (origin, Some(label))];
-                group = self.excerpt(group, &both);
-            }
-            _ => {
-                group = self.excerpt(group, &[(diagnostic.span, None)]);
-                if let Some(origin) = origin {
-                    group = self.excerpt(group, &[(origin, Some(label))]);
-                }
+/// The worst of some diagnostics.
+pub(super) fn worst(diagnostics: &[Diagnostic]) -> Verdict {
+    diagnostics.iter().map(Diagnostic::verdict).max().unwrap_or(Verdict::Clean)
+}
+
+pub(super) fn count(diagnostics: &[Diagnostic], severity: Severity) -> usize {
+    diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count()
+}
+
+/// Draws diagnostics, each followed by an empty line.
+pub(super) fn render(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    diagnostics.iter().map(|diagnostic| draw(diagnostic, sources, &renderer) + "\n\n").collect()
+}
+
+fn draw(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::NotYet => Level::INFO.with_name("not yet"),
+        Severity::Hint => Level::NOTE.with_name("hint"),
+    };
+    let title = level.primary_title(&diagnostic.message).id(diagnostic.code);
+    let mut group = Group::with_title(title);
+    let span = diagnostic.span;
+    let origin = sources.origin(span).map(|origin| (origin, Some("it comes from here")));
+    match origin {
+        Some(origin) if lines_of(sources, origin.0) == lines_of(sources, span) => {
+            group = excerpt(sources, group, &[(span, None), origin]);
+        }
+        _ => {
+            group = excerpt(sources, group, &[(span, None)]);
+            if let Some(origin) = origin {
+                group = excerpt(sources, group, &[origin]);
             }
         }
-        if let Some(help) = &diagnostic.help {
-            group = group.element(Level::HELP.message(help));
-        }
-        renderer.render(&[group])
     }
+    for (span, text) in &diagnostic.related {
+        group = excerpt(sources, group, &[(*span, Some(text))]);
+    }
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help));
+    }
+    renderer.render(&[group])
+}
 
-    fn lines_of(&self, span: Span) -> (FileId, Range<usize>) {
-        (span.file, self.sources.lines_of(span))
-    }
+fn lines_of(sources: &Sources, span: Span) -> (FileId, Range<usize>) {
+    (span.file, sources.lines_of(span))
+}
 
-    /// Adds the lines of the first place, with all places marked. One with a label comes second.
-    fn excerpt<'a>(&'a self, group: Group<'a>, places: &[(Span, Option<&'a str>)]) -> Group<'a> {
-        let span = places.first().map(|(span, _)| *span).unwrap_or_default();
-        let (file, lines) = self.lines_of(span);
-        let excerpt = self.sources.text(file).get(lines.clone()).unwrap_or("");
-        let (start, _) = self.sources.positions(span);
-        let name = self.sources.name(file);
-        if excerpt.len() > MAX_EXCERPT {
-            let place = Origin::path(name).line(start.line as usize);
-            return group.element(place.char_column(start.column as usize));
-        }
-        let within = |offset: u32| (offset as usize).saturating_sub(lines.start).min(excerpt.len());
-        let annotations = places.iter().map(|(span, label)| {
-            let range = within(span.start)..within(span.end);
-            match label {
-                None => AnnotationKind::Primary.span(range),
-                Some(label) => AnnotationKind::Context.span(range).label(*label),
-            }
-        });
-        let snippet = Snippet::source(excerpt).path(name).line_start(start.line as usize);
-        group.element(snippet.annotations(annotations))
+/// Adds the lines of the first place, with all places marked. One with a label comes second.
+fn excerpt<'a>(
+    sources: &'a Sources,
+    group: Group<'a>,
+    places: &[(Span, Option<&'a str>)],
+) -> Group<'a> {
+    let span = places.first().map(|(span, _)| *span).unwrap_or_default();
+    let (file, lines) = lines_of(sources, span);
+    let excerpt = sources.text(file).get(lines.clone()).unwrap_or("");
+    let (start, _) = sources.positions(span);
+    let name = sources.name(file);
+    if excerpt.len() > MAX_EXCERPT {
+        let place = Origin::path(name).line(start.line as usize);
+        return group.element(place.char_column(start.column as usize));
     }
+    let within = |offset: u32| (offset as usize).saturating_sub(lines.start).min(excerpt.len());
+    let annotations = places.iter().map(|(span, label)| {
+        let range = within(span.start)..within(span.end);
+        match label {
+            None => AnnotationKind::Primary.span(range),
+            Some(label) => AnnotationKind::Context.span(range).label(*label),
+        }
+    });
+    let snippet = Snippet::source(excerpt).path(name).line_start(start.line as usize);
+    group.element(snippet.annotations(annotations))
 }

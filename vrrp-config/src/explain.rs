@@ -201,6 +201,9 @@ fn explain_code(Explanation { kind, meaning, cause, cure }: &Explanation) -> Str
         severity => severity.name(),
     };
     let keepalived = match kind.verdict {
+        _ if code::is_about_several_files(*kind) => {
+            "looks at one file only, `check --together` at all"
+        }
         Verdict::CannotRun => "does not start",
         Verdict::WouldRun => "reports it too, and runs",
         Verdict::ScriptSecurity => "reports it too, and does not run the script",

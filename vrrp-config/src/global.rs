@@ -5,12 +5,12 @@ use std::{
     time::Duration,
 };
 
-use vrrp_common::{Version, ladder::Believe};
+use vrrp_common::{Family, Version, ladder::Believe};
 
 use super::{
-    ExtraGarp, Garp, Global, XdpMode, code,
+    ExtraGarp, Garp, Global, Places, XdpMode, code, daemon,
     diagnostic::Findings,
-    interfaces,
+    interfaces, notify,
     parser::{Statement, span_of},
     scheduling, values,
 };
@@ -69,6 +69,9 @@ pub(super) struct Defaults {
     /// `xdp_orphan`.
     pub(super) serves_on: bool,
     pub(super) xdp_mode: XdpMode,
+    pub(super) notify: notify::Defaults,
+    /// Where the lines of `global_defs` stand.
+    pub(super) lines: Places,
     /// Something in global_defs could not be evaluated, so no instance can be trusted.
     pub(super) left_out: bool,
 }
@@ -95,20 +98,42 @@ impl Default for Defaults {
             strict: false,
             serves_on: false,
             xdp_mode: XdpMode::Auto,
+            notify: notify::Defaults::default(),
+            lines: Places::default(),
             left_out: false,
         }
     }
 }
 
-/// Reads every `global_defs` of the file, wherever it stands.
-pub(super) fn build(tree: &[Statement], findings: &mut Findings) -> (Global, Defaults) {
-    let (mut global, mut defaults) = (Global::default(), Defaults::default());
-    for block in tree.iter().filter(|statement| statement.keyword() == "global_defs") {
-        defaults.left_out |= block.left_out;
-        for statement in block.inner() {
-            apply(statement, &mut global, &mut defaults, findings);
+impl Defaults {
+    /// The group of adverts of a family.
+    pub(super) fn group_of(&self, family: Family) -> IpAddr {
+        match family {
+            Family::V4 => self.group.into(),
+            Family::V6 => self.group_ipv6.into(),
         }
     }
+}
+
+/// Reads every `global_defs` of the file, wherever it stands, and what stands outside all blocks.
+pub(super) fn build(tree: &[Statement], findings: &mut Findings) -> (Global, Defaults) {
+    let (mut global, mut defaults) = (Global::default(), Defaults::default());
+    let mut daemon = daemon::Draft::default();
+    for block in tree {
+        if block.keyword() != "global_defs" {
+            daemon::apply_root(block, &mut global);
+            continue;
+        }
+        defaults.left_out |= block.left_out;
+        for statement in block.inner() {
+            global.places.note(statement);
+            apply(statement, &mut global, &mut defaults, findings);
+            daemon.apply(statement, &mut global, findings);
+        }
+    }
+    defaults.notify = daemon.notify;
+    daemon.complete(&mut global);
+    defaults.lines = global.places.clone();
     (global, defaults)
 }
 
@@ -141,6 +166,10 @@ fn apply(
         }
         "vrrp_startup_delay" => {
             global.startup_delay = values::seconds(statement).unwrap_or(global.startup_delay);
+        }
+        "vrrp_delay_after_boot" => {
+            let delay = values::seconds(statement);
+            global.delay_after_boot = delay.unwrap_or(global.delay_after_boot);
         }
         "vrrp_version" => {
             defaults.version = values::choice(statement, &VERSIONS).or(defaults.version);

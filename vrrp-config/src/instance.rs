@@ -2,18 +2,20 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use vrrp_common::{Family, Version, Vrid, ladder::Believe};
+use vrrp_common::{Family, Priority, Version, Vrid, ladder::Believe};
 
 use super::{
-    ExtraGarp, InitialState, Route, Rule, VirtualAddress, XdpMode, address,
+    ExtraGarp, InitialState, Places, Route, Rule, TimerExpired, TrackLists, VirtualAddress,
+    XdpMode, address,
     auth::Auth,
     code,
     diagnostic::Findings,
     global::{self, CHECKSUMS, ORPHANS, VERSIONS, XDP_MODES},
-    interfaces,
+    interfaces, notify,
     parser::Statement,
     routing,
     source::{Sources, Span},
+    tracking::{self, Context},
     unicast, values, vmac,
 };
 
@@ -25,6 +27,7 @@ pub(super) type Given<T> = Option<(T, Span)>;
 pub(super) struct Draft {
     pub(super) name: String,
     pub(super) span: Span,
+    pub(super) places: Places,
     pub(super) state: Given<InitialState>,
     pub(super) interface: Given<String>,
     pub(super) vrid: Given<Vrid>,
@@ -67,6 +70,14 @@ pub(super) struct Draft {
     /// `xdp_orphan`.
     pub(super) serves_on: Option<bool>,
     pub(super) xdp_mode: Option<XdpMode>,
+    pub(super) tracking: TrackLists,
+    /// `dont_track_primary`.
+    pub(super) ignores_interface: bool,
+    /// `track_src_ip`.
+    pub(super) tracks_source: bool,
+    pub(super) timer_expired: TimerExpired,
+    pub(super) promote_secondaries: bool,
+    pub(super) notify: notify::Draft,
     /// Something that cannot be left away is not implemented; it has been reported.
     pub(super) left_out: bool,
 }
@@ -84,7 +95,12 @@ pub(super) struct GarpDraft {
 }
 
 /// Reads one block.
-pub(super) fn draft(block: &Statement, sources: &Sources, findings: &mut Findings) -> Draft {
+pub(super) fn draft(
+    block: &Statement,
+    context: Context<'_>,
+    sources: &Sources,
+    findings: &mut Findings,
+) -> Draft {
     let name = values::argument(block);
     let mut draft = Draft {
         name: name.map(|word| word.text.clone()).unwrap_or_default(),
@@ -93,7 +109,11 @@ pub(super) fn draft(block: &Statement, sources: &Sources, findings: &mut Finding
         ..Draft::default()
     };
     for statement in block.inner() {
+        draft.places.note(statement);
         draft.apply(statement, sources, findings);
+        draft.apply_surroundings(statement);
+        tracking::read(statement, &mut draft.tracking, context, findings);
+        draft.notify.read(statement, findings);
     }
     draft
 }
@@ -130,7 +150,7 @@ impl Draft {
                 let mut addresses = addresses(statement, findings);
                 addresses.retain(|line| {
                     let help = "it is ignored; virtual_ipaddress_excluded takes both families";
-                    self.fits(line.address, line.span, help, findings)
+                    self.fits(line.address, line.span.into(), help, findings)
                 });
                 self.addresses.append(&mut addresses);
             }
@@ -165,6 +185,19 @@ impl Draft {
             "owner_ignore_adverts" => self.owner_ignores = values::switch(statement),
             "strict_mode" => self.strict = values::switch(statement),
             _ => self.apply_extension(statement, findings),
+        }
+    }
+
+    /// What the virtual router depends on besides its lists of trackers.
+    fn apply_surroundings(&mut self, statement: &Statement) {
+        match statement.keyword() {
+            "dont_track_primary" => self.ignores_interface = true,
+            "track_src_ip" => self.tracks_source = true,
+            "promote_secondaries" => self.promote_secondaries = true,
+            "timer_expired_backup" | "thread_timer_expired" => {
+                self.timer_expired = timer_expired(statement);
+            }
+            _ => {}
         }
     }
 
@@ -270,6 +303,12 @@ fn state(statement: &Statement) -> InitialState {
 
 fn priority(statement: &Statement) -> u8 {
     values::number(statement).unwrap_or(100)
+}
+
+/// `timer_expired_backup [PRIORITY]`.
+fn timer_expired(statement: &Statement) -> TimerExpired {
+    values::number(statement)
+        .map_or(TimerExpired::Backup, |priority| TimerExpired::BackupWith(Priority::new(priority)))
 }
 
 fn addresses(list: &Statement, findings: &mut Findings) -> Vec<VirtualAddress> {

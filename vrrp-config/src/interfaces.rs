@@ -13,7 +13,7 @@ use super::{
     lexer::Word,
     parser::{Statement, span_of},
     routing::quoted,
-    source::Span,
+    source::Place,
     suggest, values,
 };
 
@@ -41,7 +41,7 @@ pub struct GarpGroup {
     /// `interface` or `interfaces`, at least one.
     pub interfaces: Vec<String>,
     /// Where the block begins.
-    pub span: Span,
+    pub span: Place,
 }
 
 /// One line of `linkbeat_interfaces`: the interface is asked whether it has carrier, instead of
@@ -53,7 +53,7 @@ pub struct Linkbeat {
     /// How; `None` for the first of the three that it supports.
     pub method: Option<LinkbeatMethod>,
     /// Where the line stands.
-    pub span: Span,
+    pub span: Place,
 }
 
 /// How an interface is asked.
@@ -83,7 +83,7 @@ pub struct UpDownDelay {
     /// Before its return ends that, 0-255 s.
     pub up: Duration,
     /// Where the line stands.
-    pub span: Span,
+    pub span: Place,
 }
 
 /// `garp_extra_if` and `vrrp_garp_extra_if`: gratuitous ARP on interfaces other than that of the
@@ -145,7 +145,7 @@ fn garp_group(
     taken: &mut HashSet<String>,
     findings: &mut Findings,
 ) -> Option<GarpGroup> {
-    let mut group = GarpGroup { span: block.span(), ..GarpGroup::default() };
+    let mut group = GarpGroup { span: block.span().into(), ..GarpGroup::default() };
     let (mut named, mut unreadable) = (false, false);
     for line in block.inner() {
         let names: Vec<&Word> = match line.keyword() {
@@ -225,7 +225,7 @@ fn linkbeat(line: &Statement, findings: &mut Findings) -> Option<Linkbeat> {
                 .help("each interface has a line of its own");
         }
     }
-    Some(Linkbeat { interface, method, span: line.span() })
+    Some(Linkbeat { interface, method, span: line.span().into() })
 }
 
 /// `IF DOWN [UP]`.
@@ -249,7 +249,7 @@ fn delay(line: &Statement, findings: &mut Findings) -> Option<UpDownDelay> {
     if let Some(extra @ [_, ..]) = line.arguments().get(2..) {
         findings.report(code::EXTRA_WORDS, span_of(extra), "the words behind `UP` are ignored");
     }
-    Some(UpDownDelay { interface, down, up, span: line.span() })
+    Some(UpDownDelay { interface, down, up, span: line.span().into() })
 }
 
 /// Shortens delays to less than it takes a Backup to notice that its master is gone, without the

@@ -13,9 +13,14 @@ mod auth;
 mod bfd;
 mod code;
 mod complete;
+mod cross;
+mod daemon;
 mod diagnostic;
 pub mod explain;
+mod format;
 mod global;
+mod groups;
+mod here;
 mod host;
 mod instance;
 mod interfaces;
@@ -23,8 +28,10 @@ mod keywords;
 mod language;
 mod lexer;
 mod model;
+mod notify;
 mod oddities;
 mod parser;
+mod places;
 mod references;
 mod routing;
 mod scheduling;
@@ -32,6 +39,9 @@ mod scripts;
 mod servers;
 mod source;
 mod suggest;
+mod together;
+mod trackers;
+mod tracking;
 mod unicast;
 mod values;
 mod vmac;
@@ -40,22 +50,31 @@ use std::{collections::HashMap, path::Path};
 
 pub use bfd::Bfd;
 pub use diagnostic::{Diagnostic, Loaded, Severity, Verdict};
+pub use here::{HostInterfaces, Program};
 pub use host::{Disk, Host, Memory};
 pub use interfaces::{ExtraGarp, GarpGroup, Interfaces, Linkbeat, LinkbeatMethod, UpDownDelay};
 pub use language::Surroundings;
 pub use model::{
-    AddressOptions, AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm, Config, Garp,
-    Global, HmacMode, InitialState, Instance, Policy, Scheduling, Unicast, UnicastPeer,
-    VirtualAddress, VirtualMac, XdpMode,
+    AddressOptions, AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm, Command, Config,
+    Dbus, Dumps, DynamicInterfaces, Fifo, Garp, Global, HmacMode, Hook, InitFile, InitialState,
+    Instance, JsonVersion, Mail, Notify, Parameters, Policy, Process, Reload, ReloadCheck,
+    Scheduling, Script, ScriptRules, SyncGroup, TimerExpired, TrackFile, TrackLists, TrackProcess,
+    Tracked, Unicast, UnicastPeer, User, VirtualAddress, VirtualMac, Weight, XdpMode,
 };
+pub use places::Places;
 pub use routing::{
     Action, Encap, IpEncap, Lockable, Mark, Metrics, Named, NextHop, Position as RoutePosition,
     Preference, Prefix, Realms, Route, RouteKind, Rule, Statics, TrackGroup, Tracking,
 };
-pub use source::{FileId, Position, Sources, Span};
+pub use source::{FileId, Place, Position, Sources, Span};
+
+pub use together::{Together, together};
 
 use diagnostic::Findings;
 use parser::Statement;
+use references::{Kind, Names};
+use trackers::Trackers;
+use tracking::Context;
 
 /// More is refused, in one file or in all that it includes. A configuration of 1000 virtual routers
 /// has about half a megabyte.
@@ -92,12 +111,12 @@ pub fn parse_in(name: &str, text: &[u8], surroundings: Surroundings<'_>) -> Load
     let (mut sources, mut findings) = (Sources::default(), Findings::default());
     let tokens = language::read(name, text, surroundings, &mut sources, &mut findings);
     let tree = parser::parse(tokens, &sources, &mut findings);
-    references::check(&tree, &mut findings);
-    let unguarded = scripts::unguarded(&tree);
+    let names = Names::collect(&tree, &mut findings);
     let virtual_servers = spans_of("virtual_server", &tree);
     let tree = audit::audit(tree, &sources, &mut findings);
     servers::check(&tree, &mut findings);
-    let config = Config { virtual_servers, ..build(&tree, &sources, &mut findings) };
+    let config = Config { virtual_servers, ..build(&tree, &names, &sources, &mut findings) };
+    let unguarded = scripts::unguarded(&config);
     let diagnostics = findings.finish();
     let mut loaded = Loaded { config: None, diagnostics, sources, unguarded };
     if loaded.verdict() != Verdict::CannotRun {
@@ -107,16 +126,18 @@ pub fn parse_in(name: &str, text: &[u8], surroundings: Surroundings<'_>) -> Load
 }
 
 /// The model, from statements that the audit has let through.
-fn build(tree: &[Statement], sources: &Sources, findings: &mut Findings) -> Config {
+fn build(tree: &[Statement], names: &Names, sources: &Sources, findings: &mut Findings) -> Config {
     let (global, defaults) = global::build(tree, findings);
+    let trackers = Trackers::read(tree, sources, findings);
     let mut config = Config { global, ..Config::default() };
     config.statics = routing::statics(tree, findings);
     config.interfaces = interfaces::interfaces(tree, findings);
-    config.bfd = bfd::instances(tree, findings);
-    let mut names = HashMap::new();
+    let mut taken = HashMap::new();
     for block in tree.iter().filter(|statement| statement.keyword() == "vrrp_instance") {
-        let draft = instance::draft(block, sources, findings);
-        if let Some(first) = names.insert(draft.name.clone(), draft.span) {
+        let name = values::argument(block).map_or("", |word| &word.text);
+        let context = Context { names, trackers: &trackers, user: (Kind::Instance, name) };
+        let draft = instance::draft(block, context, sources, findings);
+        if let Some(first) = taken.insert(draft.name.clone(), draft.span) {
             let line = sources.positions(first).0.line;
             let message =
                 format!("there is a vrrp_instance `{}` in line {line} already", draft.name);
@@ -126,8 +147,13 @@ fn build(tree: &[Statement], sources: &Sources, findings: &mut Findings) -> Conf
         config.instances.extend(complete::complete(draft, &defaults, findings));
     }
     separate(&mut config.instances, findings);
+    groups::build(tree, &mut config, names, &trackers, &defaults.notify, sources, findings);
     routing::assign_preferences(&mut config);
     interfaces::limit_delays(&mut config.interfaces.delays, &config.instances, findings);
+    let Trackers { scripts, files, processes, bfds } = trackers;
+    let config =
+        Config { scripts, track_files: files, track_processes: processes, bfd: bfds, ..config };
+    cross::check(&config, findings);
     config
 }
 

@@ -10,7 +10,17 @@ use std::{
 
 use vrrp_common::{AdverInterval, Family, Priority, Version, Vrid, ladder::Believe, wire::Mac};
 
-use super::{Bfd, ExtraGarp, Interfaces, Route, Rule, Span, Statics, Tracking};
+use super::{Bfd, ExtraGarp, Interfaces, Place, Places, Route, Rule, Span, Statics, Tracking};
+
+mod daemon;
+mod notify;
+mod tracking;
+
+pub use daemon::{Dbus, Dumps, DynamicInterfaces, JsonVersion, Process, Reload, ReloadCheck};
+pub use notify::{Command, Fifo, Hook, Mail, Notify, ScriptRules, User};
+pub use tracking::{
+    InitFile, Parameters, Script, TrackFile, TrackLists, TrackProcess, Tracked, Weight,
+};
 
 /// A whole configuration that can be run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +29,14 @@ pub struct Config {
     pub global: Global,
     /// The virtual routers, in the order of the file.
     pub instances: Vec<Instance>,
+    /// Virtual routers that change state together, in the order of the file.
+    pub sync_groups: Vec<SyncGroup>,
+    /// `vrrp_script`, each name once.
+    pub scripts: Vec<Script>,
+    /// `track_file`, each name once.
+    pub track_files: Vec<TrackFile>,
+    /// `vrrp_track_process`, each name once.
+    pub track_processes: Vec<TrackProcess>,
     /// What is set up at the start, whatever VRRP does.
     pub statics: Statics,
     /// What holds for interfaces rather than for one virtual router.
@@ -45,6 +63,38 @@ pub struct Global {
     pub startup_delay: Duration,
     /// How the thread that sends adverts and notices a dead master is scheduled.
     pub scheduling: Scheduling,
+    /// `vrrp_delay_after_boot`: no virtual router takes part before the host is up for so long.
+    pub delay_after_boot: Duration,
+    /// `dynamic_interfaces`.
+    pub dynamic_interfaces: DynamicInterfaces,
+    /// `default_interface`: has the static addresses that name none; `None` for eth0.
+    pub default_interface: Option<String>,
+    /// `log_unknown_vrids`: adverts of virtual routers that are not ours are logged.
+    pub log_unknown_vrids: bool,
+    /// `notification_email` and the keywords around it.
+    pub mail: Mail,
+    /// `notify_fifo`.
+    pub fifo: Option<Fifo>,
+    /// `vrrp_notify_fifo`.
+    pub vrrp_fifo: Option<Fifo>,
+    /// `fifo_write_vrrp_states_on_reload`.
+    pub fifo_on_reload: bool,
+    /// `script_user`, `enable_script_security` and the like.
+    pub scripts: ScriptRules,
+    /// `startup_script`: before anything else.
+    pub startup: Option<Hook>,
+    /// `shutdown_script`: after everything else.
+    pub shutdown: Option<Hook>,
+    /// What stands outside all blocks.
+    pub process: Process,
+    /// `state_dump_file` and the like.
+    pub dumps: Dumps,
+    /// `reload_time_file` and the like.
+    pub reload: Reload,
+    /// `enable_dbus` and the like.
+    pub dbus: Dbus,
+    /// Where the lines of `global_defs` stand.
+    pub places: Places,
 }
 
 /// Scheduling and memory of the pulse. What cannot be had is replaced by the next best.
@@ -87,7 +137,9 @@ pub struct Instance {
     /// The name behind `vrrp_instance`.
     pub name: String,
     /// The name's place in the file, for messages about the instance.
-    pub span: Span,
+    pub span: Place,
+    /// Where its lines stand.
+    pub places: Places,
     /// `state`. keepalived does not start as master because of it, see section 1.5 of its reference;
     /// it only rules out nopreempt and preempt_delay, which has been applied already.
     pub state: InitialState,
@@ -154,6 +206,19 @@ pub struct Instance {
     pub serves_on: bool,
     /// `xdp_mode`, an extension of ours.
     pub xdp_mode: XdpMode,
+    /// What it depends on, besides its own interface.
+    pub tracking: TrackLists,
+    /// `dont_track_primary`: it does not depend on its own interface.
+    pub ignores_interface: bool,
+    /// `track_src_ip`: FAULT while the source of the adverts is no address of this host.
+    pub tracks_source: bool,
+    /// `timer_expired_backup`.
+    pub timer_expired: TimerExpired,
+    /// `promote_secondaries`: set on the interface, so that the removal of an address leaves the
+    /// others of its subnet.
+    pub promote_secondaries: bool,
+    /// Who is told of its transitions.
+    pub notify: Notify,
 }
 
 impl Instance {
@@ -161,6 +226,41 @@ impl Instance {
     pub fn family(&self) -> Family {
         self.group.into()
     }
+
+    /// Everything that moves: what is advertised, and then what is not.
+    pub fn all_addresses(&self) -> impl Iterator<Item = &VirtualAddress> {
+        self.addresses.iter().chain(&self.excluded)
+    }
+}
+
+/// `vrrp_sync_group`: virtual routers that are Active on one host, all or none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SyncGroup {
+    /// The name behind `vrrp_sync_group`.
+    pub name: String,
+    /// Where that stands.
+    pub span: Place,
+    /// `group`: names of [`Config::instances`], at least one. None is in two groups.
+    pub members: Vec<String>,
+    /// What all members depend on, besides what each has for itself.
+    pub tracking: TrackLists,
+    /// `sync_group_tracking_weight`: members may have weights of their own.
+    pub member_weights: bool,
+    /// Who is told of its transitions.
+    pub notify: Notify,
+}
+
+/// `timer_expired_backup`: what becomes of a virtual router with nopreempt whose own timer was so
+/// late that another one must have taken over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimerExpired {
+    /// It stays Active.
+    #[default]
+    Ignored,
+    /// Backup.
+    Backup,
+    /// Backup, with the priority that is given.
+    BackupWith(Priority),
 }
 
 /// Argument of `state`.
@@ -343,7 +443,7 @@ pub struct VirtualAddress {
     /// What else the line says.
     pub options: AddressOptions,
     /// Where the line stands.
-    pub span: Span,
+    pub span: Place,
 }
 
 /// Words of an address line that few use.

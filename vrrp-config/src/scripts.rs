@@ -3,21 +3,12 @@
 use std::path::PathBuf;
 
 use super::{
-    code,
+    Command, Config, Global, Notify, User, code,
     diagnostic::Findings,
+    lexer::Word,
     parser::{Statement, span_of},
     source::Span,
 };
-
-/// Keywords of an instance or group that run something.
-pub(super) const NOTIFY: [&str; 6] = [
-    "notify",
-    "notify_master",
-    "notify_backup",
-    "notify_fault",
-    "notify_stop",
-    "notify_master_rx_lower_pri",
-];
 
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
 
@@ -27,24 +18,103 @@ const SHELL_WORDS: [&str; 10] = ["[[", "((", "if", "for", "while", "until", "cas
 const OPERATORS: [&str; 11] =
     ["&&", "||", "|", ";", "&", ">", ">>", "<", "2>&1", "&>", "2>/dev/null"];
 
-/// Reports shell language in the command behind a keyword.
-pub(super) fn check(line: &Statement, findings: &mut Findings) {
-    let text: Vec<&str> = line.arguments().iter().map(|word| word.text.as_str()).collect();
-    let text = text.join(" ");
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let Some(program) = words.first() else {
+/// `KEYWORD COMMAND [USER [GROUP]]`: the command is one word, in quotes when it has arguments.
+/// `None`, reported: there is nothing that could be run.
+pub(super) fn command(line: &Statement, findings: &mut Findings) -> Option<Command> {
+    let (first, behind) = line.arguments().split_first()?;
+    let argv = split(first, findings)?;
+    check_shell(&argv, first.span, findings);
+    Some(Command { argv, user: user(behind), span: first.span.into() })
+}
+
+/// `USER [GROUP]`, also `USER :GROUP`.
+pub(super) fn user(words: &[Word]) -> Option<User> {
+    let name = words.first()?.text.clone();
+    let group = words.get(1).map(|word| word.text.strip_prefix(':').unwrap_or(&word.text));
+    Some(User { name, group: group.map(str::to_owned) })
+}
+
+/// The `script` of a `vrrp_script`, behind which no user stands.
+pub(super) fn tracked_command(line: &Statement, findings: &mut Findings) -> Option<Command> {
+    if let Some(extra @ [_, ..]) = line.arguments().get(1..) {
+        let command: Vec<&str> = line.arguments().iter().map(|word| word.text.as_str()).collect();
+        findings
+            .report(code::ARGUMENTS_LOST, span_of(extra), "the command ends with its first word")
+            .help(format!("put quotes around all of it: \"{}\"", command.join(" ")));
+    }
+    Some(Command { user: None, ..command(line, findings)? })
+}
+
+/// Splits a command as keepalived does: blanks separate words outside quotes of both kinds, which may
+/// begin inside a word; a backslash takes the special meaning from what follows it, everywhere.
+fn split(word: &Word, findings: &mut Findings) -> Option<Vec<String>> {
+    let (mut words, mut current, mut quote) = (Vec::new(), None, None);
+    let mut rest = word.text.chars();
+    while let Some(c) = rest.next() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                current.get_or_insert_with(String::new);
+            }
+            (c, None) if c.is_ascii_whitespace() => words.extend(current.take()),
+            ('\\', _) => {
+                let current = current.get_or_insert_with(String::new);
+                current.push(rest.next().map_or('\\', |c| escape(c, &mut rest)));
+            }
+            _ => current.get_or_insert_with(String::new).push(c),
+        }
+    }
+    words.extend(current);
+    let message = match quote {
+        Some(quote) => format!("the part of the command that begins with {quote} never ends"),
+        None if words.is_empty() => "the command is empty".to_owned(),
+        None => return Some(words),
+    };
+    findings.report(code::BAD_COMMAND, word.span, message).help("the line is ignored");
+    None
+}
+
+/// What `c` behind a backslash stands for; only digits take more than one character.
+fn escape(c: char, rest: &mut std::str::Chars<'_>) -> char {
+    let mut number = |first: Option<u32>, radix, most| {
+        let digits = rest.clone().map_while(|c| c.to_digit(radix)).take(most);
+        let (value, used) = digits.fold((first.unwrap_or(0), 0), |(value, used), digit| {
+            (value * radix + digit, used + 1)
+        });
+        *rest = rest.as_str()[used..].chars();
+        u8::try_from(value).ok().filter(|_| first.is_some() || used > 0).map_or(c, char::from)
+    };
+    match c {
+        'a' => '\x07',
+        'b' => '\x08',
+        'E' => '\x1b',
+        'f' => '\x0c',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'v' => '\x0b',
+        '0'..='7' => number(c.to_digit(8), 8, 2),
+        'x' => number(None, 16, 2),
+        _ => c,
+    }
+}
+
+/// Reports shell language.
+fn check_shell(argv: &[String], span: Span, findings: &mut Findings) {
+    let Some(program) = argv.first() else {
         return;
     };
-    let span = span_of(line.arguments());
     let help = "put the test into an executable file, or write `/bin/sh -c '…'` inside the quotes";
-    if SHELL_WORDS.contains(program) {
+    if SHELL_WORDS.contains(&program.as_str()) {
         let message =
             format!("`{program}` is no program but shell language, and keepalived runs no shell");
         findings.report(code::SHELL_SYNTAX, span, message).help(help);
         return;
     }
     let is_shell = program.rsplit('/').next().is_some_and(|name| SHELLS.contains(&name));
-    if let Some(operator) = words.iter().find(|word| !is_shell && OPERATORS.contains(word)) {
+    let mut words = argv.iter().map(String::as_str);
+    if let Some(operator) = words.find(|word| !is_shell && OPERATORS.contains(word)) {
         let message = format!(
             "`{operator}` is handed to `{program}` as an argument: keepalived runs no shell"
         );
@@ -52,34 +122,32 @@ pub(super) fn check(line: &Statement, findings: &mut Findings) {
     }
 }
 
-/// Programs that keepalived would run as root: nothing in the file names another user for them or
-/// switches script security on.
-pub(super) fn unguarded(tree: &[Statement]) -> Vec<(PathBuf, Span)> {
-    let guards = ["enable_script_security", "script_user"];
-    let mut globals =
-        tree.iter().filter(|block| block.keyword() == "global_defs").flat_map(Statement::inner);
-    if globals.any(|line| guards.contains(&line.keyword())) {
+/// Everything that is run, in the order of the model.
+pub(super) fn commands(config: &Config) -> impl Iterator<Item = &Command> {
+    let Global { fifo, vrrp_fifo, startup, shutdown, .. } = &config.global;
+    let instances = config.instances.iter().map(|instance| &instance.notify);
+    let notify = instances.chain(config.sync_groups.iter().map(|group| &group.notify));
+    let readers = [fifo, vrrp_fifo].into_iter().flatten().filter_map(|fifo| fifo.script.as_ref());
+    let hooks = [startup, shutdown].into_iter().flatten().map(|hook| &hook.command);
+    let tracked = config.scripts.iter().map(|script| &script.command);
+    tracked.chain(notify.flat_map(Notify::commands)).chain(readers).chain(hooks)
+}
+
+/// Programs that would run as root without script security, in the order of the file.
+pub(super) fn unguarded(config: &Config) -> Vec<(PathBuf, Span)> {
+    let rules = &config.global.scripts;
+    if rules.security {
         return Vec::new();
     }
-    let commands = tree.iter().flat_map(|block| {
-        let has_user = block.inner().iter().any(|line| line.keyword() == "user");
-        block.inner().iter().filter(move |line| match block.keyword() {
-            "vrrp_script" => line.keyword() == "script" && !has_user,
-            // The user of a notify script stands behind it.
-            "vrrp_instance" | "vrrp_sync_group" => {
-                NOTIFY.contains(&line.keyword()) && line.words.len() == 2
-            }
-            _ => false,
-        })
-    });
-    let program = |line: &Statement| {
-        let word = line.arguments().first()?;
-        let path = word
-            .text
-            .split_whitespace()
-            .next()
-            .filter(|path| path.starts_with('/') && !word.open)?;
-        Some((PathBuf::from(path), word.span))
+    let is_root = |command: &&Command| {
+        let user = command.user.as_ref().or(rules.user.as_ref());
+        user.is_none_or(|user| ["root", "0"].contains(&user.name.as_str()))
     };
-    commands.filter_map(program).collect()
+    let program = |command: &Command| {
+        command.argv.first().map(|program| (PathBuf::from(program), command.span.into()))
+    };
+    let mut programs: Vec<(PathBuf, Span)> =
+        commands(config).filter(is_root).filter_map(program).collect();
+    programs.sort_by_key(|(_, span)| (span.file, span.start));
+    programs
 }

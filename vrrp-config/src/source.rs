@@ -36,6 +36,44 @@ impl Span {
         let origin = if self.origin == 0 { last.origin } else { self.origin };
         Self { end, origin, ..self }
     }
+
+    /// The same place once its files have been appended to others.
+    pub(super) const fn moved(self, by: Shift) -> Self {
+        let origin = if self.origin == 0 { 0 } else { self.origin.saturating_add(by.origins) };
+        Self { file: FileId(self.file.0.saturating_add(by.files)), origin, ..self }
+    }
+}
+
+/// A [`Span`] in the model, for messages. What a configuration means does not depend on it: any two
+/// are equal.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place(pub Span);
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Place {}
+
+impl From<Span> for Place {
+    fn from(span: Span) -> Self {
+        Self(span)
+    }
+}
+
+impl From<Place> for Span {
+    fn from(place: Place) -> Self {
+        place.0
+    }
+}
+
+/// By how much places move when files are appended to others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shift {
+    files: u16,
+    origins: u32,
 }
 
 /// A place for a reader: both numbers count from 1, columns count characters.
@@ -93,6 +131,15 @@ impl Sources {
         let id = FileId(u16::try_from(self.files.len()).unwrap_or(u16::MAX));
         self.files.push(File { name: name.to_owned(), text, eight_bit, lines });
         id
+    }
+
+    /// Adds the files of another configuration. Returns by how much their spans move.
+    pub(super) fn append(&mut self, other: &Self) -> Shift {
+        let files = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
+        let by = Shift { files, origins: count(self.origins.len()) };
+        self.files.extend_from_slice(&other.files);
+        self.origins.extend(other.origins.iter().map(|origin| origin.moved(by)));
+        by
     }
 
     /// Name of a file as the user gave it; of an included one, as it was found from there.

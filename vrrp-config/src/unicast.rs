@@ -75,7 +75,7 @@ impl Draft {
         }
         if let Some((_, span)) = self.ttl {
             let message = "`unicast_ttl` without unicast peers has no effect";
-            findings.report(code::UNICAST, span, message);
+            findings.report(code::UNICAST, span, message).help("multicast adverts have 255");
         }
         None
     }

@@ -125,7 +125,7 @@ impl Draft {
         self.check_addresses(findings);
         if let Some(span) = self.from_base.filter(|_| !self.wanted) {
             let message = "`vmac_xmit_base` has no effect without `use_vmac`";
-            findings.report(code::VMAC, span, message);
+            findings.report(code::VMAC, span, message).help("remove it, or add `use_vmac`");
         }
         if !self.wanted {
             return None;
@@ -147,7 +147,9 @@ impl Draft {
         match &self.mac {
             Some((_, span)) if context.strict => {
                 let message = "strict mode: the virtual MAC is that of the RFC";
-                findings.report(code::STRICT_REPAIR, *span, message);
+                findings
+                    .report(code::STRICT_REPAIR, *span, message)
+                    .help("00:00:5e:00:01 and the virtual_router_id, of IPv6 00:00:5e:00:02");
                 standard
             }
             Some((octets, _)) => match octets[..] {
@@ -164,13 +166,15 @@ impl Draft {
             None if context.unicast => {
                 let message =
                     "`use_vmac` with unicast peers needs `vmac_xmit_base`; it is switched on";
-                findings.report(code::VMAC, self.span, message);
+                findings
+                    .report(code::VMAC, self.span, message)
+                    .help("adverts leave with the interface's own MAC: write it, too");
                 true
             }
             Some(span) if context.strict && !context.unicast => {
                 let message =
                     "strict mode: adverts come from the virtual MAC, without vmac_xmit_base";
-                findings.report(code::STRICT_REPAIR, span, message);
+                findings.report(code::STRICT_REPAIR, span, message).help("the line is ignored");
                 false
             }
             given => given.is_some(),

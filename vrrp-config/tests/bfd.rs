@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use support::{parse, remarks};
-use vrrp_config::Bfd;
+use vrrp_config::{Bfd, Weight};
 
 fn block(name: &str, lines: &str) -> String {
     format!("bfd_instance {name} {{\n{lines}\n}}\n")
@@ -42,7 +42,7 @@ fn defaults() {
     assert_eq!((bfd.min_rx, bfd.min_tx, bfd.idle_tx), (millis(10), millis(10), millis(1000)));
     assert_eq!((bfd.multiplier, bfd.ttl, bfd.max_hops), (5, 255, Some(0)));
     assert_eq!((bfd.passive, bfd.multihop, bfd.port()), (false, false, 3784));
-    assert_eq!((bfd.weight, bfd.reverse), (0, false));
+    assert_eq!(bfd.weight, Weight::default());
     assert!(bfd.for_vrrp && bfd.for_checkers);
     let (_, ipv6) = read(&block("B", "neighbour_ip fe80::1"));
     assert_eq!(ipv6[0].ttl, 64);
@@ -63,7 +63,7 @@ fn keywords() {
     assert_eq!(bfd.idle_tx, Duration::from_secs(2));
     assert_eq!((bfd.multiplier, bfd.ttl, bfd.max_hops), (3, 64, Some(5)));
     assert_eq!((bfd.passive, bfd.multihop, bfd.port()), (true, true, 4784));
-    assert_eq!((bfd.weight, bfd.reverse), (-253, true));
+    assert_eq!(bfd.weight, Weight::new(-253, true).unwrap());
     assert_eq!((bfd.for_vrrp, bfd.for_checkers), (true, false));
     assert_eq!(clean("max_hops 255").max_hops, None);
     assert_eq!(clean("max_hops -1").max_hops, None);
@@ -100,7 +100,7 @@ fn ranges() {
         assert_eq!((codes, bfd), (vec![code], clean("")), "{line}");
     }
     let (codes, bfd) = with("weight 5 bogus");
-    assert_eq!((codes, bfd.weight), (vec!["E0211"], 5));
+    assert_eq!((codes, bfd.weight.points()), (vec!["E0211"], 5));
     assert_eq!(clean("min_tx 1.2345").min_tx, Duration::from_micros(1234));
     let (codes, bfd) = with("ttl 5\nmax_hops 10");
     assert_eq!((codes, bfd.max_hops), (vec!["E0155"], Some(5)));

@@ -400,5 +400,5 @@ fn written_and_read_again() {
         }
     }
     assert!(count > 80, "{count} routes");
-    assert_ne!(one("10.1.0.0/16 dev eth0").span, Span::default());
+    assert_ne!(one("10.1.0.0/16 dev eth0").span.0, Span::default());
 }

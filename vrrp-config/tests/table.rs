@@ -42,7 +42,7 @@ fn block(head: &str, lines: &str) -> String {
 fn wrong_values_are_reported_at_their_place() {
     let http = |line: &str| check("HTTP_GET", &block("url", &format!("path /\n{line}")));
     for (text, code, place) in [
-        (global("smtp_connect_timeout 0"), "E0031", "0"),
+        (global("smtp_connect_timeout 4295"), "E0031", "4295"),
         (global("smtp_server 10.0.0.1 65536"), "E0031", "65536"),
         (global("startup_script_timeout 1001"), "E0031", "1001"),
         (global("smtp_alert maybe"), "E0032", "maybe"),

@@ -1,12 +1,13 @@
 //! `xvrrp`: the command line.
 
 use std::{
+    env,
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::{error, info, level_filters::LevelFilter, warn};
 use tracing_subscriber::EnvFilter;
@@ -36,7 +37,8 @@ enum Command {
     /// Say what a configuration means and what is wrong with it.
     ///
     /// Needs no root, no interfaces and no kernel support. Exit status as of `keepalived -t`:
-    /// 0 clean, 4 cannot run, 5 has errors but would run, 6 script security.
+    /// 0 clean, 4 cannot run, 5 has errors but would run, 6 script security. Of several files the
+    /// worst counts. What this host lacks is said, and changes nothing about it.
     Check(Check),
     /// Say what a keyword or the code of a diagnostic means.
     ///
@@ -96,6 +98,13 @@ struct Check {
     file: Vec<PathBuf>,
     #[command(flatten)]
     node: Node,
+    /// The files are those of the nodes of one cluster: say why they could not elect, or would not
+    /// take over. Errors of that kind make 5, though each file would run.
+    #[arg(long)]
+    together: bool,
+    /// Do not look at this host: its interfaces, and its programs, on which script security depends.
+    #[arg(long)]
+    no_host: bool,
     /// Print the diagnostics as a JSON array.
     #[arg(long)]
     json: bool,
@@ -175,10 +184,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Run(run) if run.worker => run_worker(run),
         Command::Run(run) => run_supervisor(&run),
-        Command::Check(Check { file, node, json }) => {
-            let code = check::run(&file, &node.id(), json, &mut io::stdout().lock())?;
-            Ok(ExitCode::from(code))
-        }
+        Command::Check(command) => check_files(command),
         Command::Explain(Explain { words, markdown }) => explain_words(&words, markdown),
         Command::Status(Status { runtime, json }) => show_status(&runtime.runtime_dir, json),
         Command::Events(Events { runtime, json, adverts }) => {
@@ -194,6 +200,20 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         }
         Command::Detach(detach) => clean_up(&detach),
     }
+}
+
+fn check_files(Check { file, node, together, no_host, json }: Check) -> Result<ExitCode> {
+    ensure!(!together || file.len() > 1, "--together is about two files or more");
+    let mut out = io::stdout().lock();
+    let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let options = check::Options {
+        json,
+        together,
+        // At most one node of a cluster is this host.
+        host: !no_host && !together,
+        color: out.is_terminal() && !plain,
+    };
+    Ok(check::run(&file, &node.id(), options, &mut out).map(ExitCode::from)?)
 }
 
 fn run_supervisor(Run { runtime, log_format, .. }: &Run) -> Result<ExitCode> {

@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::PathBuf, process};
 
-use xvrrp::check;
+use xvrrp::check::{self, Options};
 
 /// Files in a directory of their own, removed at the end.
 struct Dir(PathBuf);
@@ -37,9 +37,14 @@ const CLEAN: &str = "vrrp_instance VI_1 {
 }
 ";
 
+/// Exit code and output, without a look at this host.
 fn run(files: &[PathBuf], json: bool) -> (u8, String) {
+    run_with(files, Options { json, ..Options::default() })
+}
+
+fn run_with(files: &[PathBuf], options: Options) -> (u8, String) {
     let mut out = Vec::new();
-    let code = check::run(files, "node1", json, &mut out).unwrap();
+    let code = check::run(files, "node1", options, &mut out).unwrap();
     (code, String::from_utf8(out).unwrap())
 }
 
@@ -81,14 +86,66 @@ fn not_yet_is_clean() {
 #[test]
 fn script_security() {
     let dir = Dir::new("script-security");
+    let on_host = |file| run_with(&[file], Options { host: true, ..Options::default() }).0;
     let script = CLEAN.replace("interface eth0", "interface eth0\n  notify_master /bin/sh");
     let guarded = format!("global_defs {{\n  script_user nobody\n}}\n{script}");
-    assert_eq!(run(&[dir.file("guarded.conf", &guarded)], false).0, 0);
+    assert_eq!(on_host(dir.file("guarded.conf", &guarded)), 0);
     let absent = script.replace("/bin/sh", "/nonexistent/program");
-    assert_eq!(run(&[dir.file("absent.conf", &absent)], false).0, 0);
+    assert_eq!(on_host(dir.file("absent.conf", &absent)), 0);
     let has_user = fs::read_to_string("/etc/passwd").unwrap().contains("\nkeepalived_script:");
     let expected = if has_user { 0 } else { 6 };
-    assert_eq!(run(&[dir.file("script.conf", &script)], false).0, expected);
+    assert_eq!(on_host(dir.file("script.conf", &script)), expected);
+    assert_eq!(run(&[dir.file("script.conf", &script)], false).0, 0);
+}
+
+/// Issue 5: what this host lacks is a hint, and changes nothing about the exit code.
+#[test]
+fn this_host() {
+    let dir = Dir::new("this-host");
+    let text = CLEAN.replace("eth0", "no-such-device");
+    let file = dir.file("a.conf", &text);
+    let (code, text) =
+        run_with(std::slice::from_ref(&file), Options { host: true, ..Options::default() });
+    assert_eq!(code, 0);
+    assert!(text.contains("hint[H0197]: this host has no interface `no-such-device`"), "{text}");
+    assert!(text.ends_with("a.conf: 1 hint, clean\n"), "{text}");
+    assert_eq!(run(&[file], false).1.lines().count(), 1);
+}
+
+/// Issue 5: `--together` exits with 5 where each file alone is clean, and names both files.
+#[test]
+fn together() {
+    let dir = Dir::new("together");
+    let node = |name: &str, lines: &str| {
+        dir.file(name, &CLEAN.replace("interface eth0", &format!("interface eth0\n  {lines}")))
+    };
+    let (a, b) = (node("a.conf", "priority 150"), node("b.conf", "advert_int 3"));
+    let files = [a.clone(), b];
+    assert_eq!(run(&files, false).0, 0);
+    let options = Options { together: true, ..Options::default() };
+    let (code, text) = run_with(&files, options);
+    assert_eq!(code, 5);
+    assert!(text.contains("E0182") && text.contains("a.conf") && text.contains("b.conf"), "{text}");
+    assert!(text.ends_with("together: 1 error, would not work together\n"), "{text}");
+    let (code, json) = run_with(&files, Options { json: true, ..options });
+    assert_eq!(code, 5);
+    let entries: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(entries[0]["verdict"], "would run");
+    assert_eq!(entries[0]["related"][0]["file"], a.to_str().unwrap());
+    let fine = [a, node("c.conf", "priority 100")];
+    let (code, text) = run_with(&fine, options);
+    assert_eq!(code, 0);
+    assert!(text.ends_with("c.conf: clean\ntogether: clean\n"), "{text}");
+}
+
+/// Issue 5: colours where they are asked for, and only there.
+#[test]
+fn colors() {
+    let dir = Dir::new("colors");
+    let file = dir.file("a.conf", "nonsense\n");
+    let options = Options { color: true, ..Options::default() };
+    assert!(run_with(std::slice::from_ref(&file), options).1.contains("\u{1b}["));
+    assert!(!run(&[file], false).1.contains('\u{1b}'));
 }
 
 /// Issue 2: JSON carries the place of each diagnostic, columns in characters.
@@ -107,6 +164,8 @@ fn json() {
         "code": "E0020",
         "message": "unknown keyword `notify_mster` in vrrp_instance",
         "help": "did you mean `notify_master`?",
+        "related": [],
+        "verdict": "would run",
     }]);
     assert_eq!(entries, expected);
     assert_eq!(run(&[], true), (0, "[]\n".to_owned()));
@@ -122,12 +181,13 @@ fn nodes_and_origins() {
     let file = dir.file("a.conf", &format!("include priority.conf\n{text}"));
     let files = std::slice::from_ref(&file);
     let mut out = Vec::new();
-    assert_eq!(check::run(files, "node2", false, &mut out).unwrap(), 0);
+    assert_eq!(check::run(files, "node2", Options::default(), &mut out).unwrap(), 0);
     let (code, text) = run(files, true);
     assert_eq!(code, 5);
     let entries: serde_json::Value = serde_json::from_str(&text).unwrap();
     let included = dir.0.join("priority.conf");
-    let place = serde_json::json!({ "file": included.to_str().unwrap(), "line": 1, "column": 11 });
     assert_eq!(entries[0]["line"], 4);
-    assert_eq!(entries[0]["origin"], place);
+    let origin = &entries[0]["origin"];
+    assert_eq!(origin["file"], included.to_str().unwrap());
+    assert_eq!((&origin["line"], &origin["column"]), (&1.into(), &11.into()));
 }

@@ -57,8 +57,9 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("smtp_helo_name", "name in the greeting of the mail server")
                 .takes(TEXT).missing_is_reported()
                 .default("the host name"),
+            // 0 is raised to 1, with a report of its own.
             keyword("smtp_connect_timeout", "time that the mail server has for its answer")
-                .takes(&[one("SECONDS", Kind::Number(1, 4294))])
+                .takes(&[one("SECONDS", Kind::Number(0, 4294))])
                 .default("30"),
             keyword("smtp_alert", "mails about everything that has no smtp_alert of its own")
                 .takes(SWITCH).default("not given: each kind has its own default"),

@@ -8,11 +8,12 @@ use super::{
     Support::{Done, NoEffect, NotYet},
     USER, any, keyword, names, one, one_or_more, option, optional, secs, word,
 };
-use crate::scheduling::POLICIES;
+use crate::{daemon::JSON_VERSIONS, scheduling::POLICIES};
 
 const GLOBAL: &[Block] = &[Block::GlobalDefs];
 
 const POLICY_NAMES: [&str; 3] = names(&POLICIES);
+const JSON_NAMES: [&str; 2] = names(&JSON_VERSIONS);
 const PROCESS_NAME: &[Argument] =
     &[one("NAME", Kind::Checked(|name| (1..=15).contains(&name.len()), "1-15 characters"))];
 const NICE: &[Argument] = &[one("NICE", Kind::Number(-20, 19))];
@@ -277,7 +278,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .default("off")
                 .support(LVS),
             keyword("json_version", "form of the JSON dump")
-                .takes(&[one("VERSION", Kind::Choice(&["1", "2"]))])
+                .takes(&[one("VERSION", Kind::Choice(&JSON_NAMES))])
                 .default("1")
                 .since(NEWER),
             keyword("state_dump_file", "where SIGUSR1 writes to")

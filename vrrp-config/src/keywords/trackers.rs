@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use super::{
     Argument, Block, COMMAND_KIND, GROUP, Kind, MAX_SECONDS, PATH, Section, Support::NotYet, USER,
-    keyword, one, one_or_more, optional, secs, word,
+    keyword, names, one, one_or_more, optional, secs, word,
 };
+use crate::trackers::MATCHINGS;
+
+const MATCHING_NAMES: [&str; 2] = names(&MATCHINGS);
 
 /// Of scripts and interfaces.
 const WEIGHT: &[Argument] = &[one("WEIGHT", Kind::Number(-253, 253)), word("reverse")];
@@ -47,7 +50,7 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("process", "the exact name of the processes, and their arguments").first_counts()
                 .takes(&[one_or_more("COMMAND", Kind::Free("a program and its arguments"))]),
             keyword("param_match", "the arguments may go on behind those given")
-                .takes(&[one("HOW", Kind::Choice(&["initial", "partial"]))]).missing_is_reported()
+                .takes(&[one("HOW", Kind::Choice(&MATCHING_NAMES))]).missing_is_reported()
                 .default("they have to be the same"),
             keyword("weight", "is added to the priority while they run, if below 0 while they do not; 0: FAULT")
                 .takes(WEIGHT_254).missing_is_reported()

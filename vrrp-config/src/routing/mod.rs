@@ -24,7 +24,7 @@ pub use rule::{Action, Mark, Rule};
 pub(crate) use names::quoted;
 
 use super::{
-    Config, Span, VirtualAddress, address, code, diagnostic::Findings, parser::Statement, values,
+    Config, Place, VirtualAddress, address, code, diagnostic::Findings, parser::Statement, values,
 };
 use line::List;
 
@@ -56,7 +56,7 @@ pub struct TrackGroup {
     /// Names of virtual routers, all of which are in the file.
     pub members: Vec<String>,
     /// The name's place.
-    pub span: Span,
+    pub span: Place,
 }
 
 impl std::fmt::Display for TrackGroup {
@@ -113,7 +113,7 @@ pub(super) fn assign_preferences(config: &mut Config) {
     let virtual_rules = config.instances.iter_mut().flat_map(|instance| &mut instance.rules);
     let rules = config.statics.rules.iter_mut().chain(virtual_rules);
     let mut rules: Vec<&mut Rule> = rules.filter(|rule| rule.preference_assigned).collect();
-    rules.sort_by_key(|rule| (rule.span.file, rule.span.start));
+    rules.sort_by_key(|rule| (rule.span.0.file, rule.span.0.start));
     let (mut ipv4, mut ipv6) = (FIRST_PREFERENCE, FIRST_PREFERENCE);
     for rule in rules {
         let next = match rule.family {
@@ -172,7 +172,7 @@ fn track_groups(tree: &[Statement], findings: &mut Findings) -> Vec<TrackGroup> 
                 .report(code::TRACK_GROUP_MEMBER, name.span, message)
                 .help("it has no virtual router: name them in `group { … }`");
         }
-        groups.push(TrackGroup { name: name.text.clone(), members, span: name.span });
+        groups.push(TrackGroup { name: name.text.clone(), members, span: name.span.into() });
     }
     groups
 }

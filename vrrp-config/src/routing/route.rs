@@ -8,7 +8,7 @@ use super::{
     encap::{Encap, write_option},
     names::{KEEPALIVED, Named, Prefix, Realms, Tracking, quoted},
 };
-use crate::Span;
+use crate::Place;
 
 /// One line of `static_routes` or `virtual_routes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,12 +49,12 @@ pub struct Route {
     /// What happens when somebody deletes it.
     pub tracking: Tracking,
     /// Where the line stands.
-    pub span: Span,
+    pub span: Place,
 }
 
 impl Route {
     /// A route to `destination`, for which nothing else is said.
-    pub fn new(destination: Prefix, span: Span) -> Self {
+    pub fn new(destination: Prefix, span: Place) -> Self {
         Self {
             kind: RouteKind::Unicast,
             destination,

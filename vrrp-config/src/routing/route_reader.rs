@@ -37,7 +37,7 @@ pub(super) fn read<'a>(
 ) -> Option<Route> {
     let line = Line::new("route", statement, findings);
     let mut reader = Reader {
-        route: Route::new(Prefix::everything(Family::V4), line.span()),
+        route: Route::new(Prefix::everything(Family::V4), line.span().into()),
         line,
         list,
         destination: None,

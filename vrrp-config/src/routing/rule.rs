@@ -8,7 +8,7 @@ use super::{
     encap::write_option,
     names::{KEEPALIVED, Named, Prefix, Realms, Tracking, quoted},
 };
-use crate::Span;
+use crate::Place;
 
 /// One line of `static_rules` or `virtual_rules`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,12 +57,12 @@ pub struct Rule {
     /// What happens when somebody deletes it.
     pub tracking: Tracking,
     /// Where the line stands.
-    pub span: Span,
+    pub span: Place,
 }
 
 impl Rule {
     /// A rule for which nothing is said but what it does.
-    pub fn new(family: Family, action: Action, span: Span) -> Self {
+    pub fn new(family: Family, action: Action, span: Place) -> Self {
         Self {
             family,
             preference: 0,

@@ -43,7 +43,7 @@ pub(super) fn read<'a>(
 ) -> Option<Rule> {
     let line = Line::new("rule", statement, findings);
     let mut reader = Reader {
-        rule: Rule::new(Family::V4, Action::Nop, line.span()),
+        rule: Rule::new(Family::V4, Action::Nop, line.span().into()),
         line,
         list,
         action: None,
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
     fn finish(mut self) -> Option<Rule> {
         self.rule.family = self.line.family().unwrap_or(Family::V4);
         self.line.only_for(Family::V4, self.realms, self.rule.family);
-        let span = self.rule.span;
+        let span = self.rule.span.0;
         if self.action.is_none() && !self.line.has_failed() {
             self.line
                 .fail(code::RULE_ACTION, span, "a rule that does nothing")
@@ -201,7 +201,7 @@ impl<'a> Reader<'a> {
         let Action::Goto(target) = *action else {
             return;
         };
-        let (span, own) = (self.rule.span, self.rule.preference);
+        let (span, own) = (self.rule.span.0, self.rule.preference);
         if self.rule.preference_assigned {
             self.line
                 .fail(code::BAD_GOTO, span, "`goto` without a `preference` of the rule itself")

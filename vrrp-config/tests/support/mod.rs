@@ -28,8 +28,13 @@ pub fn parse(text: &str) -> Loaded {
 }
 
 /// Codes of all diagnostics, in the order of the file.
-pub fn codes(loaded: &Loaded) -> Vec<&'static str> {
+pub fn all_codes(loaded: &Loaded) -> Vec<&'static str> {
     loaded.diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
+}
+
+/// The same without those of `cross.rs`, which are about files that keepalived runs as they are.
+pub fn codes(loaded: &Loaded) -> Vec<&'static str> {
+    all_codes(loaded).into_iter().filter(|code| !code[1..].starts_with("017")).collect()
 }
 
 /// The configuration of a file about which there is nothing to say.
@@ -54,6 +59,25 @@ pub fn repaired(text: &str) -> (Vec<&'static str>, Instance) {
     let mut config = loaded.config.unwrap();
     assert_eq!(config.instances.len(), 1);
     (codes, config.instances.remove(0))
+}
+
+/// Codes of everything but hints and what is recognised only.
+pub fn reported(loaded: &Loaded) -> Vec<&'static str> {
+    codes(loaded).into_iter().filter(|code| !code.starts_with(['H', 'N'])).collect()
+}
+
+/// The configuration of a file that keepalived says nothing about.
+pub fn accepted(text: &str) -> Config {
+    let loaded = parse(text);
+    assert_eq!(reported(&loaded), [""; 0], "{}", loaded.render(false));
+    loaded.config.unwrap()
+}
+
+/// The configuration of a file that keepalived reports and runs, and the codes.
+pub fn mended(text: &str) -> (Vec<&'static str>, Config) {
+    let loaded = parse(text);
+    assert_eq!(loaded.verdict().exit_code(), 5, "{}", loaded.render(false));
+    (reported(&loaded), loaded.config.unwrap())
 }
 
 /// What a file says besides that something is not implemented yet.

@@ -1,0 +1,159 @@
+//! `vrrp_sync_group`: virtual routers that change state together.
+
+use std::collections::HashMap;
+
+use super::{
+    Config, Instance, SyncGroup, TrackLists, code,
+    diagnostic::Findings,
+    lexer::Word,
+    notify,
+    parser::Statement,
+    references::{Kind, Names},
+    source::{Place, Sources, Span},
+    trackers::Trackers,
+    tracking::{self, Context},
+    values,
+};
+
+/// One group as it is written.
+#[derive(Debug, Default)]
+struct Draft {
+    name: String,
+    span: Span,
+    /// Names that there are, each once.
+    members: Vec<Word>,
+    /// So many names stand in `group`.
+    listed: usize,
+    tracking: TrackLists,
+    member_weights: bool,
+    notify: notify::Draft,
+}
+
+/// Reads all groups, and repairs what their members track.
+pub(super) fn build(
+    tree: &[Statement],
+    config: &mut Config,
+    names: &Names,
+    trackers: &Trackers,
+    defaults: &notify::Defaults,
+    sources: &Sources,
+    findings: &mut Findings,
+) {
+    let mut members = HashMap::new();
+    for block in tree.iter().filter(|block| block.keyword() == "vrrp_sync_group") {
+        let Some(name) = values::argument(block) else {
+            continue;
+        };
+        if let Some(first) = config.sync_groups.iter().find(|group| group.name == name.text) {
+            let Place(first) = first.span;
+            let line = sources.positions(first).0.line;
+            let message =
+                format!("there is a vrrp_sync_group `{}` in line {line} already", name.text);
+            findings.report(code::DUPLICATE_NAME, name.span, message).help("this one is ignored");
+            continue;
+        }
+        let context = Context { names, trackers, user: (Kind::SyncGroup, &name.text) };
+        let draft = Draft::read(block, name, context, findings);
+        config.sync_groups.extend(draft.complete(
+            &mut members,
+            &mut config.instances,
+            defaults,
+            findings,
+        ));
+    }
+}
+
+impl Draft {
+    fn read(block: &Statement, name: &Word, context: Context<'_>, findings: &mut Findings) -> Self {
+        let mut draft = Self { name: name.text.clone(), span: name.span, ..Self::default() };
+        for line in block.inner() {
+            match line.keyword() {
+                "group" => draft.read_members(line, context, findings),
+                // The second is out of use, which has been reported, and does the same.
+                "sync_group_tracking_weight" | "global_tracking" => draft.member_weights = true,
+                _ => {
+                    tracking::read(line, &mut draft.tracking, context, findings);
+                    draft.notify.read(line, findings);
+                }
+            }
+        }
+        draft
+    }
+
+    /// `group { … }`: names of instances, one or more per line.
+    fn read_members(&mut self, list: &Statement, context: Context<'_>, findings: &mut Findings) {
+        for word in list.inner().iter().flat_map(|line| &line.words) {
+            self.listed += 1;
+            if context.names.is_known(word, Kind::Instance, "group", context.user, findings) {
+                self.members.push(word.clone());
+            }
+        }
+    }
+
+    /// The group, or `None` if no virtual router is left of it. Those that were left out for other
+    /// reasons do not make it smaller than it was meant.
+    fn complete(
+        mut self,
+        taken: &mut HashMap<String, String>,
+        instances: &mut [Instance],
+        defaults: &notify::Defaults,
+        findings: &mut Findings,
+    ) -> Option<SyncGroup> {
+        self.members.retain(|word| {
+            let Some(other) = taken.get(&word.text) else {
+                taken.insert(word.text.clone(), self.name.clone());
+                return true;
+            };
+            let message = format!("`{}` is in the group `{other}` already", word.text);
+            findings
+                .report(code::MEMBER_TWICE, word.span, message)
+                .help("a virtual router belongs to one group; this name is ignored");
+            false
+        });
+        self.report_size(findings);
+        let written =
+            |instance: &Instance| self.members.iter().position(|word| word.text == instance.name);
+        let mut members: Vec<_> = instances
+            .iter_mut()
+            .filter_map(|instance| Some((written(instance)?, instance)))
+            .collect();
+        members.sort_by_key(|(position, _)| *position);
+        if members.is_empty() {
+            return None;
+        }
+        if members.iter().any(|(_, member)| member.priority.is_owner()) {
+            self.tracking.repair_for_owned_group(findings);
+        }
+        let notify = self.notify.complete(defaults);
+        for (_, member) in &mut members {
+            if !self.member_weights {
+                member.tracking.repair_for_member(findings);
+            }
+            member.tracking.leave_out_common(&self.tracking, findings);
+            member.notify.priority_changes |= notify.priority_changes;
+        }
+        Some(SyncGroup {
+            name: self.name,
+            span: self.span.into(),
+            members: members.iter().map(|(_, member)| member.name.clone()).collect(),
+            tracking: self.tracking,
+            member_weights: self.member_weights,
+            notify,
+        })
+    }
+
+    fn report_size(&self, findings: &mut Findings) {
+        let name = &self.name;
+        if self.listed == 0 {
+            let message = format!("the group `{name}` has no members and is removed");
+            findings
+                .report(code::EMPTY_GROUP, self.span, message)
+                .help("name them: `group { VI_1 VI_2 }`");
+        } else if self.listed == 1 {
+            let message = format!("the group `{name}` has one member only");
+            findings
+                .report(code::SMALL_GROUP, self.span, message)
+                .help("a group keeps several virtual routers together");
+        }
+    }
+}
