@@ -20,7 +20,6 @@ const VERSION: &str = "v2.2.7";
 const INTERFACES: [&str; 8] =
     ["eth1", "eth2", "eth3", "eth0.1", "bond0", "ens33", "ens192", "vrf-blue"];
 
-
 /// Runs what follows with a few scripts in /etc/keepalived, and nothing but those; where it writes
 /// otherwise is its own, too.
 const APART: &str = r#"

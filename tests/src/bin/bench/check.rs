@@ -1,11 +1,6 @@
 //! How long it takes to check a configuration, and how much memory.
 
-use std::{
-    fs,
-    path::Path,
-    process::Stdio,
-    time::Instant,
-};
+use std::{fs, path::Path, process::Stdio, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 use rig::{
@@ -72,7 +67,8 @@ pub(crate) fn measure(scale: Scale) -> Result<Section> {
         let figures = [Some(Times::new(figures.into_iter())), None];
         table.rows.push(Row { work: work.clone(), figures, foreign });
     }
-    let text = format!("{TEXT} The slowest: {}. The one that needs most memory: {}.", worst[0], worst[1]);
+    let text =
+        format!("{TEXT} The slowest: {}. The one that needs most memory: {}.", worst[0], worst[1]);
     Ok(Section { name: "check", title: "Check of a configuration", text, tables: tables.into() })
 }
 
