@@ -14,6 +14,7 @@ mod bench;
 mod capture;
 mod command;
 mod config;
+pub mod configurations;
 mod failover;
 mod footprint;
 mod frr;

@@ -225,10 +225,11 @@ impl Reader<'_> {
     fn finish(self, address: &mut VirtualAddress) {
         let Given { prefix, broadcast, no_track, track_group } = self.given;
         if address.options.peer.is_some() {
-            if prefix {
+            let host = if address.address.is_ipv4() { 32 } else { HOST_PREFIX };
+            if prefix && address.prefix != host {
                 let message = "an address with a `peer` has no prefix length; it is ignored";
                 self.findings.report(code::PEER, address.span, message);
-                address.prefix = if address.address.is_ipv4() { 32 } else { HOST_PREFIX };
+                address.prefix = host;
             }
             if let Some(span) = broadcast {
                 let message = "an address with a `peer` has no `brd`; it is ignored";

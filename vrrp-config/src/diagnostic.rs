@@ -16,6 +16,9 @@ const MAX_DIAGNOSTICS: usize = 1000;
 /// Longer lines, in bytes, are not drawn: keepalived reads 1024 characters of a line.
 const MAX_EXCERPT: usize = 4096;
 
+/// Longer sentences, in characters, are cut in the middle: a word of a megabyte says nothing.
+const MAX_SENTENCE: usize = 600;
+
 /// How much a diagnostic matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -62,7 +65,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     pub(super) fn new(kind: Kind, span: impl Into<Span>, message: impl Into<String>) -> Self {
         let Kind { code, severity, verdict } = kind;
-        let (message, span) = (message.into(), span.into());
+        let (message, span) = (shortened(message.into()), span.into());
         Self { severity, code, message, span, help: None, related: Vec::new(), verdict }
     }
 
@@ -79,7 +82,7 @@ impl Diagnostic {
 
     /// Adds what to write instead.
     pub(super) fn help(&mut self, help: impl Into<String>) {
-        self.help = Some(help.into());
+        self.help = Some(shortened(help.into()));
     }
 }
 
@@ -182,6 +185,19 @@ impl Findings {
             self.list.push(Diagnostic::new(kind, span, message));
         }
         self.list
+    }
+}
+
+/// A sentence that can be read: the beginning and the end of a long one.
+fn shortened(sentence: String) -> String {
+    if sentence.len() <= MAX_SENTENCE {
+        return sentence;
+    }
+    let mut places = sentence.char_indices().map(|(at, _)| at);
+    let half = MAX_SENTENCE / 2;
+    match (places.nth(half), places.nth_back(half)) {
+        (Some(from), Some(to)) => format!("{} … {}", &sentence[..from], &sentence[to..]),
+        _ => sentence,
     }
 }
 

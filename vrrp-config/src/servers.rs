@@ -19,14 +19,9 @@ const SCHEDULER: [&str; 2] = ["lvs_sched", "lb_algo"];
 const METHOD: [&str; 2] = ["lvs_method", "lb_kind"];
 const REAL: [&str; 2] = ["real_server", "backup_real_server"];
 
-/// Options of one scheduler.
-const OF_SCHEDULER: [(&str, &str); 5] = [
-    ("hashed", "sh"),
-    ("sh-port", "sh"),
-    ("sh-fallback", "sh"),
-    ("mh-port", "mh"),
-    ("mh-fallback", "mh"),
-];
+/// The schedulers that choose by a hash, and options that are for either of them.
+const HASHING: [&str; 2] = ["sh", "mh"];
+const OF_HASHING: [&str; 5] = ["hashed", "sh-port", "sh-fallback", "mh-port", "mh-fallback"];
 
 /// Checks all blocks, of which the audit has let through what can be used.
 pub(super) fn check(tree: &[Statement], findings: &mut Findings) {
@@ -51,8 +46,8 @@ pub(super) fn check(tree: &[Statement], findings: &mut Findings) {
 #[derive(Default)]
 struct Known<'a> {
     groups: HashMap<&'a str, Entries>,
-    sessions: HashSet<&'a str>,
-    files: HashSet<&'a str>,
+    sessions: HashMap<&'a str, Span>,
+    files: HashMap<&'a str, Span>,
 }
 
 /// What packets are recognised by.
@@ -72,11 +67,14 @@ impl<'a> Known<'a> {
                 "virtual_server_group" => {
                     known.groups.insert(name(block), Entries::of_group(block));
                 }
-                "bfd_instance" => {
-                    known.sessions.insert(name(block));
+                // One that is for VRRP only is not for checks.
+                "bfd_instance"
+                    if last(block, &["vrrp"]).is_none() || last(block, &["checker"]).is_some() =>
+                {
+                    known.sessions.insert(name(block), block.span());
                 }
                 "track_file" | "vrrp_track_file" => {
-                    known.files.insert(name(block));
+                    known.files.insert(name(block), block.span());
                 }
                 _ => {}
             }
@@ -140,7 +138,6 @@ impl<'a> Service<'a> {
             say(block.span(), "a virtual_server without a real_server".to_owned(), "it is ignored");
             return;
         }
-        let scheduler = last(block, &SCHEDULER);
         if lacks(&SCHEDULER) {
             let message = "a virtual_server without `lvs_sched`".to_owned();
             say(block.span(), message, "wlc is used: write `lvs_sched wlc`");
@@ -162,7 +159,7 @@ impl<'a> Service<'a> {
             _ => {}
         }
         let persistent = last(block, &["persistence_timeout"]).is_some();
-        if self.address.is_some() && self.entries.ports.contains(&0) && !persistent {
+        if self.entries.ports.contains(&0) && !persistent {
             let message = "all ports of an address need `persistence_timeout`".to_owned();
             say(block.span(), message, "it is switched on: give the port if you mean one");
         }
@@ -172,10 +169,13 @@ impl<'a> Service<'a> {
         {
             say(line.span(), "`ops` is for `protocol UDP`".to_owned(), "it is ignored");
         }
-        for (option, of) in OF_SCHEDULER {
-            let other = scheduler.map(name) != Some(of) && !block.lacks_lines;
-            for line in all(block, &[option]).filter(|_| other) {
-                say(line.span(), format!("`{option}` is for `lvs_sched {of}`"), "it is ignored");
+        let mut hashing = block.lacks_lines;
+        for line in block.inner() {
+            if SCHEDULER.contains(&line.keyword()) {
+                hashing |= HASHING.contains(&name(line));
+            } else if OF_HASHING.contains(&line.keyword()) && !hashing {
+                let message = format!("`{}` needs `lvs_sched sh` or `mh` above it", line.keyword());
+                say(line.span(), message, "it is ignored");
             }
         }
         let mut lines = block.inner().iter();
@@ -250,6 +250,7 @@ impl<'a> Service<'a> {
             }
             for line in server.inner() {
                 check_line(line, known, findings);
+                check_source(line, address, findings);
             }
         }
     }
@@ -285,9 +286,18 @@ fn check_line(line: &Statement, known: &Known<'_>, findings: &mut Findings) {
                 return;
             };
             let wanted = name(reference);
-            if !names.contains(wanted) {
-                let message = format!("there is no `{definition} {wanted}` in this file");
+            let is_above = |at: &Span| (at.file, at.start) < (line.span().file, line.span().start);
+            if !names.get(wanted).is_some_and(is_above) {
+                let message = format!("there is no `{definition} {wanted}` for checks above");
                 say(code::UNKNOWN_REFERENCE, reference, message);
+            }
+        }
+        "UDP_CHECK" => {
+            let length = |keyword| last(line, &[keyword]).and_then(values::number::<u16>);
+            let least = length("min_reply_length").unwrap_or(0);
+            if least > length("max_reply_length").unwrap_or(255) {
+                let message = "`min_reply_length` is more than `max_reply_length`: it always fails";
+                say(code::SERVER, line, message.to_owned());
             }
         }
         keyword if METHOD.contains(&keyword) => {
@@ -296,6 +306,21 @@ fn check_line(line: &Statement, known: &Known<'_>, findings: &mut Findings) {
             }
         }
         _ => {}
+    }
+}
+
+/// `bindto` of a check: of the family of what is asked, which is `server` unless the check says more.
+/// SMTP_CHECK has it in each `host`.
+fn check_source(check: &Statement, server: Option<IpAddr>, findings: &mut Findings) {
+    all(check, &["host"]).for_each(|host| check_source(host, server, findings));
+    let asked = last(check, &["connect_ip"]).and_then(values::address).or(server);
+    let Some(line) = last(check, &["bindto"]).filter(|_| check.keyword() != "SMTP_CHECK") else {
+        return;
+    };
+    let families = values::address(line).zip(asked);
+    if families.is_some_and(|(own, asked)| own.is_ipv4() != asked.is_ipv4()) {
+        let message = format!("`{}` is of another family than what is asked", name(line));
+        findings.report(code::SERVER, line.span(), message).help("it is ignored");
     }
 }
 

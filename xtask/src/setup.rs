@@ -50,6 +50,8 @@ const PROGRAMS: &[Program] = &[
     Program { name: "bpftool", package: "bpftool", user: User::Tests },
     // Gives an interface NAPI.
     Program { name: "ethtool", package: "ethtool", user: User::Tests },
+    // Measures the memory of a program that ends by itself.
+    Program { name: "time", package: "time", user: User::Tests },
     // Keeps processors and memory busy.
     Program { name: "stress-ng", package: "stress-ng", user: User::Tests },
     // Measures how much goes through an interface.

@@ -69,12 +69,13 @@ impl Seeds {
         let frames: Vec<_> = vectors.iter().map(vectors::Vector::frame).collect::<Result<_>>()?;
         let adverts = vectors.iter().zip(&frames).filter(|(it, _)| it.kind == "vrrp-advert");
         let adverts = adverts.filter_map(|(_, frame)| payload(frame, &[IPV4, IPV6])).collect();
-        let folder = data.join("seeds");
         let mut configurations = Vec::new();
-        for entry in fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "conf") {
-                configurations.push(fs::read(path)?);
+        for folder in ["seeds", "configs", "configs/parts"].map(|name| data.join(name)) {
+            for entry in fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))? {
+                let path = entry?.path();
+                if path.extension().is_some_and(|extension| extension == "conf") {
+                    configurations.push(fs::read(path)?);
+                }
             }
         }
         Ok(Self { frames, adverts, configurations })

@@ -43,6 +43,7 @@ const OFFSET: &[Argument] = &[one("BYTES", Kind::Number(0, u32::MAX as i64))];
 const LENGTH: &[Argument] = &[one("BYTES", Kind::Number(0, 65535))];
 const HEX: Kind = Kind::Checked(is_hex, "hexadecimal digits");
 const LOOP: &[Argument] = &[one("SECONDS", Kind::Seconds(Duration::from_micros(1), Duration::MAX))];
+const DELAY: &[Argument] = &[one("SECONDS", Kind::Seconds(Duration::ZERO, Duration::MAX))];
 /// The questions that DNS_CHECK can ask.
 const RECORDS: &[&str] = &["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA"];
 const REGEX_OPTIONS: &[&str] = &[
@@ -79,14 +80,11 @@ pub(super) static SECTIONS: &[Section] = &[
         support: LVS,
         rows: &[
             keyword("delay_loop", "time between checks").takes(LOOP).default("60"),
-            keyword("retry", "so many more failures are needed")
-                .takes(&[one("TIMES", Kind::Number(1, u32::MAX as i64))])
-                .default("1; MISC_CHECK 0, DNS_CHECK 3"),
             keyword("delay_before_retry", "time until a failed check is repeated")
-                .takes(TIME)
+                .takes(DELAY)
                 .default("1; HTTP_GET and SSL_GET 3, DNS_CHECK as delay_loop"),
             keyword("warmup", "the first check is after a random part of it; 0: at once")
-                .takes(TIME)
+                .takes(DELAY)
                 .default("as delay_loop"),
         ],
     },
@@ -101,6 +99,9 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("log_all_failures", "each failed check is logged")
                 .takes(SWITCH)
                 .default("as checker_log_all_failures"),
+            keyword("retry", "so many more failures are needed")
+                .takes(&[one("TIMES", Kind::Number(0, u32::MAX as i64))])
+                .default("1; MISC_CHECK 0, DNS_CHECK 3"),
         ],
     },
     Section {

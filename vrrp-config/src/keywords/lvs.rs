@@ -105,6 +105,9 @@ pub(super) static SECTIONS: &[Section] = &[
         inside: SERVERS,
         support: LVS,
         rows: &[
+            keyword("retry", "so many more failures are needed")
+                .takes(&[one("TIMES", Kind::Number(1, u32::MAX as i64))])
+                .default("1; MISC_CHECK 0, DNS_CHECK 3"),
             keyword("lvs_method", "how packets get to the servers")
                 .takes(FORWARDING)
                 .usage("NAT|DR|TUN [type ipip|gue port PORT|gre] [nocsum|csum|remcsum]")

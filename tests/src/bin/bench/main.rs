@@ -3,6 +3,7 @@
 mod answerers;
 mod arp;
 mod burst;
+mod check;
 mod cost;
 mod egress;
 mod failover;
@@ -88,6 +89,8 @@ enum Work {
     Throughput,
     /// Run time of the kernel programs for one frame
     Runtime,
+    /// Checks of large configurations, and of nasty ones
+    Check,
 }
 
 /// How much is done.
@@ -157,6 +160,7 @@ fn measure(work: Work, scale: Scale) -> Result<Section> {
         Work::Throughput => throughput::measure(scale),
         Work::Thousand => thousand::measure(scale),
         Work::Runtime => runtime::measure(scale),
+        Work::Check => check::measure(scale),
     }
 }
 
