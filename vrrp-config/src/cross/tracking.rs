@@ -7,7 +7,7 @@ use std::{
 
 use crate::{Config, Instance, Place, TrackLists, Tracked, Weight, code, diagnostic::Findings};
 
-/// Priorities that trackers can make: nobody but the owner has 255, and 0 resigns.
+/// Priorities that trackers can make (RFC 9568 5.2.4): nobody but the owner has 255, and 0 resigns.
 const REACH: RangeInclusive<i32> = 1..=254;
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {
