@@ -5,6 +5,8 @@ mod acceptance;
 mod addresses;
 mod devices;
 mod early;
+mod ending;
+mod error;
 mod events;
 mod inheritance;
 mod journal;
@@ -32,15 +34,15 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot},
 };
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 use vrrp_common::ladder::Reject;
 
-pub use self::supervisor::{clean_up, supervise};
 use self::{
     acceptance::Acceptance,
     addresses::Addresses,
     devices::Devices,
     early::EarlyPorts,
+    ending::End,
     events::Feed,
     inheritance::{Inheritance, Renewal},
     journal::Estate,
@@ -51,70 +53,19 @@ use self::{
     vigil::Ward,
     virtual_macs::VirtualMacs,
 };
+pub use self::{
+    error::Error,
+    supervisor::{clean_up, supervise},
+};
 use crate::{
     announce::{self, Announcer},
     api::{self, What},
     config::{Config, Garp},
-    datapath::{self, Adverts, Datapath, Mode, Rejects, Slots},
+    datapath::{Adverts, Datapath, Mode, Rejects, Slots},
     election::{self, State},
     host::{self, Host, Link, RuntimeDir},
     pulse::{self, Command, Report},
 };
-
-/// Why the daemon cannot start, or had to end.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The configuration has no virtual router that this version can run.
-    #[error("the configuration has no virtual router to run: see `xvrrp check`")]
-    NothingToRun,
-    /// Whoever started us lacks the right to open raw sockets or to change addresses.
-    #[error("adverts and addresses need CAP_NET_RAW and CAP_NET_ADMIN: run xvrrp as root")]
-    NotPermitted,
-    /// The machine does not let us.
-    #[error(transparent)]
-    Host(#[from] host::Error),
-    /// A thread, socket or signal handler could not be set up.
-    #[error("{what}: {error}")]
-    Setup {
-        /// What was to be set up.
-        what: &'static str,
-        /// What the system says.
-        error: std::io::Error,
-    },
-    /// The pulse thread has ended without being told. A bug of ours.
-    #[error("the pulse thread has died; the addresses have been removed")]
-    PulseDied,
-    /// The pulse thread was told to end, and hangs or has died over it. A bug of ours.
-    #[error("the pulse thread did not end as it was told to; the addresses have been removed")]
-    EndedBadly,
-    /// The kernel tells no more of links and addresses.
-    #[error("the netlink socket failed; the addresses have been removed")]
-    Deaf,
-    /// The kernel does not let go of what the last daemon has left.
-    #[error("what the last daemon has left in the kernel: {0}")]
-    Heritage(#[from] datapath::Error),
-    /// The process that does the work cannot be started, or dies again and again.
-    #[error("the daemon died {deaths} times in a row; what it left has been removed")]
-    DiesAgain {
-        /// How often.
-        deaths: u32,
-    },
-}
-
-impl Error {
-    /// Exit status of a worker that ends with such an error ([`Self::is_worth_another_try`]):
-    /// EX_SOFTWARE of sysexits.h.
-    pub const EXIT_CODE: u8 = 70;
-
-    /// True when a new process may fare better.
-    pub const fn is_worth_another_try(&self) -> bool {
-        matches!(self, Self::PulseDied | Self::Deaf)
-    }
-
-    fn setup(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        move |error| Self::Setup { what, error }
-    }
-}
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -181,23 +132,8 @@ struct Daemon {
     stopping: bool,
 }
 
-/// Why the loop ended.
-enum End {
-    /// A signal.
-    Signal(&'static str),
-    /// A client, who waits for it to be over, and is told whether it ended well.
-    Request(oneshot::Sender<bool>),
-    /// The same for a client who wants everything left as it is.
-    Handover(oneshot::Sender<bool>),
-    /// Something without which there is no going on.
-    Failure(Error),
-}
-
 /// When to try again what the kernel refused to tell.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
-/// How long the pulse may take to resign for all routers.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 impl Daemon {
     async fn start(plan: Arc<Plan>, runtime_dir: &RuntimeDir) -> Result<Self, Error> {
@@ -504,16 +440,6 @@ impl Daemon {
         }
     }
 
-    /// Carries out all reports until the pulse, which was told to, has ended. `false` if it does not.
-    async fn hear_out(&mut self) -> bool {
-        let all = async {
-            while let Some(report) = self.reports.recv().await {
-                self.carry_out(report).await;
-            }
-        };
-        tokio::time::timeout(FAREWELL, all).await.is_ok()
-    }
-
     fn status(&self) -> Vec<api::RouterStatus> {
         service::status(
             &self.plan,
@@ -523,62 +449,6 @@ impl Daemon {
             &self.addresses,
             &self.announcer,
         )
-    }
-
-    async fn stop(mut self, end: End) -> Result<(), Error> {
-        let end = match end {
-            End::Handover(done) => return self.hand_over(done).await,
-            end => end,
-        };
-        match &end {
-            End::Signal(name) => info!("{name}: stopping"),
-            End::Request(_) | End::Handover(_) => info!("asked to stop: stopping"),
-            End::Failure(error) => error!("{error}"),
-        }
-        self.stopping = true;
-        // The pulse resigns for all routers and closes its end of the queue.
-        let in_time = self.pulse.send(Command::Stop) && self.hear_out().await;
-        self.log_more_rejects(Instant::now() + refusals::WINDOW);
-        self.clear().await;
-        let ended_well = in_time && self.pulse.join();
-        info!("stopped");
-        match end {
-            End::Failure(error) => return Err(error),
-            End::Request(done) | End::Handover(done) => {
-                // Whoever asked may have gone.
-                let _ = done.send(ended_well);
-            }
-            End::Signal(_) => {}
-        }
-        if ended_well { Ok(()) } else { Err(Error::EndedBadly) }
-    }
-
-    /// Ends without a word: what the kernel program keeps a lease of goes on until that lapses. All
-    /// others resign, since nobody would notice that they have no daemon any more.
-    async fn hand_over(mut self, done: oneshot::Sender<bool>) -> Result<(), Error> {
-        info!("asked to hand over: leaving everything to the next daemon");
-        self.stopping = true;
-        let commands = self.devices.without_program().map(|router| Command::Fault { router });
-        let asked = commands.chain([Command::Abandon]).all(|command| self.pulse.send(command));
-        let in_time = asked && self.hear_out().await;
-        if !in_time {
-            // Who did not resign may have addresses that no lease is kept of.
-            self.clear().await;
-        }
-        let ended_well = in_time && self.pulse.join();
-        if ended_well {
-            info!("handed over");
-        }
-        // Whoever asked may have gone.
-        let _ = done.send(ended_well);
-        if ended_well { Ok(()) } else { Err(Error::EndedBadly) }
-    }
-
-    /// Removes all that is on the host because of us.
-    async fn clear(&mut self) {
-        self.addresses.remove_all().await;
-        self.virtual_macs.remove_all().await;
-        self.devices.detach_all();
     }
 }
 

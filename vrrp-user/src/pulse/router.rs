@@ -1,37 +1,25 @@
 //! One virtual router on the pulse: its election, its slot, and what the election's actions mean.
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+mod adverts;
+mod hearing;
+
+use std::{net::IpAddr, sync::Arc};
 
 use vrrp_common::{
     Addr, Family, Priority, Version,
     abi::{Counter, Fate, Kind},
     ladder::{Heard, Reject, Rules},
-    wire::ipv4,
 };
 
 use super::{
-    Board, Oddity, Port, Report, RouterId, Spec,
-    board::Own,
-    clock::{now, since_1970},
-    doorbells::Doorbells,
-    frame::{AdvertFrame, Content},
-    receive::Sender,
-    send::{Sent, send},
-    thread::Reports,
+    Board, Oddity, Port, Report, RouterId, Spec, board::Own, clock::now, doorbells::Doorbells,
+    frame::AdvertFrame, thread::Reports,
 };
 use crate::{
-    auth::{Authenticator, Judged},
-    config::Unicast,
+    auth::Authenticator,
     datapath::{Slot, Slots},
     election::{Action, Actions, Advert, Election, Event, Instant, State},
 };
-
-/// How often a virtual router reports one reason for refusing adverts, or one oddity.
-const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A virtual router with everything that its adverts need.
 pub(super) struct Router {
@@ -59,13 +47,6 @@ pub(super) struct Router {
     /// The last advert that the election saw, and those that it calls accepted and discarded, each
     /// with its digest.
     heard: [Option<(Advert, u64)>; 3],
-}
-
-/// The buffer for an advert, what is to be in it, and who gets it instead of the group.
-struct Draft<'a> {
-    frame: &'a mut AdvertFrame,
-    content: Content<'a>,
-    unicast: Option<&'a Unicast>,
 }
 
 /// Where a router's actions go.
@@ -163,22 +144,6 @@ impl Router {
         peers.into_iter().any(|peer| peer.address == address)
     }
 
-    /// Puts a packet that a raw socket received through the ladder. What it demands of its peers
-    /// comes last, as in keepalived.
-    pub(super) fn judge(&mut self, packet: &[u8], sender: Sender) -> Result<Judged, Reject> {
-        let (family, rules) = (self.family(), self.slot().rules());
-        let judged = self.authenticator.judge(family, packet, &rules, since_1970())?;
-        let Some(Unicast { peers, check_source, .. }) = &self.spec.unicast else {
-            return Ok(judged);
-        };
-        match peers.iter().find(|peer| peer.address == sender.address) {
-            Some(peer) if peer.ttl.contains(&sender.hop_limit) => Ok(judged),
-            Some(_) => Err(Reject::PeerTtl),
-            None if *check_source => Err(Reject::NotPeer),
-            None => Ok(judged),
-        }
-    }
-
     /// Takes part on `port` from now on, or has listened there `since` then.
     pub(super) fn start(
         &mut self,
@@ -226,103 +191,6 @@ impl Router {
         self.port = None;
     }
 
-    /// The kernel program rang: there are news of `kind`.
-    pub(super) fn answer_doorbell(&mut self, kind: Kind, outlet: &Outlet<'_>) {
-        if self.doorbells.ring(kind) {
-            self.slot().answer(kind);
-        }
-        self.catch_up(outlet);
-    }
-
-    /// A deadline has come: answers the doorbells that had to wait; as Active, whose deadlines are an
-    /// interval apart, not those for losing adverts where there are some again. Their news are read after
-    /// this.
-    fn answer_late(&mut self) {
-        let (slot, handled) = (self.slots.get(self.spec.slot), &self.handled);
-        let is_active = self.election.state() == State::Active;
-        let pours = |kind: Kind| {
-            let loses = is_active && matches!(kind, Kind::Lower | Kind::Equal);
-            loses && slot.news(kind).at != handled[kind as usize]
-        };
-        self.doorbells.expire(pours, |kind| {
-            slot.answer(kind);
-        });
-    }
-
-    /// True when the kernel program has dealt with an advert that passed the ladder and has come to a
-    /// raw socket since then.
-    pub(super) fn knows(&self, heard: &Heard, since: Instant) -> bool {
-        self.slot().has_taken(heard.digest, since, self.stamped)
-    }
-
-    /// An advert that a raw socket received passed the ladder. Returns what became of it.
-    pub(super) fn hear(&mut self, heard: &Heard, at: Instant, outlet: &Outlet<'_>) -> Fate {
-        let (expected, ignored) = self.slot().expected();
-        if heard.digest == expected {
-            self.slot().stamp(at);
-            self.stamped = at;
-            Fate::Absorbed
-        } else if heard.digest == ignored {
-            Fate::Ignored
-        } else {
-            self.catch_up(outlet);
-            self.handle_advert(heard, at, outlet);
-            Fate::News
-        }
-    }
-
-    /// An advert that a raw socket received failed the ladder.
-    pub(super) fn refuse(
-        &mut self,
-        reject: Reject,
-        source: IpAddr,
-        at: Instant,
-        outlet: &Outlet<'_>,
-    ) {
-        outlet.board.count_reject(self.id, reject);
-        if may_report(&mut self.refused[reject as usize], at) {
-            outlet.report(Report::Rejected { router: self.id, reject, source });
-        }
-    }
-
-    /// An advert that a raw socket received is accepted, although its authentication is not right.
-    pub(super) fn tolerate(
-        &mut self,
-        reject: Reject,
-        source: IpAddr,
-        at: Instant,
-        outlet: &Outlet<'_>,
-    ) {
-        outlet.board.count(self.id, Own::AuthTolerated);
-        self.report_odd(Oddity::Authentication { reject }, source, at, outlet);
-    }
-
-    /// Reports what is odd about an advert that is accepted. Its repetitions do not come here.
-    fn wonder(&mut self, heard: &Heard, advert: &Advert, at: Instant, outlet: &Outlet<'_>) {
-        let own = *self.election.parameters();
-        let is_known = self.election.active_router() == Some(advert.source);
-        if heard.addresses_differ && !(self.spec.skip_check_addresses && is_known) {
-            self.report_odd(Oddity::Addresses, advert.source, at, outlet);
-        }
-        if own.version == Version::V3 && advert.interval != own.interval {
-            self.report_odd(Oddity::Interval, advert.source, at, outlet);
-        }
-        let accepted = self.election.accepted().map(|known| (known.priority, known.source));
-        let mut others = [Some((own.priority, own.source)), accepted].into_iter().flatten();
-        if advert.priority.is_owner()
-            && let Some((_, other)) =
-                others.find(|(priority, source)| priority.is_owner() && *source != advert.source)
-        {
-            self.report_odd(Oddity::Owner { other }, advert.source, at, outlet);
-        }
-    }
-
-    fn report_odd(&mut self, oddity: Oddity, source: IpAddr, at: Instant, outlet: &Outlet<'_>) {
-        if may_report(&mut self.wondered[oddity.index()], at) {
-            outlet.report(Report::Odd { router: self.id, oddity, source });
-        }
-    }
-
     /// Sees whether absorbed adverts have moved the deadline, and if it has passed all the same, does
     /// what is due.
     pub(super) fn watch(&mut self, now: Instant, outlet: &Outlet<'_>) {
@@ -330,38 +198,6 @@ impl Router {
         if self.is_due(now) {
             self.expire(now, outlet);
         }
-    }
-
-    /// Writes the regular advert if it is due at `now`. True if [`Self::prepared`] is to be sent and
-    /// [`Self::settle_prepared`] told of it: what goes to single peers is sent already.
-    pub(super) fn prepare(&mut self, now: Instant, outlet: &Outlet<'_>) -> bool {
-        if self.is_unicast() {
-            self.expire(now, outlet);
-            return false;
-        }
-        self.answer_late();
-        self.catch_up(outlet);
-        let due = self.next_deadline().filter(|due| *due <= now);
-        let (Some(due), State::Active) = (due, self.state()) else { return false };
-        self.prepared_for = due;
-        let mut actions = Actions::new();
-        self.election.handle(Event::Timer, now, &mut actions);
-        // Adver_Timer leads to nothing but an advert (RFC 9568 6.4.3).
-        actions.into_iter().any(|action| match action {
-            Action::Advertise { priority } => self.write(priority),
-            _ => false,
-        })
-    }
-
-    /// What [`Self::prepare`] has written.
-    pub(super) fn prepared(&self) -> &[u8] {
-        self.frame.written()
-    }
-
-    /// The prepared advert was handed over at `before`; `left` says whether the kernel took it.
-    pub(super) fn settle_prepared(&mut self, left: bool, before: Instant, outlet: &Outlet<'_>) {
-        outlet.board.count_lateness(self.id, before.since(self.prepared_for));
-        self.settle(self.election.effective_priority(), before, Sent::one(left), outlet);
     }
 
     /// The deadline has passed. What the kernel saw counts first: a thread that was late is not an
@@ -384,63 +220,6 @@ impl Router {
 
     fn is_due(&self, now: Instant) -> bool {
         self.next_deadline().is_some_and(|deadline| deadline <= now)
-    }
-
-    /// Hands the election all that the kernel program has seen and the election has not.
-    fn catch_up(&mut self, outlet: &Outlet<'_>) {
-        self.see_repetition(outlet);
-        self.read_news(outlet);
-    }
-
-    fn see_repetition(&mut self, outlet: &Outlet<'_>) {
-        let seen = self.slot().last_seen();
-        if seen > self.repeated {
-            self.repeated = seen;
-            self.handle(Event::Repeat, seen, outlet);
-        }
-    }
-
-    /// News in the order in which they came. Stamps of two processors may come in the wrong order,
-    /// so a stamp that differs is new.
-    fn read_news(&mut self, outlet: &Outlet<'_>) {
-        let mut news = Kind::ALL.map(|kind| (kind, self.slot().news(kind)));
-        news.sort_unstable_by_key(|(_, news)| news.at);
-        for (kind, news) in news {
-            if news.at != Instant::default() && news.at != self.handled[kind as usize] {
-                self.handled[kind as usize] = news.at;
-                self.handle_advert(&news.heard, news.at, outlet);
-            }
-        }
-        if self.election.state() == State::Active && self.slot().lease().is_none() {
-            // The program closed the slot because of an advert that did not win after all.
-            self.open();
-        }
-    }
-
-    /// What came in before the start is not for this election.
-    fn skip_old_news(&mut self) {
-        for kind in Kind::ALL {
-            self.handled[kind as usize] = self.slot().answer(kind).at;
-        }
-        self.doorbells = Doorbells::new();
-        self.repeated = self.slot().last_seen();
-    }
-
-    fn handle_advert(&mut self, heard: &Heard, at: Instant, outlet: &Outlet<'_>) {
-        let Some(interval) = vrrp_common::AdverInterval::from_centiseconds(heard.interval) else {
-            return;
-        };
-        let advert = Advert {
-            source: heard.source.to_ip(self.family()),
-            priority: Priority::new(heard.priority),
-            interval,
-        };
-        if advert.priority.is_resign() {
-            outlet.board.count(self.id, Own::PriorityZeroReceived);
-        }
-        self.wonder(heard, &advert, at, outlet);
-        self.heard[0] = Some((advert, heard.digest));
-        self.handle(Event::Advert(advert), at, outlet);
     }
 
     /// One event through the election, its actions carried out in their order, and the slot brought
@@ -479,65 +258,6 @@ impl Router {
                 }
                 outlet.board.change(router, to, at);
                 outlet.report(Report::Transition { router, from, to, cause, at });
-            }
-        }
-    }
-
-    /// Sends one advert.
-    fn advertise(&mut self, priority: Priority, outlet: &Outlet<'_>) {
-        let Some(port) = self.port.clone() else { return };
-        let before = now();
-        let Draft { frame, content, unicast } = self.draft(priority, &port);
-        let sent = send(frame, &content, &port, unicast);
-        self.settle(priority, before, sent, outlet);
-    }
-
-    /// Writes one advert to the group. False if there is none to send.
-    fn write(&mut self, priority: Priority) -> bool {
-        let Some(port) = self.port.clone() else { return false };
-        let Draft { frame, content, .. } = self.draft(priority, &port);
-        frame.frame(&content).is_some()
-    }
-
-    fn draft(&mut self, priority: Priority, port: &Port) -> Draft<'_> {
-        let parameters = self.election.parameters();
-        let content = Content {
-            mac: self.spec.mac.unwrap_or(port.mac),
-            source: parameters.source,
-            destination: self.spec.group,
-            hop_limit: ipv4::TTL,
-            version: parameters.version,
-            vrid: self.spec.vrid,
-            priority,
-            interval: parameters.interval,
-            addresses: &self.spec.addresses,
-            auth: self.spec.auth,
-            coverage: self.spec.coverage,
-            seal: self.authenticator.seal(since_1970()),
-        };
-        Draft { frame: &mut self.frame, content, unicast: self.spec.unicast.as_ref() }
-    }
-
-    /// Accounts for an advert. The clock was read before it was sent: when it left, answers are paid
-    /// for until then plus as many intervals as a Backup waits, without its skew. A unicast advert has
-    /// left when one copy has, to whichever peer: a peer that no route leads to must not silence the
-    /// Active router of all others. Whoever has no peers never answers.
-    fn settle(&mut self, priority: Priority, before: Instant, sent: Sent, outlet: &Outlet<'_>) {
-        outlet.board.add(self.id, Own::SendErrors, sent.lost);
-        if sent.left == 0 {
-            return;
-        }
-        outlet.board.count(self.id, Own::AdvertsSent);
-        let has_carrier = self.port().is_some_and(|port| port.carrier.load(Relaxed));
-        let parameters = self.election.parameters();
-        if priority.is_resign() {
-            outlet.board.count(self.id, Own::PriorityZeroSent);
-        } else if self.election.state() == State::Active && has_carrier {
-            let until =
-                before + lease(parameters.interval.duration(), parameters.down_timer_adverts);
-            match self.paid_until.replace(until) {
-                None => self.slot().open(until),
-                Some(_) => self.slot().renew(until),
             }
         }
     }
@@ -626,20 +346,5 @@ impl Outlet<'_> {
     }
 }
 
-/// Whether something that was last reported then is to be reported again; if so, it was now.
-fn may_report(last: &mut Instant, now: Instant) -> bool {
-    let may = now.since(*last) >= REPORT_INTERVAL || *last == Instant::default();
-    if may {
-        *last = now;
-    }
-    may
-}
-
-/// How long one advert pays for answers.
-fn lease(interval: Duration, down_timer_adverts: u8) -> Duration {
-    interval * u32::from(down_timer_adverts)
-}
-
 #[cfg(test)]
-#[path = "router_tests.rs"]
 pub(super) mod tests;

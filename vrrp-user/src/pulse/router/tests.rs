@@ -1,7 +1,7 @@
 //! A virtual router between the kernel program, played by the test, and a socket pair in place of
 //! the network.
 
-use std::sync::atomic::AtomicBool;
+use std::{sync::atomic::AtomicBool, time::Duration};
 
 use socket2::{Domain, Socket, Type};
 use vrrp_common::{
