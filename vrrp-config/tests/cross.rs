@@ -243,3 +243,27 @@ fn programs_of_the_host() {
     let notify = SCRIPT.to_owned() + &instance("notify_master /etc/go.sh");
     assert_eq!(on_host(&notify, Program::Missing).unwrap().0, "/etc/go.sh");
 }
+
+/// The same: a program is named once, at its first use, and there is a limit to all remarks.
+#[test]
+fn programs_are_named_once() {
+    let count = |program: fn(usize) -> String| {
+        let lines = |number| instance(&format!("notify {}", program(number)));
+        let instances = (0..700).map(|number| {
+            lines(number)
+                .replace("VI_1", &format!("VI_{number}"))
+                .replace("eth0", &format!("eth{number}"))
+                .replace("10.0.0.51", &format!("10.0.{}.{}", number / 250, number % 250 + 1))
+        });
+        let mut loaded = parse(&(SCRIPT.to_owned() + &instances.collect::<String>()));
+        loaded.check_programs(|_| Program::Missing);
+        assert_eq!(loaded.verdict(), Verdict::Clean);
+        let places = loaded.diagnostics.iter().map(|one| one.span.start);
+        let programs = codes(&loaded).iter().filter(|code| **code == "W0196").count();
+        let all = codes(&loaded);
+        assert!(places.clone().take(1000).is_sorted());
+        (programs, all.len() == 1001 && all.last() == Some(&"W0099"))
+    };
+    assert_eq!(count(|_| "/etc/go.sh".to_owned()), (1, false));
+    assert!(count(|number| format!("/etc/go{number}")).1);
+}
