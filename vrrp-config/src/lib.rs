@@ -55,11 +55,11 @@ pub use host::{Disk, Host, Memory};
 pub use interfaces::{ExtraGarp, GarpGroup, Interfaces, Linkbeat, LinkbeatMethod, UpDownDelay};
 pub use language::Surroundings;
 pub use model::{
-    AddressOptions, AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm, Command, Config,
-    Dbus, Dumps, DynamicInterfaces, Fifo, Garp, Global, HmacMode, Hook, InitFile, InitialState,
-    Instance, JsonVersion, Mail, Notify, Parameters, Policy, Process, Reload, ReloadCheck,
-    Scheduling, Script, ScriptRules, SyncGroup, TimerExpired, TrackFile, TrackLists, TrackProcess,
-    Tracked, Unicast, UnicastPeer, User, VirtualAddress, VirtualMac, Weight, XdpMode,
+    Account, AddressOptions, AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm,
+    Command, Config, Dbus, Dumps, DynamicInterfaces, Fifo, Garp, Global, HmacMode, Hook, InitFile,
+    InitialState, Instance, JsonVersion, Mail, Notify, Parameters, Policy, Process, Reload,
+    ReloadCheck, Scheduling, Script, ScriptRules, SyncGroup, TimerExpired, TrackFile, TrackLists,
+    TrackProcess, Tracked, Unicast, UnicastPeer, User, VirtualAddress, VirtualMac, Weight, XdpMode,
 };
 pub use places::Places;
 pub use routing::{

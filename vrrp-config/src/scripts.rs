@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    Command, Config, Global, Notify, User, code,
+    Account, Command, Config, Global, Notify, User, code,
     diagnostic::Findings,
     lexer::Word,
     parser::{Statement, span_of},
@@ -29,9 +29,15 @@ pub(super) fn command(line: &Statement, findings: &mut Findings) -> Option<Comma
 
 /// `USER [GROUP]`, also `USER :GROUP`.
 pub(super) fn user(words: &[Word]) -> Option<User> {
-    let name = words.first()?.text.clone();
+    let user = account(&words.first()?.text);
     let group = words.get(1).map(|word| word.text.strip_prefix(':').unwrap_or(&word.text));
-    Some(User { name, group: group.map(str::to_owned) })
+    Some(User { user, group: group.map(account) })
+}
+
+fn account(text: &str) -> Account {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| is_number);
+    number.map_or_else(|| Account::Name(text.to_owned()), Account::Id)
 }
 
 /// The `script` of a `vrrp_script`, behind which no user stands.
@@ -141,7 +147,7 @@ pub(super) fn unguarded(config: &Config) -> Vec<(PathBuf, Span)> {
     }
     let is_root = |command: &&Command| {
         let user = command.user.as_ref().or(rules.user.as_ref());
-        user.is_none_or(|user| ["root", "0"].contains(&user.name.as_str()))
+        user.is_none_or(User::is_root)
     };
     let program = |command: &Command| {
         command.argv.first().map(|program| (PathBuf::from(program), command.span.into()))

@@ -8,8 +8,8 @@ use std::{path::PathBuf, time::Duration};
 
 use support::{accepted, global, instance, mended, parse, reported};
 use vrrp_config::{
-    Command, Dbus, Dumps, DynamicInterfaces, Fifo, Global, Hook, JsonVersion, Mail, Notify, Place,
-    Process, Reload, ReloadCheck, ScriptRules, User, Verdict,
+    Account, Command, Dbus, Dumps, DynamicInterfaces, Fifo, Global, Hook, JsonVersion, Mail,
+    Notify, Place, Process, Reload, ReloadCheck, ScriptRules, User, Verdict,
 };
 
 fn command(argv: &[&str], user: Option<User>) -> Command {
@@ -21,7 +21,8 @@ fn command(argv: &[&str], user: Option<User>) -> Command {
 }
 
 fn user(name: &str, group: Option<&str>) -> User {
-    User { name: name.to_owned(), group: group.map(str::to_owned) }
+    let account = |name: &str| Account::Name(name.to_owned());
+    User { user: account(name), group: group.map(account) }
 }
 
 fn notify_of(lines: &str) -> Notify {
@@ -265,6 +266,9 @@ fn script_security() {
         ("", "notify n", true),
         ("", "notify /bin/missing", false),
         ("", "notify /bin/n root", true),
+        ("", "notify /bin/n 0", true),
+        ("", "notify /bin/n 00", true),
+        ("", "notify /bin/n 1000", false),
         ("", "notify /bin/n nobody", false),
         ("script_user nobody", "notify /bin/n", false),
         ("script_user root", "notify /bin/n", true),

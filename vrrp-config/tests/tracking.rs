@@ -8,8 +8,8 @@ use std::{num::NonZeroU32, path::Path, time::Duration};
 
 use support::{accepted, instance, mended, named, parse, reported};
 use vrrp_config::{
-    Config, InitFile, Instance, Parameters, Script, TimerExpired, TrackFile, TrackProcess, Tracked,
-    User, Verdict, Weight,
+    Account, Config, InitFile, Instance, Parameters, Script, TimerExpired, TrackFile, TrackProcess,
+    Tracked, User, Verdict, Weight,
 };
 
 fn weight(points: i16) -> Weight {
@@ -74,7 +74,10 @@ fn scripts() {
     assert_eq!(full.command.argv, ["/bin/check", "-p", "80"]);
     assert_eq!(
         full.command.user,
-        Some(User { name: "www-data".into(), group: Some("adm".into()) })
+        Some(User {
+            user: Account::Name("www-data".into()),
+            group: Some(Account::Name("adm".into()))
+        })
     );
     assert_eq!((full.interval, full.timeout), (Duration::from_millis(250), Duration::from_secs(2)));
     assert_eq!((full.weight, full.init_fail), (reversed(-253), true));

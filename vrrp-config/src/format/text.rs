@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Command, User};
+use crate::{Account, Command, User};
 
 /// A word. In quotes if anything in it might be syntax.
 pub(super) struct Text<'a>(pub(super) &'a str);
@@ -75,8 +75,17 @@ impl Display for Command {
 
 impl Display for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Text(&self.name).fmt(f)?;
-        self.group.as_ref().map_or(Ok(()), |group| write!(f, " {}", Text(group)))
+        self.user.fmt(f)?;
+        self.group.as_ref().map_or(Ok(()), |group| write!(f, " {group}"))
+    }
+}
+
+impl Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => Text(name).fmt(f),
+            Self::Id(id) => id.fmt(f),
+        }
     }
 }
 
