@@ -524,10 +524,17 @@ codes! { TRACKERS;
         "vrrp_sync_group G1 {\n    group {\n        VI_1\n        VI_1\n    }\n}" =>
         "vrrp_sync_group G1 {\n    group {\n        VI_1\n        VI_2\n    }\n}";
     TRACKED_BY_GROUP = error("E0126"):
-        "A virtual router tracks what its group tracks, too. The group's line counts.",
-        "vrrp_instance VI_1 {\n    track_script {\n        chk\n    }\n}" => "vrrp_instance VI_1 {\n}";
+        "A virtual router tracks an interface that its group tracks, too, or the group tracks the own \
+         interface of a virtual router. The group's weight counts, unless the virtual router's line \
+         has none.",
+        "vrrp_instance VI_1 {\n    track_interface {\n        eth1\n    }\n}" =>
+        "vrrp_instance VI_1 {\n}";
     WEIGHT_DROPPED = error("E0128"):
         "A weight where priorities cannot change: priority 255 never does, and members of a group \
          would drift apart. Scripts and the like are not tracked then, others count for FAULT.",
         "track_script {\n    chk weight 10\n}" => "track_script {\n    chk weight 0\n}";
+    ALSO_TRACKED_BY_GROUP = warning("W0129"):
+        "A virtual router tracks what its group tracks, too. The group's weight counts, unless the \
+         virtual router's line has none.",
+        "vrrp_instance VI_1 {\n    track_script {\n        chk\n    }\n}" => "vrrp_instance VI_1 {\n}";
 }

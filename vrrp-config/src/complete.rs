@@ -57,6 +57,7 @@ impl Completion<'_> {
         self.repair_tracking(priority);
         let virtual_mac = self.virtual_mac(unicast.is_some());
         let checksum = self.checksum(ipv6);
+        self.check_secondaries(virtual_mac.is_some());
         let garp = self.garp();
         let (draft, defaults) = (self.draft, self.defaults);
         if !runnable || !has_addresses || draft.left_out || defaults.left_out {
@@ -105,7 +106,7 @@ impl Completion<'_> {
                 .filter(|extra| !extra.interval.is_zero()),
             serves_on: draft.serves_on.unwrap_or(defaults.serves_on),
             xdp_mode: draft.xdp_mode.unwrap_or(defaults.xdp_mode),
-            tracking: draft.tracking,
+            tracking: draft.tracking.lists,
             ignores_interface: draft.ignores_interface,
             tracks_source: draft.tracks_source,
             timer_expired: draft.timer_expired,
@@ -371,6 +372,19 @@ impl Completion<'_> {
     }
 
     /// nopreempt and preempt_delay are for routers that start as Backup and may wait.
+    /// The interface of a virtual MAC promotes secondary addresses anyway.
+    fn check_secondaries(&mut self, virtual_mac: bool) {
+        if !virtual_mac || !self.draft.promote_secondaries {
+            return;
+        }
+        self.draft.promote_secondaries = false;
+        let span = self.draft.places.of("promote_secondaries").unwrap_or(self.draft.span);
+        let message = "`promote_secondaries` does not go with `use_vmac` and is ignored";
+        self.findings
+            .report(code::VMAC, span, message)
+            .help("remove it: the interface of a virtual MAC has it anyway");
+    }
+
     fn check_preemption(&mut self, priority: Priority, state: InitialState) {
         let master = state == InitialState::Master;
         if let Some(((), span)) = self.draft.nopreempt
@@ -436,9 +450,9 @@ impl Completion<'_> {
     }
 
     fn repair_tracking(&mut self, priority: Priority) {
-        let tracking = &mut self.draft.tracking;
+        let tracking = &mut self.draft.tracking.lists;
         if let Some((interface, _)) = &self.draft.interface {
-            tracking.leave_out_own(interface, self.findings);
+            tracking.leave_out_own(interface, self.draft.ignores_interface, self.findings);
         }
         if priority.is_owner() {
             tracking.repair_for_owner(self.findings);

@@ -5,8 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use vrrp_common::{Family, Priority, Version, Vrid, ladder::Believe};
 
 use super::{
-    ExtraGarp, InitialState, Places, Route, Rule, TimerExpired, TrackLists, VirtualAddress,
-    XdpMode, address,
+    ExtraGarp, InitialState, Places, Route, Rule, TimerExpired, VirtualAddress, XdpMode, address,
     auth::Auth,
     code,
     diagnostic::Findings,
@@ -70,7 +69,7 @@ pub(super) struct Draft {
     /// `xdp_orphan`.
     pub(super) serves_on: Option<bool>,
     pub(super) xdp_mode: Option<XdpMode>,
-    pub(super) tracking: TrackLists,
+    pub(super) tracking: tracking::Draft,
     /// `dont_track_primary`.
     pub(super) ignores_interface: bool,
     /// `track_src_ip`.

@@ -129,13 +129,14 @@ pub fn parse_in(name: &str, text: &[u8], surroundings: Surroundings<'_>) -> Load
 fn build(tree: &[Statement], names: &Names, sources: &Sources, findings: &mut Findings) -> Config {
     let (global, defaults) = global::build(tree, findings);
     let trackers = Trackers::read(tree, sources, findings);
+    let weights = trackers.weights();
     let mut config = Config { global, ..Config::default() };
     config.statics = routing::statics(tree, findings);
     config.interfaces = interfaces::interfaces(tree, findings);
     let mut taken = HashMap::new();
     for block in tree.iter().filter(|statement| statement.keyword() == "vrrp_instance") {
         let name = values::argument(block).map_or("", |word| &word.text);
-        let context = Context { names, trackers: &trackers, user: (Kind::Instance, name) };
+        let context = Context { names, weights: &weights, user: (Kind::Instance, name) };
         let draft = instance::draft(block, context, sources, findings);
         if let Some(first) = taken.insert(draft.name.clone(), draft.span) {
             let line = sources.positions(first).0.line;
@@ -147,13 +148,13 @@ fn build(tree: &[Statement], names: &Names, sources: &Sources, findings: &mut Fi
         config.instances.extend(complete::complete(draft, &defaults, findings));
     }
     separate(&mut config.instances, findings);
-    groups::build(tree, &mut config, names, &trackers, &defaults.notify, sources, findings);
+    groups::build(tree, &mut config, names, &weights, &defaults.notify, sources, findings);
     routing::assign_preferences(&mut config);
     interfaces::limit_delays(&mut config.interfaces.delays, &config.instances, findings);
     let Trackers { scripts, files, processes, bfds } = trackers;
     let config =
         Config { scripts, track_files: files, track_processes: processes, bfd: bfds, ..config };
-    cross::check(&config, findings);
+    cross::check(tree, &config, findings);
     config
 }
 

@@ -19,7 +19,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn of(keyword: &str) -> Option<Self> {
+    /// What a block outside of all others defines.
+    pub(super) fn of(keyword: &str) -> Option<Self> {
         Some(match keyword {
             "vrrp_script" => Self::Script,
             "vrrp_track_process" => Self::Process,

@@ -1,6 +1,6 @@
 //! `unicast_peer` and the keywords around it: as they are written, and what comes of them.
 
-use std::net::IpAddr;
+use std::{collections::HashSet, net::IpAddr};
 
 use super::{
     Unicast, UnicastPeer, code, diagnostic::Findings, instance::Given, lexer::Word,
@@ -54,12 +54,9 @@ impl Draft {
     ) -> Option<Unicast> {
         let check_source =
             self.check_source.unwrap_or(check_source) || self.peers.iter().any(|peer| peer.limited);
-        let mut peers: Vec<UnicastPeer> = Vec::new();
-        for peer in &self.peers {
-            if let Some(peer) = peer.complete(source, &peers, findings) {
-                peers.push(peer);
-            }
-        }
+        let mut seen = HashSet::new();
+        let peers = self.peers.iter().filter_map(|peer| peer.complete(source, &mut seen, findings));
+        let peers: Vec<UnicastPeer> = peers.collect();
         let ttl = self.ttl.map(|(ttl, _)| ttl);
         if !peers.is_empty() {
             return Some(Unicast { peers, ttl, check_source });
@@ -136,13 +133,13 @@ impl Peer {
     fn complete(
         &self,
         source: Option<IpAddr>,
-        others: &[UnicastPeer],
+        seen: &mut HashSet<IpAddr>,
         findings: &mut Findings,
     ) -> Option<UnicastPeer> {
         let Self { address, span, .. } = *self;
         let wrong = if source == Some(address) {
             "is our own address"
-        } else if others.iter().any(|other| other.address == address) {
+        } else if seen.contains(&address) {
             "stands above already"
         } else if address.is_multicast()
             || address.is_unspecified()
@@ -159,6 +156,7 @@ impl Peer {
                 );
                 findings.report(code::UNICAST, span, message).help("exchange them");
             }
+            seen.insert(address);
             return Some(UnicastPeer { address, ttl });
         };
         let message = format!("the peer `{address}` {wrong}");

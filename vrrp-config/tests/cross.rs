@@ -216,6 +216,16 @@ fn unused_scripts() {
     assert_eq!(hints(&tracked("", ""), "H017"), [""; 0]);
 }
 
+/// Names are those of a kind, and one in a list counts even if a repair has taken it out.
+#[test]
+fn unused_by_kind() {
+    let text = format!("track_file chk {{\nfile /tmp/chk\n}}\n{}", tracked("", ""));
+    assert_eq!(hints(&text, "H017"), ["H0178"]);
+    let loaded = parse(&tracked("weight 5", "priority 255"));
+    let found = codes(&loaded);
+    assert!(found.contains(&"E0128") && !found.contains(&"H0178"), "{found:?}");
+}
+
 /// Keywords `interval`, `timeout` of `vrrp_script`.
 #[test]
 fn timeout_beyond_the_interval() {

@@ -459,6 +459,7 @@ fn repair(own: &mut TrackLists, common: &TrackLists, member_weights: bool) {
     if !member_weights {
         clear(&mut own.interfaces);
         own.scripts.retain(|tracked| tracked.weight.points() == 0);
+        own.files.iter_mut().filter(|file| file.weight.points() == 1).for_each(unweighted);
         own.files.retain(|tracked| tracked.weight.points() == 0);
         own.bfds.retain(|tracked| tracked.weight.points() == 0);
     }
@@ -474,7 +475,11 @@ fn repair(own: &mut TrackLists, common: &TrackLists, member_weights: bool) {
 }
 
 fn clear(list: &mut [Tracked]) {
-    for tracked in list.iter_mut().filter(|tracked| tracked.weight.points() != 0) {
+    list.iter_mut().for_each(unweighted);
+}
+
+fn unweighted(tracked: &mut Tracked) {
+    if tracked.weight.points() != 0 {
         tracked.weight = Weight::default();
     }
 }
