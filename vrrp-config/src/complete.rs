@@ -8,7 +8,8 @@ use vrrp_common::{AdverInterval, Family, Priority, Version};
 
 use super::{
     Authentication, ChecksumForm, Garp, InitialState, Instance, Unicast, VirtualAddress,
-    VirtualMac, auth, code, diagnostic::Findings, global::Defaults, instance::Draft, vmac,
+    VirtualMac, auth, code, cross::is_link_local, diagnostic::Findings, global::Defaults,
+    instance::Draft, vmac,
 };
 
 /// An advert counts its addresses in one octet (RFC 9568 5.2.5).
@@ -56,8 +57,8 @@ impl Completion<'_> {
         self.repair_for_strict();
         self.repair_tracking(priority);
         let virtual_mac = self.virtual_mac(unicast.is_some());
-        let checksum = self.checksum(ipv6);
         self.check_secondaries(virtual_mac.is_some());
+        let checksum = self.checksum(ipv6);
         let garp = self.garp();
         let (draft, defaults) = (self.draft, self.defaults);
         if !runnable || !has_addresses || draft.left_out || defaults.left_out {
@@ -371,7 +372,6 @@ impl Completion<'_> {
         std::mem::take(&mut self.draft.virtual_mac).complete(context, self.findings)
     }
 
-    /// nopreempt and preempt_delay are for routers that start as Backup and may wait.
     /// The interface of a virtual MAC promotes secondary addresses anyway.
     fn check_secondaries(&mut self, virtual_mac: bool) {
         if !virtual_mac || !self.draft.promote_secondaries {
@@ -385,6 +385,7 @@ impl Completion<'_> {
             .help("remove it: the interface of a virtual MAC has it anyway");
     }
 
+    /// nopreempt and preempt_delay are for routers that start as Backup and may wait.
     fn check_preemption(&mut self, priority: Priority, state: InitialState) {
         let master = state == InitialState::Master;
         if let Some(((), span)) = self.draft.nopreempt
@@ -521,8 +522,4 @@ impl Completion<'_> {
         let as_v2 = given.map_or(self.defaults.checksum_as_v2, |(on, _)| on);
         if as_v2 && !ipv6 { ChecksumForm::MessageOnly } else { ChecksumForm::PseudoHeader }
     }
-}
-
-fn is_link_local(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }

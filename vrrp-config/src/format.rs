@@ -9,7 +9,7 @@ mod trackers;
 use std::fmt::{self, Display};
 
 use super::{Config, Interfaces, Statics, trackers::Weights};
-use text::Text;
+pub(crate) use text::{Seconds, Text};
 
 /// `virtual_server` blocks are not part of it, as they are keepalived's to serve; a comment counts them.
 impl Display for Config {
@@ -113,6 +113,6 @@ impl Writer<'_, '_> {
 }
 
 /// The word for a value, from a table of choices.
-fn choice<T: PartialEq>(choices: &[(&'static str, T)], value: &T) -> &'static str {
+pub(crate) fn choice<T: PartialEq>(choices: &[(&'static str, T)], value: &T) -> &'static str {
     choices.iter().find(|(_, choice)| choice == value).map_or("", |(name, _)| name)
 }

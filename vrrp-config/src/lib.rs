@@ -131,7 +131,8 @@ fn build(tree: &[Statement], names: &Names, sources: &Sources, findings: &mut Fi
     let trackers = Trackers::read(tree, sources, findings);
     let weights = trackers.weights();
     let mut config = Config { global, ..Config::default() };
-    config.statics = routing::statics(tree, findings);
+    let default_interface = config.global.default_interface.as_deref();
+    config.statics = routing::statics(tree, default_interface, findings);
     config.interfaces = interfaces::interfaces(tree, findings);
     let mut taken = HashMap::new();
     for block in tree.iter().filter(|statement| statement.keyword() == "vrrp_instance") {
@@ -149,7 +150,7 @@ fn build(tree: &[Statement], names: &Names, sources: &Sources, findings: &mut Fi
     }
     separate(&mut config.instances, findings);
     groups::build(tree, &mut config, names, &weights, &defaults.notify, sources, findings);
-    routing::assign_preferences(&mut config);
+    routing::assign_preferences(tree, &mut config);
     interfaces::limit_delays(&mut config.interfaces.delays, &config.instances, findings);
     let Trackers { scripts, files, processes, bfds } = trackers;
     let config =

@@ -9,7 +9,7 @@ use std::{
 use crate::{Account, Command, User};
 
 /// A word. In quotes if anything in it might be syntax.
-pub(super) struct Text<'a>(pub(super) &'a str);
+pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,7 +52,7 @@ impl Display for PathText<'_> {
 
 /// A time in seconds, to the microsecond.
 #[derive(PartialEq)]
-pub(super) struct Seconds(pub(super) Duration);
+pub(crate) struct Seconds(pub(crate) Duration);
 
 impl Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
