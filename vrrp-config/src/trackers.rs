@@ -15,10 +15,10 @@ use super::{
 };
 
 /// The largest weight of a script, an interface or a BFD session.
-const MAX_WEIGHT: i64 = 253;
+pub(super) const MAX_WEIGHT: i64 = 253;
 
 /// The largest weight of a file or a process.
-const MAX_WEIGHT_OF_FILES: i64 = 254;
+pub(super) const MAX_WEIGHT_OF_FILES: i64 = 254;
 
 /// The weight of a file that gives none.
 pub(super) const DEFAULT_OF_FILES: i16 = 1;

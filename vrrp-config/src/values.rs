@@ -312,13 +312,18 @@ impl Reader<'_> {
 
     fn interface(&mut self) -> Option<Value> {
         let text = &self.word.text;
-        if (1..=MAX_NAME).contains(&text.len()) {
+        if is_interface_name(text) {
             return Some(Value::Text);
         }
         let message = format!("`{text}` is no interface name: they have 1-{MAX_NAME} characters");
         self.report(code::NAME_TOO_LONG, message);
         None
     }
+}
+
+/// What Linux takes for one, as far as its length tells.
+pub(super) fn is_interface_name(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len())
 }
 
 /// True for a group that routers do not forward: of IPv6 ffx2::/16 (RFC 4291 2.7), of IPv4 any.

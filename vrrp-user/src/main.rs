@@ -207,9 +207,9 @@ fn dispatch(command: Command) -> Result<ExitCode> {
 
 fn check_files(Check { file, config_id, together, no_host, json }: Check) -> Result<ExitCode> {
     ensure!(!together || file.len() > 1, "--together is about two files or more");
-    let ids = match config_id.len() {
-        0 => vec![config::Disk::name(); file.len()],
-        1 => config_id.repeat(file.len()),
+    let ids = match &config_id[..] {
+        [] => vec![config::Disk::name(); file.len()],
+        [all] => vec![all.clone(); file.len()],
         _ => config_id,
     };
     ensure!(ids.len() == file.len(), "--config-id goes with all files, or once with each");
