@@ -72,6 +72,7 @@ impl Audit<'_> {
             }
             return Fate::Drop;
         };
+        statement.name = keyword.row.name;
         let fate = self.line(statement, keyword, kind);
         if matches!(fate, Fate::Keep) {
             self.report_spelling(statement, keyword, quiet);

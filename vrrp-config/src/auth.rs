@@ -194,7 +194,7 @@ impl Hmac {
         findings: &mut Findings,
     ) -> Option<()> {
         let span = statement.span();
-        match statement.keyword() {
+        match statement.name {
             "key" => {
                 let number = values::number(statement)?;
                 let key = key(statement.arguments().get(1)?, sources, findings)?;

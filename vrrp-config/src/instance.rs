@@ -123,7 +123,7 @@ const IGNORED: &str = "the line is ignored";
 impl Draft {
     fn apply(&mut self, statement: &Statement, sources: &Sources, findings: &mut Findings) {
         let span = statement.span();
-        match statement.keyword() {
+        match statement.name {
             "state" => self.state = Some((state(statement), span)),
             "interface" => {
                 let name = values::text(statement);
@@ -190,13 +190,11 @@ impl Draft {
 
     /// What the virtual router depends on besides its lists of trackers.
     fn apply_surroundings(&mut self, statement: &Statement) {
-        match statement.keyword() {
+        match statement.name {
             "dont_track_primary" => self.ignores_interface = true,
             "track_src_ip" => self.tracks_source = true,
             "promote_secondaries" => self.promote_secondaries = true,
-            "timer_expired_backup" | "thread_timer_expired" => {
-                self.timer_expired = timer_expired(statement);
-            }
+            "timer_expired_backup" => self.timer_expired = timer_expired(statement),
             _ => {}
         }
     }
@@ -204,7 +202,7 @@ impl Draft {
     /// Unicast, virtual MAC, and keywords of ours.
     fn apply_extension(&mut self, statement: &Statement, findings: &mut Findings) {
         let span = statement.span();
-        match statement.keyword() {
+        match statement.name {
             "unicast_peer" => {
                 self.unicast.asked = Some(statement.keyword_span());
                 let lines = statement.inner().iter();
@@ -256,7 +254,7 @@ impl Draft {
     /// Switches, and everything about adverts and gratuitous ARP.
     fn apply_timing(&mut self, statement: &Statement, findings: &mut Findings) {
         let span = statement.span();
-        match statement.keyword() {
+        match statement.name {
             "down_timer_adverts" => {
                 let adverts = values::number(statement);
                 self.down_timer_adverts = adverts.map(|adverts| (adverts, span));
@@ -271,7 +269,7 @@ impl Draft {
             "v3_checksum_as_v2" => {
                 self.checksum_as_v2 = values::switch(statement).map(|on| (on, span));
             }
-            "garp_extra_if" | "vmac_garp_intvl" => {
+            "garp_extra_if" => {
                 self.extra_garp = interfaces::extra_garp(statement, findings).or(self.extra_garp);
             }
             "garp_master_delay" => self.garp.delay = values::whole_seconds(statement),

@@ -21,6 +21,8 @@ const MAX_DEPTH: usize = 12;
 pub(super) struct Statement {
     /// At least one; the first is the keyword.
     pub(super) words: Vec<Word>,
+    /// The keyword as the table spells it, whatever the file does: the audit fills it in. `""` in lists.
+    pub(super) name: &'static str,
     /// `{ … }` behind it.
     pub(super) block: Option<Vec<Statement>>,
     /// What the words behind the keyword say, one for each: the audit fills it in; `None` for what it
@@ -35,7 +37,14 @@ pub(super) struct Statement {
 
 impl Statement {
     fn new(words: Vec<Word>) -> Self {
-        Self { words, block: None, values: Vec::new(), lacks_lines: false, left_out: false }
+        Self {
+            words,
+            name: "",
+            block: None,
+            values: Vec::new(),
+            lacks_lines: false,
+            left_out: false,
+        }
     }
 
     /// The first word.

@@ -42,12 +42,12 @@ impl Trackers {
             let Some(name) = values::argument(block) else {
                 continue;
             };
-            let first = match block.keyword() {
+            let first = match block.name {
                 "vrrp_script" => all.scripts.iter().find(|s| s.name == name.text).map(|s| s.span),
                 "vrrp_track_process" => {
                     all.processes.iter().find(|p| p.name == name.text).map(|p| p.span)
                 }
-                "track_file" | "vrrp_track_file" => {
+                "track_file" => {
                     all.files.iter().find(|file| file.name == name.text).map(|file| file.span)
                 }
                 _ => continue,
@@ -64,7 +64,7 @@ impl Trackers {
                     .help("this one is ignored");
                 continue;
             }
-            match block.keyword() {
+            match block.name {
                 "vrrp_script" => all.scripts.extend(script(block, name, findings)),
                 "vrrp_track_process" => all.processes.extend(process(block, name, findings)),
                 _ => all.files.extend(file(block, name)),
@@ -92,7 +92,7 @@ fn script(block: &Statement, name: &Word, findings: &mut Findings) -> Option<Scr
     let (mut interval, mut weight, mut init_fail) = (second, Weight::default(), false);
     let (mut rise, mut fall) = (NonZeroU32::MIN, NonZeroU32::MIN);
     for line in block.inner() {
-        match line.keyword() {
+        match line.name {
             "script" => command = scripts::tracked_command(line, findings),
             "interval" => interval = period(line, findings).unwrap_or(interval),
             "timeout" => timeout = period(line, findings).or(timeout),
@@ -166,7 +166,7 @@ fn file(block: &Statement, name: &Word) -> Option<TrackFile> {
     let (mut path, mut init) = (None, None);
     let mut weight = Weight::new(1, false)?;
     for line in block.inner() {
-        match line.keyword() {
+        match line.name {
             "file" => path = values::argument(line).map(|word| PathBuf::from(&word.text)),
             "weight" => weight = own_weight(line).unwrap_or(weight),
             "init_file" => init = Some(init_file(line)),
@@ -190,7 +190,7 @@ fn process(block: &Statement, name: &Word, findings: &mut Findings) -> Option<Tr
     let (mut fork_delay, mut terminate_delay) = (Duration::ZERO, Duration::ZERO);
     let (mut weight, mut full_command) = (Weight::default(), false);
     for line in block.inner() {
-        match line.keyword() {
+        match line.name {
             "process" => words = line.arguments(),
             "param_match" => matching = values::choice(line, &MATCHINGS).or(matching),
             "weight" => weight = own_weight(line).unwrap_or(weight),
