@@ -110,12 +110,27 @@ const PATTERNS: &[Pattern] = &[
     },
 ];
 
+/// Long lines at whose end much happens: what stands in front of the blanks and behind them.
+const LONG_LINES: &[(&str, &str, &str)] = &[
+    (
+        "statements at the end of a long line",
+        "vrrp_instance V {\n",
+        "~SEQ(N, 1, 110000) accept\n}\n",
+    ),
+    ("blocks at the end of a long line", "a {\nb {\n", "~SEQ(N,1,45000) } b {\n"),
+];
+
 /// Files of a mebibyte, each the worst of its kind that one can think of, with names for them.
 pub fn nasty() -> impl Iterator<Item = (&'static str, String)> {
-    PATTERNS.iter().map(|Pattern { name, head, unit }| {
+    let repeated = PATTERNS.iter().map(|Pattern { name, head, unit }| {
         let times = (MEBIBYTE - head.len()) / unit.len();
         (*name, format!("{head}{}", unit.repeat(times)))
-    })
+    });
+    let long = LONG_LINES.iter().map(|(name, head, tail)| {
+        let blanks = " ".repeat(MEBIBYTE - head.len() - tail.len());
+        (*name, format!("{head}{blanks}{tail}"))
+    });
+    repeated.chain(long)
 }
 
 #[cfg(test)]

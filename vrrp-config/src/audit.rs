@@ -325,7 +325,7 @@ impl Audit<'_> {
             return true;
         };
         let name = statement.keyword();
-        let line = self.sources.positions(span_of(first)).0.line;
+        let line = self.sources.line(span_of(first));
         let same = first.iter().map(|word| &word.text).eq(statement.words.iter().map(|w| &w.text));
         let (kind, which) = match row.first_counts {
             true if !same => (code::FIRST_COUNTS, "this one is ignored"),

@@ -46,7 +46,7 @@ pub(super) fn build(
         };
         if let Some(first) = config.sync_groups.iter().find(|group| group.name == name.text) {
             let Place(first) = first.span;
-            let line = sources.positions(first).0.line;
+            let line = sources.line(first);
             let message =
                 format!("there is a vrrp_sync_group `{}` in line {line} already", name.text);
             findings.report(code::DUPLICATE_NAME, name.span, message).help("this one is ignored");

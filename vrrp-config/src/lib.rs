@@ -138,7 +138,7 @@ fn build(tree: &[Statement], names: &Names, sources: &Sources, findings: &mut Fi
         let context = Context { names, trackers: &trackers, user: (Kind::Instance, name) };
         let draft = instance::draft(block, context, sources, findings);
         if let Some(first) = taken.insert(draft.name.clone(), draft.span) {
-            let line = sources.positions(first).0.line;
+            let line = sources.line(first);
             let message =
                 format!("there is a vrrp_instance `{}` in line {line} already", draft.name);
             findings.report(code::DUPLICATE_NAME, draft.span, message).help("this one is ignored");

@@ -53,7 +53,7 @@ impl Trackers {
                 _ => continue,
             };
             if let Some(Place(first)) = first {
-                let line = sources.positions(first).0.line;
+                let line = sources.line(first);
                 let message = format!(
                     "there is a {} `{}` in line {line} already",
                     block.keyword(),
