@@ -82,6 +82,7 @@ const PATTERNS: &[Pattern] = &[
         "include {a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}\n",
     ),
     pattern("includes of itself", "include *.conf\n"),
+    pattern("includes of patterns", "include *x\n"),
     pattern("placeholders", "<a> "),
     pattern("typographic quotes", "\u{201c} "),
     pattern("invisible blanks", "\u{a0}"),

@@ -8,17 +8,22 @@ use std::{
 use glob::Pattern;
 
 use super::{MAX_SIZE, Reader, STEP, Text, is_blank, variables::Replaced};
-use crate::{code, diagnostic::Kind, lexer::Token, source::Span};
+use crate::{
+    code,
+    diagnostic::Kind,
+    host::MAX_FILES,
+    keywords::{self, Block},
+    lexer::Token,
+    source::Span,
+};
 
 /// Files in files.
 const MAX_INCLUDES: usize = 16;
-/// Different files.
-const MAX_FILES: usize = 1000;
 /// Alternatives that braces may stand for.
 const MAX_ALTERNATIVES: usize = 1000;
 /// Linux knows no longer ones.
 const MAX_NAME: usize = 4096;
-/// What reading a file once more counts for, beside its text.
+/// What looking for files, or reading one once more, counts for beside the text.
 const VISIT: usize = 32 * STEP;
 
 /// What has to be there. Without any, a file that is missing is no error.
@@ -114,7 +119,13 @@ impl Reader<'_> {
         let mut found = 0;
         for alternative in &alternatives {
             let files = match self.matches(&directory, alternative) {
-                Ok(files) => files,
+                Ok(Some(files)) => files,
+                Ok(None) => {
+                    let message = format!(
+                        "`{alternative}` stands for more than {MAX_FILES} files, or for too many places to look for them"
+                    );
+                    return self.stop(code::TOO_MUCH, span, &message);
+                }
                 Err(reason) => {
                     let message = format!("`{alternative}` is no pattern: {reason}");
                     self.findings.report(code::NO_FILE, span, message).help("no file is read");
@@ -128,6 +139,9 @@ impl Reader<'_> {
                     Err(error) => {
                         any = true;
                         self.report_unreadable(&path, &error, checks, span);
+            if !self.produce(VISIT, span) {
+                return;
+            }
                     }
                     Ok(()) => any = true,
                 }
@@ -143,9 +157,14 @@ impl Reader<'_> {
     }
 
     /// Files that a pattern without braces stands for; the one that it names, even if it is not there.
-    fn matches(&self, directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, &'static str> {
+    /// `None` if they are too many.
+    fn matches(
+        &self,
+        directory: &Path,
+        pattern: &str,
+    ) -> Result<Option<Vec<PathBuf>>, &'static str> {
         if !has_wildcard(pattern) {
-            return Ok(vec![directory.join(literal(pattern))]);
+            return Ok(Some(vec![directory.join(literal(pattern))]));
         }
         let directory = if pattern.starts_with('/') { Path::new("") } else { directory };
         let mut full = Pattern::escape(&directory.display().to_string());
