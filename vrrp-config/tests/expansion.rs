@@ -9,6 +9,7 @@ use support::{
     codes, instance,
     language::{read, remarks},
 };
+use vrrp_config::Verdict;
 
 /// Expansion limits: definitions that grow without bound, loops without end, and variables that use
 /// themselves are errors at the place, soon.

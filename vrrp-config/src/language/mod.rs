@@ -33,9 +33,12 @@ use variables::{Lines, Random, Replaced, Variables};
 
 /// Lines inside of lines: definitions that use each other, loops in loops, files in files.
 const MAX_DEPTH: usize = 48;
-/// Words of all files together. 1,000 virtual routers with 100 addresses each have 115,000.
+/// Words of all files together. 1,000 virtual routers with 100 addresses each have 115,000. Large files
+/// may have more: a word for each [`BYTES_OF_WORD`].
 const MAX_WORDS: usize = 200_000;
 /// Bytes that variables and loops may produce. A step counts like a short line, even if it is empty.
+/// So many bytes of its files does a sound configuration have for each word, or more.
+const BYTES_OF_WORD: usize = 5;
 const MAX_PRODUCED: usize = 8 << 20;
 const STEP: usize = 64;
 /// Bytes of a line that goes on in others.
@@ -310,7 +313,8 @@ impl Reader<'_> {
 
     fn tokens(&mut self, statement: &Text<'_>) {
         let first = self.tokens.len();
-        let limit = first + MAX_WORDS - self.words;
+        let most = MAX_WORDS.max(self.read / BYTES_OF_WORD);
+        let limit = first + most.saturating_sub(self.words);
         lexer::tokens(statement, limit, self.sources, self.findings, &mut self.tokens);
         self.words += self.tokens.len() - first;
         // Two statements change how the lines below are read.
@@ -321,8 +325,8 @@ impl Reader<'_> {
             }
             _ => {}
         }
-        if self.words > MAX_WORDS {
-            let message = format!("the configuration has more than {MAX_WORDS} words");
+        if self.words > most {
+            let message = format!("the configuration has more than {most} words");
             let span = statement.whole(self.sources);
             self.stop(code::TOO_MUCH, span, &message);
         }
