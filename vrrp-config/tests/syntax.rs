@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{codes, instance, one, parse};
+use support::{codes, global, instance, one, parse};
 use vrrp_config::{self as config, Authentication};
 
 /// The file that all variants in this module have to equal.
@@ -170,6 +170,14 @@ fn placeholders() {
 
 /// Issue 2: an unknown keyword is an error with the word that was probably meant: of the block
 /// first, else of another one, which is named.
+    // Values that may be anything.
+    for line in ["auth_pass <pw1", "auth_pass <PASSWORD>", "auth_pass a|b"] {
+        let lines = format!("authentication {{\nauth_type PASS\n{line}\n}}");
+        let loaded = parse(&instance(&lines));
+        assert!(!codes(&loaded).contains(&"E0017"), "{line}");
+        assert!(loaded.config.unwrap().instances[0].authentication.is_some(), "{line}");
+    }
+    assert!(!codes(&parse(&global("umask IRUSR|IWGRP"))).contains(&"E0017"));
 #[test]
 fn unknown_keywords() {
     let help = |text: &str| parse(text).diagnostics[0].help.clone().unwrap_or_default();
