@@ -207,8 +207,9 @@ impl Sources {
         from..to
     }
 
-    /// The bytes that stood in the file for `text`, a piece of its decoded text.
-    pub(super) fn encode(&self, file: FileId, text: &str) -> Vec<u8> {
+    /// The bytes that stood for `text`, decoded text of a span, in the file where it was written.
+    pub(super) fn encode(&self, span: Span, text: &str) -> Vec<u8> {
+        let Span { file, .. } = self.origin(span).unwrap_or(span);
         if self.file(file).is_some_and(|file| file.eight_bit) {
             text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
         } else {
@@ -229,7 +230,6 @@ impl Sources {
     }
 
     fn position(&self, id: FileId, offset: u32) -> Position {
-        let Some(file) = self.file(id) else {
         let text = self.text(id);
         let before = &text[..text.floor_char_boundary(offset as usize)];
         let start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -238,10 +238,10 @@ impl Sources {
     }
 
     fn line_at(&self, id: FileId, offset: u32) -> u32 {
+        let Some(file) = self.file(id) else {
             return 1;
         };
         let offset = (offset as usize).min(file.text.len());
-        let before = &file.text.as_bytes()[..offset];
         let mark = (offset / STRIDE).min(file.lines.len().saturating_sub(1));
         let ended = file.lines.get(mark).copied().unwrap_or(0);
         ended + count(newlines(&file.text.as_bytes()[mark * STRIDE..offset])) + 1
