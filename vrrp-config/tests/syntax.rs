@@ -194,3 +194,16 @@ fn unknown_keywords() {
     assert_eq!(codes(&loaded), ["E0020"]);
     assert_eq!(loaded.config.unwrap().instances.len(), 1);
 }
+
+/// Issue 5, limits: the length of a line is that of the file, also where each letter is one byte.
+#[test]
+fn long_lines() {
+    for (letter, length) in
+        [(b"\xe9".as_slice(), 1102), ("é".as_bytes(), 2202), (b"e".as_slice(), 1102)]
+    {
+        let text = [b"# ", letter.repeat(1100).as_slice(), b"\n"].concat();
+        let loaded = config::parse("test.conf", &text);
+        let message = format!("the line has {length} bytes");
+        assert!(loaded.diagnostics.iter().any(|found| found.message == message), "{message}");
+    }
+}

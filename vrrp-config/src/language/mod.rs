@@ -215,7 +215,8 @@ impl Reader<'_> {
         }
         if let Some(limit) = self.sources.behind(id, line, MAX_LINE) {
             let span = Text::written(id, at, line).span(limit..line.len(), self.sources);
-            self.report_long_line(line.len(), span, "the line");
+            let octets = self.sources.encode(span, line).len();
+            self.report_long_line(octets, span, "the line");
         }
         let code = &line[..lexer::code_length(line)];
         let trimmed = line.trim_end_matches(is_blank);
