@@ -91,14 +91,17 @@ impl Audit<'_> {
         fate
     }
 
-    /// The keyword and what stands on its line.
-    fn line(&mut self, statement: &mut Statement, keyword: Keyword, kind: Block) -> Fate {
-        let open_string = statement.words.iter().any(|word| word.open);
-        if open_string
+    /// True, and reported, if the words are not what was meant.
+    fn is_unusable(&mut self, statement: &Statement) -> bool {
+        statement.words.iter().any(|word| word.open)
             || oddities::report_characters(&statement.words, self.sources, self.findings)
             || oddities::report_placeholders(statement, self.findings)
             || oddities::report_undefined(statement, self.findings)
-        {
+    }
+
+    /// The keyword and what stands on its line.
+    fn line(&mut self, statement: &mut Statement, keyword: Keyword, kind: Block) -> Fate {
+        if self.is_unusable(statement) {
             return Fate::Drop;
         }
         if self.lacks_words(statement, keyword) || !self.check_block(statement, keyword) {
@@ -121,10 +124,7 @@ impl Audit<'_> {
 
     /// A line of a list: an address, a route, a name. Most lists have readers of their own.
     fn item(&mut self, statement: &Statement, kind: Block) -> Fate {
-        if oddities::report_characters(&statement.words, self.sources, self.findings)
-            || oddities::report_placeholders(statement, self.findings)
-            || oddities::report_undefined(statement, self.findings)
-        {
+        if self.is_unusable(statement) {
             return Fate::Drop;
         }
         if let Some(list) = LISTS.iter().find(|list| list.block == kind && list.read_by_audit) {

@@ -144,6 +144,12 @@ fn missing_open() {
 fn quotes_that_are_none() {
     let loaded = parse(&instance("notify_master \"/a b\n"));
     assert_eq!(codes(&loaded), ["E0010"]);
+    // An entry of a list goes with it, too.
+    let loaded = parse(&instance("track_interface {\n\"eth1\neth2\n}"));
+    assert!(codes(&loaded).contains(&"E0010"));
+    let config = loaded.config.unwrap();
+    let tracked = config.instances[0].tracking.interfaces.iter().map(|tracked| &*tracked.name);
+    assert_eq!(tracked.collect::<Vec<_>>(), ["eth2"]);
     let loaded = parse(&instance("notify_master “/a b”"));
     assert_eq!(codes(&loaded), ["E0016"]);
     assert!(!loaded.diagnostics[0].message.contains("never ends"));
@@ -164,12 +170,6 @@ fn placeholders() {
     ] {
         assert_eq!(codes(&parse(&instance(line))), ["E0017"], "{line}");
     }
-    let loaded = parse(&PLAIN.replace("BACKUP", "MASTER|BACKUP"));
-    assert_eq!(loaded.diagnostics[0].help.as_deref(), Some("choose one, such as `MASTER`"));
-}
-
-/// Issue 2: an unknown keyword is an error with the word that was probably meant: of the block
-/// first, else of another one, which is named.
     // Values that may be anything.
     for line in ["auth_pass <pw1", "auth_pass <PASSWORD>", "auth_pass a|b"] {
         let lines = format!("authentication {{\nauth_type PASS\n{line}\n}}");
@@ -178,6 +178,12 @@ fn placeholders() {
         assert!(loaded.config.unwrap().instances[0].authentication.is_some(), "{line}");
     }
     assert!(!codes(&parse(&global("umask IRUSR|IWGRP"))).contains(&"E0017"));
+    let loaded = parse(&PLAIN.replace("BACKUP", "MASTER|BACKUP"));
+    assert_eq!(loaded.diagnostics[0].help.as_deref(), Some("choose one, such as `MASTER`"));
+}
+
+/// Issue 2: an unknown keyword is an error with the word that was probably meant: of the block
+/// first, else of another one, which is named.
 #[test]
 fn unknown_keywords() {
     let help = |text: &str| parse(text).diagnostics[0].help.clone().unwrap_or_default();
