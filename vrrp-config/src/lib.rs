@@ -116,7 +116,7 @@ pub fn parse_in(name: &str, text: &[u8], surroundings: Surroundings<'_>) -> Load
     let tree = audit::audit(tree, &sources, &mut findings);
     servers::check(&tree, &mut findings);
     let config = Config { virtual_servers, ..build(&tree, &names, &sources, &mut findings) };
-    let unguarded = scripts::unguarded(&config);
+    let unguarded = scripts::unguarded(&config, &tree);
     let diagnostics = findings.finish();
     let mut loaded = Loaded { config: None, diagnostics, sources, unguarded };
     if loaded.verdict() != Verdict::CannotRun {
