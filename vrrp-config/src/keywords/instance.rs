@@ -274,8 +274,8 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("track_interface", "interfaces that have to be up")
                 .opens(Block::TrackedInterfaces),
             keyword("track_script", "vrrp_scripts that have to succeed").opens(Block::Tracked),
-            keyword("track_file", "track_files whose number counts").opens(Block::Tracked),
-            keyword("track_process", "vrrp_track_processes that have to run").opens(Block::Tracked),
+            keyword("track_file", "track_files whose number counts").opens(Block::TrackedFiles),
+            keyword("track_process", "vrrp_track_processes that have to run").opens(Block::TrackedFiles),
             keyword("track_bfd", "bfd_instances that have to be up").opens(Block::Tracked),
         ],
     },

@@ -54,20 +54,33 @@ impl Checks {
         }
     }
 
-    /// Words that are none of these are reported with the keyword.
-    fn set(&mut self, option: &str, on: bool) {
+    /// One word of `include_check`, without its sign. `false`: there is no such word.
+    fn set(&mut self, option: &str, on: bool) -> bool {
         match option {
             "readable" => self.readable = on,
             "match" => self.found = on,
             "wildcard_match" => self.wildcard = on,
             "brace_match" => self.brace = on,
-            _ => return,
+            _ => return false,
         }
         self.readable |= on;
+        true
     }
 }
 
-const KEYWORDS: [&str; 6] = ["include", "includer", "includem", "includew", "includeb", "includea"];
+/// True for a word behind `include_check`.
+pub(crate) fn is_check(word: &str) -> bool {
+    let (on, option) = signed(word);
+    Checks::default().set(option, on)
+}
+
+/// A word behind `include_check` without its sign, and whether it is to be on.
+fn signed(word: &str) -> (bool, &str) {
+    match word.strip_prefix('-') {
+        Some(option) => (false, option),
+        None => (true, word.strip_prefix('+').unwrap_or(word)),
+    }
+}
 
 /// A line begins with one of the keywords and a blank.
 pub(super) fn begins(line: &str) -> bool {
@@ -76,7 +89,9 @@ pub(super) fn begins(line: &str) -> bool {
 
 fn keyword(line: &str) -> Option<&'static str> {
     let word = &line[..line.find(is_blank).unwrap_or(line.len())];
-    KEYWORDS.into_iter().find(|known| *known == word)
+    // Outside of all blocks the table has no others that begin so.
+    let known = keywords::find(Block::Root, word).map(|keyword| keyword.row.name);
+    known.filter(|name| name.starts_with("include"))
 }
 
 impl Reader<'_> {
@@ -118,6 +133,9 @@ impl Reader<'_> {
         let directory = self.open.last().map(|file| file.directory.clone()).unwrap_or_default();
         let mut found = 0;
         for alternative in &alternatives {
+            if !self.produce(VISIT, span) {
+                return;
+            }
             let files = match self.matches(&directory, alternative) {
                 Ok(Some(files)) => files,
                 Ok(None) => {
@@ -139,9 +157,6 @@ impl Reader<'_> {
                     Err(error) => {
                         any = true;
                         self.report_unreadable(&path, &error, checks, span);
-            if !self.produce(VISIT, span) {
-                return;
-            }
                     }
                     Ok(()) => any = true,
                 }
@@ -275,10 +290,8 @@ impl Reader<'_> {
             Some(_) => {}
         }
         for word in words {
-            let (on, option) = match word.text.strip_prefix('-') {
-                Some(option) => (false, option),
-                None => (true, word.text.strip_prefix('+').unwrap_or(&word.text)),
-            };
+            let (on, option) = signed(&word.text);
+            // One that there is not is reported with the keyword.
             self.checks.set(option, on);
         }
     }

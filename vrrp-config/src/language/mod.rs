@@ -28,6 +28,7 @@ use super::{
     source::{FileId, Sources, Span},
 };
 use include::Checks;
+pub(super) use include::is_check;
 use text::{Text, is_blank};
 use variables::{Lines, Random, Replaced, Variables};
 
@@ -36,9 +37,9 @@ const MAX_DEPTH: usize = 48;
 /// Words of all files together. 1,000 virtual routers with 100 addresses each have 115,000. Large files
 /// may have more: a word for each [`BYTES_OF_WORD`].
 const MAX_WORDS: usize = 200_000;
-/// Bytes that variables and loops may produce. A step counts like a short line, even if it is empty.
 /// So many bytes of its files does a sound configuration have for each word, or more.
 const BYTES_OF_WORD: usize = 5;
+/// Bytes that variables and loops may produce. A step counts like a short line, even if it is empty.
 const MAX_PRODUCED: usize = 8 << 20;
 const STEP: usize = 64;
 /// Bytes of a line that goes on in others.
