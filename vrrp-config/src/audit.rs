@@ -210,7 +210,7 @@ impl Audit<'_> {
         let extra = &statement.arguments()[used..];
         // Where words are looked for by their names, keepalived reports others.
         let named = keyword.row.arguments.iter().any(|argument| !argument.is_positional());
-        if let Some(first) = extra.first().filter(|_| named) {
+        if let Some(first) = extra.first().filter(|_| named || keyword.row.exact) {
             let message = format!("`{}` is no word of `{}`", first.text, statement.keyword());
             let help = format!("usage: `{}`", keyword.row.usage_line());
             self.findings.report(code::UNKNOWN_WORD, first.span, message).help(help);

@@ -1,6 +1,9 @@
 //! `vrrp_instance`: what the file says, before defaults and repairs.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use vrrp_common::{Family, Priority, Version, Vrid, ladder::Believe};
 
@@ -11,7 +14,9 @@ use super::{
     code,
     diagnostic::Findings,
     global::{self, CHECKSUMS, ORPHANS, VERSIONS, XDP_MODES},
-    interfaces, notify,
+    interfaces,
+    lexer::Word,
+    notify,
     parser::Statement,
     routing,
     source::{Sources, Span},
@@ -50,6 +55,8 @@ pub(super) struct Draft {
     pub(super) group: Given<IpAddr>,
     pub(super) unicast: unicast::Draft,
     pub(super) virtual_mac: vmac::Draft,
+    /// `use_ipvlan`, and whether it has an address of IPv4.
+    pub(super) ipvlan: Given<bool>,
     pub(super) nopreempt: Given<()>,
     pub(super) preempt_delay: Given<Duration>,
     pub(super) down_timer_adverts: Given<u8>,
@@ -211,7 +218,7 @@ impl Draft {
                 peers.retain(|peer| self.fits(peer.address, peer.span, "it is ignored", findings));
                 self.unicast.peers.append(&mut peers);
             }
-            "unicast_ttl" => self.unicast.read_ttl(statement, findings),
+            "unicast_ttl" => self.unicast.read_ttl(statement),
             "check_unicast_src" => {
                 self.unicast.asked = Some(span);
                 self.unicast.check_source = values::switch(statement);
@@ -221,6 +228,13 @@ impl Draft {
                 self.unicast.fault_without_peers = on.map(|on| (on, span));
             }
             "use_vmac" => self.virtual_mac.read(statement, findings),
+            "use_ipvlan" => {
+                let is_ipv4 = |word: &Word| {
+                    let address = word.text.split('/').next().unwrap_or_default();
+                    address.parse::<Ipv4Addr>().is_ok()
+                };
+                self.ipvlan = Some((statement.arguments().iter().any(is_ipv4), span));
+            }
             "use_vmac_addr" => self.virtual_mac.on_others = Some(span),
             "vmac_xmit_base" => self.virtual_mac.from_base = Some(span),
             "xdp_mode" => {

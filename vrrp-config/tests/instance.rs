@@ -482,9 +482,10 @@ fn startup_delay() {
 /// What would change the virtual router on the wire is not left away: the router is left out.
 #[test]
 fn left_out() {
-    for line in ["use_ipvlan", "vrf red"] {
+    for (line, more) in [("use_ipvlan 10.0.0.9/24", None), ("vrf red", Some("E0214"))] {
         let loaded = parse(&instance(line));
-        assert_eq!(codes(&loaded), ["N0029"], "{line}");
+        let expected: Vec<&str> = ["N0029"].into_iter().chain(more).collect();
+        assert_eq!(codes(&loaded), expected, "{line}");
         assert_eq!(loaded.diagnostics[0].severity, Severity::NotYet);
         assert!(loaded.config.unwrap().instances.is_empty(), "{line}");
     }

@@ -159,6 +159,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .takes(super::SIZE)
                 .default("as vrrp_rx_bufs_policy")
                 .missing_is_reported()
+                .exact()
                 .support(NoEffect("adverts do not queue in sockets")),
         ],
     },

@@ -247,6 +247,7 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("enable_traps", "SNMP: traps").default("off").support(SNMP),
             keyword("snmp_socket", "the socket of the SNMP agent")
                 .first_counts()
+                .exact()
                 .takes(&[one("SOCKET", Kind::Free("such as udp:1.2.3.4:705"))])
                 .missing_is_reported()
                 .default("unix:/var/agentx/master")
