@@ -100,6 +100,7 @@ const PATTERNS: &[Pattern] = &[
         "include {a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}\n",
     ),
     pattern("includes of itself", "include *.conf\n"),
+    pattern("includes of patterns", "include *x\n"),
     pattern("placeholders", "<a> "),
     pattern("typographic quotes", "\u{201c} "),
     pattern("invisible blanks", "\u{a0}"),
@@ -156,9 +157,24 @@ const PATTERNS: &[Pattern] = &[
     ),
 ];
 
+/// Long lines at whose end much happens: what stands in front of the blanks and behind them.
+const LONG_LINES: &[(&str, &str, &str)] = &[
+    (
+        "statements at the end of a long line",
+        "vrrp_instance V {\n",
+        "~SEQ(N, 1, 110000) accept\n}\n",
+    ),
+    ("blocks at the end of a long line", "a {\nb {\n", "~SEQ(N,1,45000) } b {\n"),
+];
+
 /// Files of a mebibyte, each the worst of its kind that one can think of, with names for them.
 pub fn nasty() -> impl Iterator<Item = (&'static str, String)> {
-    PATTERNS.iter().map(|pattern| (pattern.name, pattern.text()))
+    let repeated = PATTERNS.iter().map(|pattern| (pattern.name, pattern.text()));
+    let long = LONG_LINES.iter().map(|(name, head, tail)| {
+        let blanks = " ".repeat(MEBIBYTE - head.len() - tail.len());
+        (*name, format!("{head}{blanks}{tail}"))
+    });
+    repeated.chain(long)
 }
 
 #[cfg(test)]

@@ -137,8 +137,8 @@ impl Draft {
     }
 
     fn apply(&mut self, line: &Statement) {
-        match line.keyword() {
-            "neighbor_ip" | "neighbour_ip" => {
+        match line.name {
+            "neighbor_ip" => {
                 let neighbor = values::address(line);
                 self.unusable |= neighbor.is_none();
                 self.neighbor = neighbor.or(self.neighbor);

@@ -355,6 +355,14 @@ codes! { TABLE;
         "virtual_server 10.0.0.1 80 {\n    real_server 10.0.0.2 80 {\n    }\n}" =>
         "virtual_server 10.0.0.1 80 {\n    lvs_sched wrr\n    lvs_method NAT\n    protocol TCP\n    \
          real_server 10.0.0.2 80 {\n    }\n}";
+    NO_GROUP = warning("W0215"):
+        "A virtual_server is that of a virtual_server_group that is not there.",
+        "virtual_server group WEB {\n}" =>
+        "virtual_server_group WEB {\n    10.0.0.1 80\n}\nvirtual_server group WEB {\n}";
+    NOT_TOGETHER = error("E0214"):
+        "A keyword does not go with the interface or the addresses of the virtual router. keepalived \
+         does as the help says.",
+        "native_ipv6\nvirtual_ipaddress {\n    10.0.0.1\n}" => "virtual_ipaddress {\n    10.0.0.1\n}";
 }
 
 // Routes, rules, static addresses, interfaces, BFD.

@@ -40,6 +40,7 @@ struct Completion<'a> {
 impl Completion<'_> {
     fn run(mut self) -> Option<Instance> {
         let unicast = self.unicast();
+        self.check_alone();
         let runnable = self.check_required(unicast.as_ref());
         let ipv6 = self.draft.family == Some(Family::V6);
         if ipv6 && unicast.is_none() {
@@ -114,6 +115,28 @@ impl Completion<'_> {
             promote_secondaries: draft.promote_secondaries,
             notify: draft.notify.complete(&defaults.notify),
         })
+    }
+
+    /// Keywords that are not done here, and do not go with what else there is.
+    fn check_alone(&mut self) {
+        let Draft { places, family, interface, ipvlan, .. } = &self.draft;
+        let ipv4 = *family == Some(Family::V4);
+        let native = places.of("native_ipv6").filter(|_| ipv4);
+        let vrf = places.of("vrf").filter(|_| interface.is_some());
+        let ipvlan = ipvlan.filter(|(has_address, _)| ipv4 && !has_address).map(|(_, span)| span);
+        for (span, message, help) in [
+            (
+                native,
+                "`native_ipv6`, and the addresses are of IPv4",
+                "remove it: behind this line keepalived ignores addresses of IPv4",
+            ),
+            (vrf, "`vrf` is for a virtual router without an interface", "it is ignored"),
+            (ipvlan, "`use_ipvlan` without an address of IPv4", "keepalived stays in FAULT"),
+        ] {
+            if let Some(span) = span {
+                self.findings.report(code::NOT_TOGETHER, span, message).help(help);
+            }
+        }
     }
 
     /// What every virtual router needs.

@@ -48,7 +48,7 @@ pub(super) fn build(
             continue;
         };
         if let Some(&first) = known.get(name.text.as_str()) {
-            let line = sources.positions(first).0.line;
+            let line = sources.line(first);
             let message =
                 format!("there is a vrrp_sync_group `{}` in line {line} already", name.text);
             findings.report(code::DUPLICATE_NAME, name.span, message).help("this one is ignored");

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Longest delay of an interface.
-const MAX_DELAY: Duration = Duration::from_secs(255);
+pub(super) const MAX_DELAY: Duration = Duration::from_secs(255);
 
 /// What holds for interfaces, whichever virtual routers use them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,7 +68,7 @@ pub enum LinkbeatMethod {
 }
 
 impl LinkbeatMethod {
-    const WORDS: [(&'static str, Self); 3] =
+    pub(super) const WORDS: [(&'static str, Self); 3] =
         [("MII", Self::Mii), ("ETHTOOL", Self::Ethtool), ("IOCTL", Self::Ioctl)];
 }
 

@@ -116,7 +116,7 @@ pub fn parse_in(name: &str, text: &[u8], surroundings: Surroundings<'_>) -> Load
     let tree = audit::audit(tree, &sources, &mut findings);
     servers::check(&tree, &mut findings);
     let config = Config { virtual_servers, ..build(&tree, &names, &sources, &mut findings) };
-    let unguarded = scripts::unguarded(&config);
+    let unguarded = scripts::unguarded(&config, &tree);
     let diagnostics = findings.finish();
     let mut loaded = Loaded { config: None, diagnostics, sources, unguarded };
     if loaded.verdict() != Verdict::CannotRun {
@@ -140,7 +140,7 @@ fn build(tree: &[Statement], names: &Names, sources: &Sources, findings: &mut Fi
         let context = Context { names, weights: &weights, user: (Kind::Instance, name) };
         let draft = instance::draft(block, context, sources, findings);
         if let Some(first) = taken.insert(draft.name.clone(), draft.span) {
-            let line = sources.positions(first).0.line;
+            let line = sources.line(first);
             let message =
                 format!("there is a vrrp_instance `{}` in line {line} already", draft.name);
             findings.report(code::DUPLICATE_NAME, draft.span, message).help("this one is ignored");

@@ -50,7 +50,7 @@ impl Trackers {
             };
             let key = (kind, name.text.as_str());
             if let Some(&first) = known.get(&key) {
-                let line = sources.positions(first).0.line;
+                let line = sources.line(first);
                 let message = format!(
                     "there is a {} `{}` in line {line} already",
                     block.keyword(),
@@ -117,7 +117,7 @@ fn script(block: &Statement, name: &Word, findings: &mut Findings) -> Option<Scr
     let (mut interval, mut weight, mut init_fail) = (second, Weight::default(), false);
     let (mut rise, mut fall) = (NonZeroU32::MIN, NonZeroU32::MIN);
     for line in block.inner() {
-        match line.keyword() {
+        match line.name {
             "script" => command = scripts::tracked_command(line, findings),
             "interval" => interval = period(line, findings).unwrap_or(interval),
             "timeout" => timeout = period(line, findings).or(timeout),
@@ -209,7 +209,7 @@ fn file(block: &Statement, name: &Word) -> Option<TrackFile> {
     let (mut path, mut init) = (None, None);
     let mut weight = Weight::new(DEFAULT_OF_FILES, false)?;
     for line in block.inner() {
-        match line.keyword() {
+        match line.name {
             "file" => path = values::argument(line).map(|word| PathBuf::from(&word.text)),
             "weight" => weight = own_weight(line).unwrap_or(weight),
             "init_file" => init = Some(init_file(line)),
@@ -233,7 +233,7 @@ fn process(block: &Statement, name: &Word, findings: &mut Findings) -> Option<Tr
     let (mut fork_delay, mut terminate_delay) = (Duration::ZERO, Duration::ZERO);
     let (mut weight, mut full_command) = (Weight::default(), false);
     for line in block.inner() {
-        match line.keyword() {
+        match line.name {
             "process" => words = line.arguments(),
             "param_match" => matching = values::choice(line, &MATCHINGS).or(matching),
             "weight" => weight = own_weight(line).unwrap_or(weight),

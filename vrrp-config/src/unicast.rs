@@ -32,16 +32,9 @@ pub(super) struct Peer {
 
 impl Draft {
     /// `unicast_ttl`. Nothing with a TTL of 0 leaves a host, though keepalived takes it.
-    pub(super) fn read_ttl(&mut self, statement: &Statement, findings: &mut Findings) {
-        let Some(ttl) = values::number(statement) else {
-            return;
-        };
-        if ttl == 0 {
-            let message = "`unicast_ttl 0`: adverts would not leave this host";
-            findings.report(code::CANNOT_WORK, statement.span(), message).help("255 is used");
-            return;
-        }
-        self.ttl = Some((ttl, statement.span()));
+    pub(super) fn read_ttl(&mut self, statement: &Statement) {
+        let ttl = values::number(statement).map(|ttl| (ttl, statement.span()));
+        self.ttl = ttl.or(self.ttl);
     }
 
     /// Unicast, or `None` for multicast. Without peers a virtual router that asks for unicast uses
@@ -57,7 +50,11 @@ impl Draft {
         let mut seen = HashSet::new();
         let peers = self.peers.iter().filter_map(|peer| peer.complete(source, &mut seen, findings));
         let peers: Vec<UnicastPeer> = peers.collect();
-        let ttl = self.ttl.map(|(ttl, _)| ttl);
+        let ttl = self.ttl.map(|(ttl, _)| ttl).filter(|ttl| *ttl > 0);
+        if let Some((0, span)) = self.ttl.filter(|_| !peers.is_empty()) {
+            let message = "`unicast_ttl 0`: adverts would not leave this host";
+            findings.report(code::CANNOT_WORK, span, message).help("255 is used");
+        }
         if !peers.is_empty() {
             return Some(Unicast { peers, ttl, check_source });
         }

@@ -340,9 +340,10 @@ fn decimal(text: &str) -> Option<Duration> {
     if !is_digits(&format!("{whole}{fraction}")) {
         return None;
     }
-    let whole: u32 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    // More than fits is more than anything may have.
+    let whole = if whole.is_empty() { 0 } else { whole.parse().unwrap_or(u64::MAX) };
     let micros: u64 = format!("{fraction:0<6}").get(..6)?.parse().ok()?;
-    Some(Duration::from_secs(u64::from(whole)) + Duration::from_micros(micros))
+    Some(Duration::from_secs(whole).saturating_add(Duration::from_micros(micros)))
 }
 
 fn is_digits(text: &str) -> bool {

@@ -280,3 +280,33 @@ fn script_security() {
         assert_eq!(refused(global, lines), expected, "{global} / {lines}");
     }
 }
+
+/// Keywords `misc_path`, `notify_up`, `notify_down`, `quorum_up`, `quorum_down`: nobody here runs what
+/// virtual servers run, but keepalived asks the same of it.
+#[test]
+fn script_security_of_virtual_servers() {
+    let refused = |global: &str, service: &str, server: &str| {
+        let text = format!(
+            "global_defs {{\n{global}\n}}\nvirtual_server 10.0.0.1 80 {{\nlvs_sched rr\nlvs_method NAT\n\
+             protocol TCP\n{service}\nreal_server 10.0.0.2 80 {{\n{server}\n}}\n}}\n"
+        );
+        let mut loaded = parse(&text);
+        loaded.check_scripts(|path| path.ends_with("n"));
+        loaded.verdict() == Verdict::ScriptSecurity
+    };
+    for (global, service, server, expected) in [
+        ("", "quorum_up /bin/n", "", true),
+        ("", "quorum_down \"/bin/n x\"", "", true),
+        ("", "", "notify_up n", true),
+        ("", "", "notify_down /bin/n", true),
+        ("", "", "notify_down /bin/n nobody", false),
+        ("", "", "notify_down /bin/missing", false),
+        ("", "", "MISC_CHECK {\nmisc_path \"/bin/n x\"\n}", true),
+        ("", "", "MISC_CHECK {\nmisc_path /bin/n\nuser nobody\n}", false),
+        ("", "", "MISC_CHECK {\nmisc_path /bin/n\nuser root\n}", true),
+        ("script_user nobody", "", "notify_up /bin/n", false),
+        ("enable_script_security", "", "notify_up /bin/n", false),
+    ] {
+        assert_eq!(refused(global, service, server), expected, "{global} / {service} / {server}");
+    }
+}
