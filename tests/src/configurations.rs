@@ -31,7 +31,25 @@ struct Pattern {
     name: &'static str,
     /// Stands at the beginning, once.
     head: &'static str,
+    /// Each [`COUNTER`] in it is another number each time.
     unit: &'static str,
+}
+
+/// Stands for a number with as many digits, and a colon so that it can be a part of an address.
+const COUNTER: &str = "%%%:%%%";
+
+impl Pattern {
+    /// As much of it as goes into a mebibyte.
+    fn text(&self) -> String {
+        let Self { head, unit, .. } = self;
+        let times = (MEBIBYTE - head.len()) / unit.len();
+        if !unit.contains(COUNTER) {
+            return format!("{head}{}", unit.repeat(times));
+        }
+        let number = |count| format!("{:03}:{:03}", count / 1000, count % 1000);
+        let units = (0..times).map(|count| unit.replace(COUNTER, &number(count)));
+        units.fold((*head).to_owned(), |text, unit| text + &unit)
+    }
 }
 
 const fn pattern(name: &'static str, unit: &'static str) -> Pattern {
@@ -82,6 +100,7 @@ const PATTERNS: &[Pattern] = &[
         "include {a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}\n",
     ),
     pattern("includes of itself", "include *.conf\n"),
+    pattern("includes of patterns", "include *x\n"),
     pattern("placeholders", "<a> "),
     pattern("typographic quotes", "\u{201c} "),
     pattern("invisible blanks", "\u{a0}"),
@@ -108,14 +127,54 @@ const PATTERNS: &[Pattern] = &[
         head: "vrrp_instance a {\ninterface eth0\nvirtual_router_id 1\ntrack_script {\n",
         unit: "none weight 5\n",
     },
+    Pattern {
+        name: "different interfaces of one instance",
+        head: "vrrp_instance a {\ninterface eth0\nvirtual_router_id 1\ntrack_interface {\n",
+        unit: "e%%%:%%%\n",
+    },
+    Pattern {
+        name: "lists of one interface",
+        head: "vrrp_instance a {\ninterface eth0\nvirtual_router_id 1\n",
+        unit: "track_interface {\ne%%%:%%%\n}\n",
+    },
+    Pattern {
+        name: "different peers of one instance",
+        head: "vrrp_instance a {\ninterface eth0\nvirtual_router_id 1\nunicast_peer {\n",
+        unit: "fd00::%%%:%%%\n",
+    },
+    pattern("different scripts", "vrrp_script s%%%:%%% {\nscript /bin/true\n}\n"),
+    pattern("different track files", "track_file f%%%:%%% {\nfile /f\n}\n"),
+    pattern("different processes", "vrrp_track_process p%%%:%%% {\nprocess a\n}\n"),
+    pattern(
+        "scripts and their trackers",
+        "vrrp_script s%%%:%%% {\nscript /bin/true\n}\n\
+         vrrp_sync_group g%%%:%%% {\ntrack_script {\ns%%%:%%%\n}\n}\n",
+    ),
+    pattern(
+        "different instances and groups",
+        "vrrp_instance i%%%:%%% {\ninterface e%%%:%%%\nvirtual_router_id 1\n}\n\
+         vrrp_sync_group g%%%:%%% {\ngroup {\ni%%%:%%%\n}\n}\n",
+    ),
+];
+
+/// Long lines at whose end much happens: what stands in front of the blanks and behind them.
+const LONG_LINES: &[(&str, &str, &str)] = &[
+    (
+        "statements at the end of a long line",
+        "vrrp_instance V {\n",
+        "~SEQ(N, 1, 110000) accept\n}\n",
+    ),
+    ("blocks at the end of a long line", "a {\nb {\n", "~SEQ(N,1,45000) } b {\n"),
 ];
 
 /// Files of a mebibyte, each the worst of its kind that one can think of, with names for them.
 pub fn nasty() -> impl Iterator<Item = (&'static str, String)> {
-    PATTERNS.iter().map(|Pattern { name, head, unit }| {
-        let times = (MEBIBYTE - head.len()) / unit.len();
-        (*name, format!("{head}{}", unit.repeat(times)))
-    })
+    let repeated = PATTERNS.iter().map(|pattern| (pattern.name, pattern.text()));
+    let long = LONG_LINES.iter().map(|(name, head, tail)| {
+        let blanks = " ".repeat(MEBIBYTE - head.len() - tail.len());
+        (*name, format!("{head}{blanks}{tail}"))
+    });
+    repeated.chain(long)
 }
 
 #[cfg(test)]
@@ -133,6 +192,16 @@ mod tests {
         addresses.dedup();
         assert_eq!(addresses.len(), 900);
         assert!(text.contains("interface eth1\n    virtual_router_id 45\n"));
+    }
+
+    /// Issue 5, limits: many names, not one of them twice.
+    #[test]
+    fn counted_names_are_different() {
+        let pattern = pattern("names", "vrrp_script s%%%:%%% {\n}\n");
+        let text = pattern.text();
+        assert!(text.starts_with("vrrp_script s000:000 {\n}\nvrrp_script s000:001 {\n}\n"));
+        let names: std::collections::HashSet<_> = text.lines().collect();
+        assert_eq!(names.len(), MEBIBYTE / pattern.unit.len() + 1);
     }
 
     /// Issue 5, limits: a nasty file is as large as it may be, or nearly so.

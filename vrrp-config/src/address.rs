@@ -10,10 +10,11 @@ use std::{
 use super::{
     AddressOptions, Broadcast, Tracking, VirtualAddress, code,
     diagnostic::Findings,
+    format::Text,
     keywords::{self, Block, Kind},
     lexer::Word,
     parser::Statement,
-    routing::quoted,
+    routing::SCOPES,
     source::Span,
     suggest, values,
 };
@@ -24,10 +25,6 @@ pub(super) const MAX_NAME: usize = 15;
 /// Words with which a virtual address is not set up yet.
 const NOT_YET: [&str; 7] =
     ["peer", "preferred_lft", "home", "mngtmpaddr", "noprefixroute", "autojoin", "no_track"];
-
-/// Scopes by name, as rtnetlink counts them.
-const SCOPES: [(&str, u8); 5] =
-    [("global", 0), ("site", 200), ("link", 253), ("host", 254), ("nowhere", 255)];
 
 /// IPv6 addresses of this length are no source addresses unless the line says so.
 const HOST_PREFIX: u8 = 128;
@@ -315,10 +312,13 @@ fn label(word: &Word, findings: &mut Findings) -> Option<String> {
 }
 
 fn scope(word: &Word, findings: &mut Findings) -> Option<u8> {
-    let named = SCOPES.iter().find(|(name, _)| *name == word.text).map(|(_, scope)| *scope);
-    let scope = named.or_else(|| word.text.parse().ok());
+    let named = SCOPES.iter().find(|(name, _)| *name == word.text);
+    let scope = match named {
+        Some(&(_, scope)) => u8::try_from(scope).ok(),
+        None => word.text.parse().ok(),
+    };
     if scope.is_none() {
-        let names = SCOPES.map(|(name, _)| name).join(", ");
+        let names = SCOPES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         let message = format!("`{}` is no scope; it is ignored", word.text);
         findings
             .report(code::BAD_CHOICE, word.span, message)
@@ -400,13 +400,13 @@ impl fmt::Display for VirtualAddress {
             Some(Broadcast::Address(address)) => write!(f, " brd {address}")?,
         }
         if let Some(device) = &self.device {
-            write!(f, " dev {}", quoted(device))?;
+            write!(f, " dev {}", Text(device))?;
         }
         if self.scope != 0 {
             write!(f, " scope {}", self.scope)?;
         }
         if let Some(label) = &self.label {
-            write!(f, " label {}", quoted(label))?;
+            write!(f, " label {}", Text(label))?;
         }
         match preferred_lifetime {
             same if *same == default_lifetime(self.address, self.prefix) => {}

@@ -72,6 +72,7 @@ impl Audit<'_> {
             }
             return Fate::Drop;
         };
+        statement.name = keyword.row.name;
         let fate = self.line(statement, keyword, kind);
         if matches!(fate, Fate::Keep) {
             self.report_spelling(statement, keyword, quiet);
@@ -90,14 +91,17 @@ impl Audit<'_> {
         fate
     }
 
-    /// The keyword and what stands on its line.
-    fn line(&mut self, statement: &mut Statement, keyword: Keyword, kind: Block) -> Fate {
-        let open_string = statement.words.iter().any(|word| word.open);
-        if open_string
+    /// True, and reported, if the words are not what was meant.
+    fn is_unusable(&mut self, statement: &Statement) -> bool {
+        statement.words.iter().any(|word| word.open)
             || oddities::report_characters(&statement.words, self.sources, self.findings)
             || oddities::report_placeholders(statement, self.findings)
             || oddities::report_undefined(statement, self.findings)
-        {
+    }
+
+    /// The keyword and what stands on its line.
+    fn line(&mut self, statement: &mut Statement, keyword: Keyword, kind: Block) -> Fate {
+        if self.is_unusable(statement) {
             return Fate::Drop;
         }
         if self.lacks_words(statement, keyword) || !self.check_block(statement, keyword) {
@@ -120,10 +124,7 @@ impl Audit<'_> {
 
     /// A line of a list: an address, a route, a name. Most lists have readers of their own.
     fn item(&mut self, statement: &Statement, kind: Block) -> Fate {
-        if oddities::report_characters(&statement.words, self.sources, self.findings)
-            || oddities::report_placeholders(statement, self.findings)
-            || oddities::report_undefined(statement, self.findings)
-        {
+        if self.is_unusable(statement) {
             return Fate::Drop;
         }
         if let Some(list) = LISTS.iter().find(|list| list.block == kind && list.read_by_audit) {
@@ -209,7 +210,7 @@ impl Audit<'_> {
         let extra = &statement.arguments()[used..];
         // Where words are looked for by their names, keepalived reports others.
         let named = keyword.row.arguments.iter().any(|argument| !argument.is_positional());
-        if let Some(first) = extra.first().filter(|_| named) {
+        if let Some(first) = extra.first().filter(|_| named || keyword.row.exact) {
             let message = format!("`{}` is no word of `{}`", first.text, statement.keyword());
             let help = format!("usage: `{}`", keyword.row.usage_line());
             self.findings.report(code::UNKNOWN_WORD, first.span, message).help(help);
@@ -324,7 +325,7 @@ impl Audit<'_> {
             return true;
         };
         let name = statement.keyword();
-        let line = self.sources.positions(span_of(first)).0.line;
+        let line = self.sources.line(span_of(first));
         let same = first.iter().map(|word| &word.text).eq(statement.words.iter().map(|w| &w.text));
         let (kind, which) = match row.first_counts {
             true if !same => (code::FIRST_COUNTS, "this one is ignored"),

@@ -194,7 +194,7 @@ impl Hmac {
         findings: &mut Findings,
     ) -> Option<()> {
         let span = statement.span();
-        match statement.keyword() {
+        match statement.name {
             "key" => {
                 let number = values::number(statement)?;
                 let key = key(statement.arguments().get(1)?, sources, findings)?;
@@ -253,7 +253,7 @@ fn unusable(message: &str, span: Span, findings: &mut Findings) -> Unusable {
 
 /// The octets of a password, at most 8 (RFC 2338 5.3.10).
 fn password(word: &Word, sources: &Sources, findings: &mut Findings) -> Vec<u8> {
-    let mut octets = sources.encode(word.span.file, &word.text);
+    let mut octets = sources.encode(word.span, &word.text);
     if octets.len() > 8 {
         let message = "the password is longer than 8 octets";
         findings
@@ -268,7 +268,7 @@ fn password(word: &Word, sources: &Sources, findings: &mut Findings) -> Vec<u8> 
 fn key(word: &Word, sources: &Sources, findings: &mut Findings) -> Option<Vec<u8>> {
     let octets = match word.text.strip_prefix("file:") {
         Some(path) => key_from_file(path, word.span, findings)?,
-        None => sources.encode(word.span.file, &word.text),
+        None => sources.encode(word.span, &word.text),
     };
     let key = match octets.strip_prefix(b"hex:") {
         Some(digits) => hex(digits),

@@ -10,9 +10,9 @@ use std::{
 use super::{
     Weight, code,
     diagnostic::Findings,
+    format::Text,
     lexer::Word,
     parser::Statement,
-    routing::quoted,
     source::{Place, Span},
     values,
 };
@@ -137,8 +137,8 @@ impl Draft {
     }
 
     fn apply(&mut self, line: &Statement) {
-        match line.keyword() {
-            "neighbor_ip" | "neighbour_ip" => {
+        match line.name {
+            "neighbor_ip" => {
                 let neighbor = values::address(line);
                 self.unusable |= neighbor.is_none();
                 self.neighbor = neighbor.or(self.neighbor);
@@ -257,7 +257,7 @@ impl fmt::Display for Bfd {
             (!self.for_checkers, "vrrp".to_owned()),
             (!self.for_vrrp, "checker".to_owned()),
         ];
-        writeln!(f, "bfd_instance {} {{", quoted(&self.name))?;
+        writeln!(f, "bfd_instance {} {{", Text(&self.name))?;
         for (_, line) in lines.iter().filter(|(needed, _)| *needed) {
             writeln!(f, "    {line}")?;
         }

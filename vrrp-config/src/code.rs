@@ -355,6 +355,14 @@ codes! { TABLE;
         "virtual_server 10.0.0.1 80 {\n    real_server 10.0.0.2 80 {\n    }\n}" =>
         "virtual_server 10.0.0.1 80 {\n    lvs_sched wrr\n    lvs_method NAT\n    protocol TCP\n    \
          real_server 10.0.0.2 80 {\n    }\n}";
+    NO_GROUP = warning("W0215"):
+        "A virtual_server is that of a virtual_server_group that is not there.",
+        "virtual_server group WEB {\n}" =>
+        "virtual_server_group WEB {\n    10.0.0.1 80\n}\nvirtual_server group WEB {\n}";
+    NOT_TOGETHER = error("E0214"):
+        "A keyword does not go with the interface or the addresses of the virtual router. keepalived \
+         does as the help says.",
+        "native_ipv6\nvirtual_ipaddress {\n    10.0.0.1\n}" => "virtual_ipaddress {\n    10.0.0.1\n}";
 }
 
 // Routes, rules, static addresses, interfaces, BFD.
@@ -524,10 +532,17 @@ codes! { TRACKERS;
         "vrrp_sync_group G1 {\n    group {\n        VI_1\n        VI_1\n    }\n}" =>
         "vrrp_sync_group G1 {\n    group {\n        VI_1\n        VI_2\n    }\n}";
     TRACKED_BY_GROUP = error("E0126"):
-        "A virtual router tracks what its group tracks, too. The group's line counts.",
-        "vrrp_instance VI_1 {\n    track_script {\n        chk\n    }\n}" => "vrrp_instance VI_1 {\n}";
+        "A virtual router tracks an interface that its group tracks, too, or the group tracks the own \
+         interface of a virtual router. The group's weight counts, unless the virtual router's line \
+         has none.",
+        "vrrp_instance VI_1 {\n    track_interface {\n        eth1\n    }\n}" =>
+        "vrrp_instance VI_1 {\n}";
     WEIGHT_DROPPED = error("E0128"):
         "A weight where priorities cannot change: priority 255 never does, and members of a group \
          would drift apart. Scripts and the like are not tracked then, others count for FAULT.",
         "track_script {\n    chk weight 10\n}" => "track_script {\n    chk weight 0\n}";
+    ALSO_TRACKED_BY_GROUP = warning("W0129"):
+        "A virtual router tracks what its group tracks, too. The group's weight counts, unless the \
+         virtual router's line has none.",
+        "vrrp_instance VI_1 {\n    track_script {\n        chk\n    }\n}" => "vrrp_instance VI_1 {\n}";
 }

@@ -8,7 +8,8 @@ use vrrp_common::{AdverInterval, Family, Priority, Version};
 
 use super::{
     Authentication, ChecksumForm, Garp, InitialState, Instance, Unicast, VirtualAddress,
-    VirtualMac, auth, code, diagnostic::Findings, global::Defaults, instance::Draft, vmac,
+    VirtualMac, auth, code, cross::is_link_local, diagnostic::Findings, global::Defaults,
+    instance::Draft, vmac,
 };
 
 /// An advert counts its addresses in one octet (RFC 9568 5.2.5).
@@ -39,6 +40,7 @@ struct Completion<'a> {
 impl Completion<'_> {
     fn run(mut self) -> Option<Instance> {
         let unicast = self.unicast();
+        self.check_alone();
         let runnable = self.check_required(unicast.as_ref());
         let ipv6 = self.draft.family == Some(Family::V6);
         if ipv6 && unicast.is_none() {
@@ -56,6 +58,7 @@ impl Completion<'_> {
         self.repair_for_strict();
         self.repair_tracking(priority);
         let virtual_mac = self.virtual_mac(unicast.is_some());
+        self.check_secondaries(virtual_mac.is_some());
         let checksum = self.checksum(ipv6);
         let garp = self.garp();
         let (draft, defaults) = (self.draft, self.defaults);
@@ -105,13 +108,35 @@ impl Completion<'_> {
                 .filter(|extra| !extra.interval.is_zero()),
             serves_on: draft.serves_on.unwrap_or(defaults.serves_on),
             xdp_mode: draft.xdp_mode.unwrap_or(defaults.xdp_mode),
-            tracking: draft.tracking,
+            tracking: draft.tracking.lists,
             ignores_interface: draft.ignores_interface,
             tracks_source: draft.tracks_source,
             timer_expired: draft.timer_expired,
             promote_secondaries: draft.promote_secondaries,
             notify: draft.notify.complete(&defaults.notify),
         })
+    }
+
+    /// Keywords that are not done here, and do not go with what else there is.
+    fn check_alone(&mut self) {
+        let Draft { places, family, interface, ipvlan, .. } = &self.draft;
+        let ipv4 = *family == Some(Family::V4);
+        let native = places.of("native_ipv6").filter(|_| ipv4);
+        let vrf = places.of("vrf").filter(|_| interface.is_some());
+        let ipvlan = ipvlan.filter(|(has_address, _)| ipv4 && !has_address).map(|(_, span)| span);
+        for (span, message, help) in [
+            (
+                native,
+                "`native_ipv6`, and the addresses are of IPv4",
+                "remove it: behind this line keepalived ignores addresses of IPv4",
+            ),
+            (vrf, "`vrf` is for a virtual router without an interface", "it is ignored"),
+            (ipvlan, "`use_ipvlan` without an address of IPv4", "keepalived stays in FAULT"),
+        ] {
+            if let Some(span) = span {
+                self.findings.report(code::NOT_TOGETHER, span, message).help(help);
+            }
+        }
     }
 
     /// What every virtual router needs.
@@ -370,6 +395,19 @@ impl Completion<'_> {
         std::mem::take(&mut self.draft.virtual_mac).complete(context, self.findings)
     }
 
+    /// The interface of a virtual MAC promotes secondary addresses anyway.
+    fn check_secondaries(&mut self, virtual_mac: bool) {
+        if !virtual_mac || !self.draft.promote_secondaries {
+            return;
+        }
+        self.draft.promote_secondaries = false;
+        let span = self.draft.places.of("promote_secondaries").unwrap_or(self.draft.span);
+        let message = "`promote_secondaries` does not go with `use_vmac` and is ignored";
+        self.findings
+            .report(code::VMAC, span, message)
+            .help("remove it: the interface of a virtual MAC has it anyway");
+    }
+
     /// nopreempt and preempt_delay are for routers that start as Backup and may wait.
     fn check_preemption(&mut self, priority: Priority, state: InitialState) {
         let master = state == InitialState::Master;
@@ -436,9 +474,9 @@ impl Completion<'_> {
     }
 
     fn repair_tracking(&mut self, priority: Priority) {
-        let tracking = &mut self.draft.tracking;
+        let tracking = &mut self.draft.tracking.lists;
         if let Some((interface, _)) = &self.draft.interface {
-            tracking.leave_out_own(interface, self.findings);
+            tracking.leave_out_own(interface, self.draft.ignores_interface, self.findings);
         }
         if priority.is_owner() {
             tracking.repair_for_owner(self.findings);
@@ -507,8 +545,4 @@ impl Completion<'_> {
         let as_v2 = given.map_or(self.defaults.checksum_as_v2, |(on, _)| on);
         if as_v2 && !ipv6 { ChecksumForm::MessageOnly } else { ChecksumForm::PseudoHeader }
     }
-}
-
-fn is_link_local(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }

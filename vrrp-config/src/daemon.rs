@@ -44,7 +44,7 @@ impl Draft {
     /// One line of `global_defs`.
     pub(super) fn apply(&mut self, line: &Statement, global: &mut Global, findings: &mut Findings) {
         let set_switch = |place: &mut bool| *place = values::switch(line).unwrap_or(*place);
-        match line.keyword() {
+        match line.name {
             "notify_fifo" => self.fifo.set(line),
             "notify_fifo_script" => self.fifo.script = scripts::command(line, findings),
             "vrrp_notify_fifo" => self.vrrp_fifo.set(line),
@@ -118,7 +118,7 @@ impl HookDraft {
 }
 
 fn apply_mail(line: &Statement, mail: &mut Mail, findings: &mut Findings) {
-    match line.keyword() {
+    match line.name {
         "notification_email" => {
             let words = line.inner().iter().flat_map(|line| &line.words);
             mail.recipients.extend(words.map(|word| word.text.clone()));
@@ -157,7 +157,7 @@ fn set_server(line: &Statement, mail: &mut Mail) {
 fn apply_files(line: &Statement, global: &mut Global) {
     let set_switch = |place: &mut bool| *place = values::switch(line).unwrap_or(*place);
     let path = values::argument(line).map(|word| PathBuf::from(&word.text));
-    match line.keyword() {
+    match line.name {
         "state_dump_file" => global.dumps.state = path,
         "stats_dump_file" => global.dumps.stats = path,
         "json_dump_file" => global.dumps.json = path,
@@ -187,7 +187,7 @@ fn dynamic_interfaces(line: &Statement) -> DynamicInterfaces {
 /// One line outside all blocks.
 pub(super) fn apply_root(line: &Statement, global: &mut Global) {
     let process = &mut global.process;
-    match line.keyword() {
+    match line.name {
         "net_namespace" => process.net_namespace = text(line),
         "instance" => process.instance = text(line),
         "use_pid_dir" => process.use_pid_dir = true,

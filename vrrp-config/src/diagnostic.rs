@@ -178,14 +178,22 @@ impl Findings {
 
     /// Everything, in the order of the file.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
-        self.list.sort_by_key(|diagnostic| (diagnostic.span.file, diagnostic.span.start));
+        self.list.sort_by_key(place);
         if let Some(Diagnostic { span, verdict, .. }) = self.last {
-            let message = format!("there is more, only {MAX_DIAGNOSTICS} remarks are shown");
-            let kind = Kind { verdict, ..code::TOO_MANY };
-            self.list.push(Diagnostic::new(kind, span, message));
+            self.list.push(too_many(span, verdict));
         }
         self.list
     }
+}
+
+/// Stands for all beyond the limit, of which this is the worst.
+fn too_many(span: Span, verdict: Verdict) -> Diagnostic {
+    let message = format!("there is more, only {MAX_DIAGNOSTICS} remarks are shown");
+    Diagnostic::new(Kind { verdict, ..code::TOO_MANY }, span, message)
+}
+
+fn place(diagnostic: &Diagnostic) -> (FileId, u32) {
+    (diagnostic.span.file, diagnostic.span.start)
 }
 
 /// A sentence that can be read: the beginning and the end of a long one.
@@ -218,6 +226,22 @@ impl Loaded {
     /// The worst that was found.
     pub fn verdict(&self) -> Verdict {
         worst(&self.diagnostics)
+    }
+
+    /// Adds what was found later, in the order of the file. As before there is a limit, and something in
+    /// place of what is beyond it.
+    pub(super) fn add(&mut self, mut more: Vec<Diagnostic>) {
+        let last = self.diagnostics.pop_if(|last| last.code == code::TOO_MANY.code);
+        more.sort_by_key(place);
+        let room = MAX_DIAGNOSTICS.saturating_sub(self.diagnostics.len());
+        let beyond = more.split_off(room.min(more.len()));
+        self.diagnostics.append(&mut more);
+        self.diagnostics.sort_by_key(place);
+        let hidden = last.iter().chain(&beyond);
+        if let Some(first) = hidden.clone().next() {
+            let verdict = hidden.map(Diagnostic::verdict).max().unwrap_or(Verdict::Clean);
+            self.diagnostics.push(too_many(first.span, verdict));
+        }
     }
 
     /// How many diagnostics have a severity.

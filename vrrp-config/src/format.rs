@@ -8,13 +8,15 @@ mod trackers;
 
 use std::fmt::{self, Display};
 
-use super::{Config, Interfaces, Statics};
-use text::Text;
+use super::{Config, Interfaces, Statics, trackers::Weights};
+pub(crate) use text::{Seconds, Text};
 
 /// `virtual_server` blocks are not part of it, as they are keepalived's to serve; a comment counts them.
 impl Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut writer = Writer { f, depth: 0 };
+        let Self { scripts, track_files, track_processes, bfd, .. } = self;
+        let weights = Weights::new(scripts, track_files, track_processes, bfd);
+        let mut writer = Writer { f, depth: 0, weights };
         writer.daemon(self)?;
         writer.surroundings(self)?;
         writer.trackers(self)?;
@@ -22,7 +24,7 @@ impl Display for Config {
             writer.instance(instance, self)?;
         }
         for group in &self.sync_groups {
-            writer.sync_group(group, self)?;
+            writer.sync_group(group)?;
         }
         if !self.virtual_servers.is_empty() {
             writer.line(format_args!("# virtual_server: {}", self.virtual_servers.len()))?;
@@ -35,6 +37,8 @@ impl Display for Config {
 struct Writer<'a, 'b> {
     f: &'a mut fmt::Formatter<'b>,
     depth: usize,
+    /// Of everything that can be tracked.
+    weights: Weights<'a>,
 }
 
 impl Writer<'_, '_> {
@@ -109,6 +113,6 @@ impl Writer<'_, '_> {
 }
 
 /// The word for a value, from a table of choices.
-fn choice<T: PartialEq>(choices: &[(&'static str, T)], value: &T) -> &'static str {
+pub(crate) fn choice<T: PartialEq>(choices: &[(&'static str, T)], value: &T) -> &'static str {
     choices.iter().find(|(_, choice)| choice == value).map_or("", |(name, _)| name)
 }

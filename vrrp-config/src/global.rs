@@ -145,7 +145,7 @@ fn apply(
     findings: &mut Findings,
 ) {
     let set_switch = |place: &mut bool| *place = values::switch(statement).unwrap_or(*place);
-    match statement.keyword() {
+    match statement.name {
         "router_id" => global.router_id = values::argument(statement).map(|word| word.text.clone()),
         "xdp_drop_foreign" => set_switch(&mut global.drop_foreign),
         "xdp_absorb" => {
@@ -206,8 +206,8 @@ fn apply(
 
 fn apply_garp(statement: &Statement, defaults: &mut Defaults, findings: &mut Findings) {
     let garp = &mut defaults.garp;
-    match statement.keyword() {
-        "vrrp_garp_extra_if" | "vrrp_vmac_garp_intvl" => {
+    match statement.name {
+        "vrrp_garp_extra_if" => {
             defaults.extra_garp =
                 interfaces::extra_garp(statement, findings).or(defaults.extra_garp);
         }

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use super::{
-    Config, Instance, SyncGroup, TrackLists, code,
+    Config, Instance, SyncGroup, code,
     diagnostic::Findings,
     lexer::Word,
     notify,
     parser::Statement,
     references::{Kind, Names},
-    source::{Place, Sources, Span},
-    trackers::Trackers,
-    tracking::{self, Context},
+    source::{Sources, Span},
+    trackers::Weights,
+    tracking::{self, ByName, Context},
     values,
 };
 
@@ -24,7 +24,7 @@ struct Draft {
     members: Vec<Word>,
     /// So many names stand in `group`.
     listed: usize,
-    tracking: TrackLists,
+    tracking: tracking::Draft,
     member_weights: bool,
     notify: notify::Draft,
 }
@@ -34,33 +34,41 @@ pub(super) fn build(
     tree: &[Statement],
     config: &mut Config,
     names: &Names,
-    trackers: &Trackers,
+    weights: &Weights<'_>,
     defaults: &notify::Defaults,
     sources: &Sources,
     findings: &mut Findings,
 ) {
-    let mut members = HashMap::new();
+    let (mut members, mut known): (_, HashMap<&str, Span>) = (HashMap::new(), HashMap::new());
+    let instances = config.instances.iter().enumerate();
+    let places: HashMap<String, usize> =
+        instances.map(|(place, instance)| (instance.name.clone(), place)).collect();
     for block in tree.iter().filter(|block| block.keyword() == "vrrp_sync_group") {
         let Some(name) = values::argument(block) else {
             continue;
         };
-        if let Some(first) = config.sync_groups.iter().find(|group| group.name == name.text) {
-            let Place(first) = first.span;
-            let line = sources.positions(first).0.line;
+        if let Some(&first) = known.get(name.text.as_str()) {
+            let line = sources.line(first);
             let message =
                 format!("there is a vrrp_sync_group `{}` in line {line} already", name.text);
             findings.report(code::DUPLICATE_NAME, name.span, message).help("this one is ignored");
             continue;
         }
-        let context = Context { names, trackers, user: (Kind::SyncGroup, &name.text) };
+        let context = Context { names, weights, user: (Kind::SyncGroup, &name.text) };
         let draft = Draft::read(block, name, context, findings);
-        config.sync_groups.extend(draft.complete(
-            &mut members,
-            &mut config.instances,
-            defaults,
-            findings,
-        ));
+        let mut instances = Instances { all: &mut config.instances, places: &places };
+        let group = draft.complete(&mut members, &mut instances, defaults, findings);
+        if let Some(group) = group {
+            known.insert(&name.text, name.span);
+            config.sync_groups.push(group);
+        }
     }
+}
+
+/// The virtual routers of the file, and where each name stands among them.
+struct Instances<'a> {
+    all: &'a mut [Instance],
+    places: &'a HashMap<String, usize>,
 }
 
 impl Draft {
@@ -95,7 +103,7 @@ impl Draft {
     fn complete(
         mut self,
         taken: &mut HashMap<String, String>,
-        instances: &mut [Instance],
+        instances: &mut Instances<'_>,
         defaults: &notify::Defaults,
         findings: &mut Findings,
     ) -> Option<SyncGroup> {
@@ -111,32 +119,31 @@ impl Draft {
             false
         });
         self.report_size(findings);
-        let written =
-            |instance: &Instance| self.members.iter().position(|word| word.text == instance.name);
-        let mut members: Vec<_> = instances
-            .iter_mut()
-            .filter_map(|instance| Some((written(instance)?, instance)))
-            .collect();
-        members.sort_by_key(|(position, _)| *position);
-        if members.is_empty() {
+        let places = self.members.iter().filter_map(|word| instances.places.get(&word.text));
+        let places: Vec<usize> = places.copied().collect();
+        if places.is_empty() {
             return None;
         }
-        if members.iter().any(|(_, member)| member.priority.is_owner()) {
-            self.tracking.repair_for_owned_group(findings);
+        let mut tracking = self.tracking.lists;
+        if places.iter().any(|&place| instances.all[place].priority.is_owner()) {
+            tracking.repair_for_owned_group(findings);
         }
         let notify = self.notify.complete(defaults);
-        for (_, member) in &mut members {
+        let common = tracking.by_name();
+        for &place in &places {
+            let member = &mut instances.all[place];
+            report_own_interface(member, &common, findings);
             if !self.member_weights {
                 member.tracking.repair_for_member(findings);
             }
-            member.tracking.leave_out_common(&self.tracking, findings);
+            member.tracking.leave_out_common(&common, findings);
             member.notify.priority_changes |= notify.priority_changes;
         }
         Some(SyncGroup {
             name: self.name,
             span: self.span.into(),
-            members: members.iter().map(|(_, member)| member.name.clone()).collect(),
-            tracking: self.tracking,
+            members: places.iter().map(|&place| instances.all[place].name.clone()).collect(),
+            tracking,
             member_weights: self.member_weights,
             notify,
         })
@@ -155,5 +162,17 @@ impl Draft {
                 .report(code::SMALL_GROUP, self.span, message)
                 .help("a group keeps several virtual routers together");
         }
+    }
+}
+
+/// A group that tracks the interface of a member, which that one tracks anyway.
+fn report_own_interface(member: &Instance, group: &ByName<'_>, findings: &mut Findings) {
+    let Instance { name, interface, ignores_interface, .. } = member;
+    let [interfaces, ..] = group;
+    if let Some(line) = interfaces.get(interface.as_str()).filter(|_| !ignores_interface) {
+        let message = format!("`{interface}` is the interface of `{name}`, which tracks it anyway");
+        findings
+            .report(code::TRACKED_BY_GROUP, line.span, message)
+            .help("without a weight: while it is down, the whole group is in FAULT");
     }
 }

@@ -38,12 +38,15 @@ impl Loaded {
             format!("`{}` would run as root, and script security is not enabled", path.display());
         let mut diagnostic = Diagnostic::new(code::SCRIPT_SECURITY, *span, message);
         diagnostic.help("write `enable_script_security` and `script_user USER` into global_defs");
-        self.insert(diagnostic);
+        self.add(vec![diagnostic]);
     }
 
     /// Adds warnings about programs that the host does not have, or may not run: `find` looks for one
-    /// as the file names it, with or without a path.
+    /// as the file names it, with or without a path. Each is named once, where it is used first.
     pub fn check_programs(&mut self, find: impl Fn(&Path) -> Program) {
+        let mut commands: Vec<&Command> = self.config.iter().flat_map(scripts::commands).collect();
+        commands.sort_by_key(|command| (command.span.0.file, command.span.0.start));
+        let mut seen = HashSet::new();
         let warning = |command: &Command| {
             let name = command.argv.first()?;
             let wrong = match find(Path::new(name)) {
@@ -56,9 +59,9 @@ impl Loaded {
             warning.help("a tracked script that is not found is not tracked; others are not run");
             Some(warning)
         };
-        let commands = self.config.iter().flat_map(scripts::commands);
-        let warnings: Vec<Diagnostic> = commands.filter_map(warning).collect();
-        warnings.into_iter().for_each(|warning| self.insert(warning));
+        commands.retain(|command| command.argv.first().is_some_and(|name| seen.insert(name)));
+        let warnings = commands.into_iter().filter_map(warning).collect();
+        self.add(warnings);
     }
 
     /// Adds hints about interfaces that the host does not have, and virtual addresses that nobody on
@@ -76,13 +79,7 @@ impl Loaded {
             }
             hints.extend(outside_subnets(instance, interfaces));
         }
-        hints.into_iter().for_each(|hint| self.insert(hint));
-    }
-
-    fn insert(&mut self, diagnostic: Diagnostic) {
-        let place = |of: &Diagnostic| (of.span.file, of.span.start);
-        let at = self.diagnostics.partition_point(|other| place(other) <= place(&diagnostic));
-        self.diagnostics.insert(at, diagnostic);
+        self.add(hints);
     }
 }
 

@@ -13,6 +13,12 @@ use glob::{MatchOptions, Pattern};
 
 use super::MAX_SIZE;
 
+/// Different files of a configuration.
+pub(super) const MAX_FILES: usize = 1000;
+
+/// Entries of directories that a pattern is compared with.
+const MAX_ENTRIES: usize = 100_000;
+
 /// As `glob(3)` without flags: `*` crosses no `/` and finds no hidden files.
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
@@ -26,8 +32,9 @@ pub trait Host {
     /// of the file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// Files that match a pattern, in the order of their names.
-    fn matches(&self, pattern: &Pattern) -> Vec<PathBuf>;
+    /// Files that match a pattern without `**`, in the order of their names. `None` if there are more
+    /// than 1000, or if it takes too long to look for them.
+    fn matches(&self, pattern: &Pattern) -> Option<Vec<PathBuf>>;
 
     /// The one name that a file or directory has whatever way led to it.
     fn identity(&self, path: &Path) -> PathBuf;
@@ -70,9 +77,18 @@ impl Host for Disk {
         Self::read_any(path)
     }
 
-    fn matches(&self, pattern: &Pattern) -> Vec<PathBuf> {
-        let found = glob::glob_with(pattern.as_str(), OPTIONS);
-        found.into_iter().flatten().filter_map(Result::ok).collect()
+    fn matches(&self, pattern: &Pattern) -> Option<Vec<PathBuf>> {
+        let pattern = pattern.as_str();
+        let mut found = vec![PathBuf::from(if pattern.starts_with('/') { "/" } else { "" })];
+        let mut left = MAX_ENTRIES;
+        for part in pattern.split('/').filter(|part| !matches!(*part, "" | ".")) {
+            let mut next = Vec::new();
+            for directory in &found {
+                next.append(&mut entries(directory, part, &mut left)?);
+            }
+            found = next;
+        }
+        Some(found).filter(|found| found.len() <= MAX_FILES)
     }
 
     fn identity(&self, path: &Path) -> PathBuf {
@@ -88,6 +104,30 @@ impl Host for Disk {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::from(since.subsec_nanos()) ^ since.as_secs().rotate_left(32)
     }
+}
+
+/// What is in a directory and matches one part of a pattern, in the order of the names. Each entry that
+/// has been looked at is taken from `left`; `None` if nothing is left.
+fn entries(directory: &Path, part: &str, left: &mut usize) -> Option<Vec<PathBuf>> {
+    if !part.contains(['*', '?', '[']) {
+        *left = left.checked_sub(1)?;
+        let path = directory.join(part);
+        return Some(if path.symlink_metadata().is_ok() { vec![path] } else { Vec::new() });
+    }
+    let shown = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let (Ok(pattern), Ok(entries)) = (Pattern::new(part), fs::read_dir(shown)) else {
+        return Some(Vec::new());
+    };
+    let mut found = Vec::new();
+    for entry in entries.filter_map(Result::ok) {
+        *left = left.checked_sub(1)?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| pattern.matches_with(name, OPTIONS)) {
+            found.push(directory.join(name));
+        }
+    }
+    found.sort_unstable();
+    Some(found)
 }
 
 /// Files in memory, for tests: no machine at all. Random numbers are the same each time.
@@ -111,9 +151,10 @@ impl Host for Memory {
         }
     }
 
-    fn matches(&self, pattern: &Pattern) -> Vec<PathBuf> {
-        let paths = self.files.keys();
-        paths.filter(|path| pattern.matches_path_with(path, OPTIONS)).cloned().collect()
+    fn matches(&self, pattern: &Pattern) -> Option<Vec<PathBuf>> {
+        let paths = self.files.keys().filter(|path| pattern.matches_path_with(path, OPTIONS));
+        let found: Vec<PathBuf> = paths.take(MAX_FILES + 1).cloned().collect();
+        Some(found).filter(|found| found.len() <= MAX_FILES)
     }
 
     fn identity(&self, path: &Path) -> PathBuf {

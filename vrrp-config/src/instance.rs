@@ -1,17 +1,21 @@
 //! `vrrp_instance`: what the file says, before defaults and repairs.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use vrrp_common::{Family, Priority, Version, Vrid, ladder::Believe};
 
 use super::{
-    ExtraGarp, InitialState, Places, Route, Rule, TimerExpired, TrackLists, VirtualAddress,
-    XdpMode, address,
+    ExtraGarp, InitialState, Places, Route, Rule, TimerExpired, VirtualAddress, XdpMode, address,
     auth::Auth,
     code,
     diagnostic::Findings,
     global::{self, CHECKSUMS, ORPHANS, VERSIONS, XDP_MODES},
-    interfaces, notify,
+    interfaces,
+    lexer::Word,
+    notify,
     parser::Statement,
     routing,
     source::{Sources, Span},
@@ -50,6 +54,8 @@ pub(super) struct Draft {
     pub(super) group: Given<IpAddr>,
     pub(super) unicast: unicast::Draft,
     pub(super) virtual_mac: vmac::Draft,
+    /// `use_ipvlan`, and whether it has an address of IPv4.
+    pub(super) ipvlan: Given<bool>,
     pub(super) nopreempt: Given<()>,
     pub(super) preempt_delay: Given<Duration>,
     pub(super) down_timer_adverts: Given<u8>,
@@ -70,7 +76,7 @@ pub(super) struct Draft {
     /// `xdp_orphan`.
     pub(super) serves_on: Option<bool>,
     pub(super) xdp_mode: Option<XdpMode>,
-    pub(super) tracking: TrackLists,
+    pub(super) tracking: tracking::Draft,
     /// `dont_track_primary`.
     pub(super) ignores_interface: bool,
     /// `track_src_ip`.
@@ -123,7 +129,7 @@ const IGNORED: &str = "the line is ignored";
 impl Draft {
     fn apply(&mut self, statement: &Statement, sources: &Sources, findings: &mut Findings) {
         let span = statement.span();
-        match statement.keyword() {
+        match statement.name {
             "state" => self.state = Some((state(statement), span)),
             "interface" => {
                 let name = values::text(statement);
@@ -190,13 +196,11 @@ impl Draft {
 
     /// What the virtual router depends on besides its lists of trackers.
     fn apply_surroundings(&mut self, statement: &Statement) {
-        match statement.keyword() {
+        match statement.name {
             "dont_track_primary" => self.ignores_interface = true,
             "track_src_ip" => self.tracks_source = true,
             "promote_secondaries" => self.promote_secondaries = true,
-            "timer_expired_backup" | "thread_timer_expired" => {
-                self.timer_expired = timer_expired(statement);
-            }
+            "timer_expired_backup" => self.timer_expired = timer_expired(statement),
             _ => {}
         }
     }
@@ -204,7 +208,7 @@ impl Draft {
     /// Unicast, virtual MAC, and keywords of ours.
     fn apply_extension(&mut self, statement: &Statement, findings: &mut Findings) {
         let span = statement.span();
-        match statement.keyword() {
+        match statement.name {
             "unicast_peer" => {
                 self.unicast.asked = Some(statement.keyword_span());
                 let lines = statement.inner().iter();
@@ -213,7 +217,7 @@ impl Draft {
                 peers.retain(|peer| self.fits(peer.address, peer.span, "it is ignored", findings));
                 self.unicast.peers.append(&mut peers);
             }
-            "unicast_ttl" => self.unicast.read_ttl(statement, findings),
+            "unicast_ttl" => self.unicast.read_ttl(statement),
             "check_unicast_src" => {
                 self.unicast.asked = Some(span);
                 self.unicast.check_source = values::switch(statement);
@@ -223,6 +227,13 @@ impl Draft {
                 self.unicast.fault_without_peers = on.map(|on| (on, span));
             }
             "use_vmac" => self.virtual_mac.read(statement, findings),
+            "use_ipvlan" => {
+                let is_ipv4 = |word: &Word| {
+                    let address = word.text.split('/').next().unwrap_or_default();
+                    address.parse::<Ipv4Addr>().is_ok()
+                };
+                self.ipvlan = Some((statement.arguments().iter().any(is_ipv4), span));
+            }
             "use_vmac_addr" => self.virtual_mac.on_others = Some(span),
             "vmac_xmit_base" => self.virtual_mac.from_base = Some(span),
             "xdp_mode" => {
@@ -256,7 +267,7 @@ impl Draft {
     /// Switches, and everything about adverts and gratuitous ARP.
     fn apply_timing(&mut self, statement: &Statement, findings: &mut Findings) {
         let span = statement.span();
-        match statement.keyword() {
+        match statement.name {
             "down_timer_adverts" => {
                 let adverts = values::number(statement);
                 self.down_timer_adverts = adverts.map(|adverts| (adverts, span));
@@ -271,7 +282,7 @@ impl Draft {
             "v3_checksum_as_v2" => {
                 self.checksum_as_v2 = values::switch(statement).map(|on| (on, span));
             }
-            "garp_extra_if" | "vmac_garp_intvl" => {
+            "garp_extra_if" => {
                 self.extra_garp = interfaces::extra_garp(statement, findings).or(self.extra_garp);
             }
             "garp_master_delay" => self.garp.delay = values::whole_seconds(statement),

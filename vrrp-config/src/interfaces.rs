@@ -10,15 +10,15 @@ use std::{
 use super::{
     Instance, address, code,
     diagnostic::Findings,
+    format::{Seconds, Text},
     lexer::Word,
     parser::{Statement, span_of},
-    routing::quoted,
     source::Place,
     suggest, values,
 };
 
 /// Longest delay of an interface.
-const MAX_DELAY: Duration = Duration::from_secs(255);
+pub(super) const MAX_DELAY: Duration = Duration::from_secs(255);
 
 /// What holds for interfaces, whichever virtual routers use them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,7 +68,7 @@ pub enum LinkbeatMethod {
 }
 
 impl LinkbeatMethod {
-    const WORDS: [(&'static str, Self); 3] =
+    pub(super) const WORDS: [(&'static str, Self); 3] =
         [("MII", Self::Mii), ("ETHTOOL", Self::Ethtool), ("IOCTL", Self::Ioctl)];
 }
 
@@ -302,16 +302,6 @@ pub(super) fn extra_garp(line: &Statement, findings: &mut Findings) -> Option<Ex
     Some(ExtraGarp { interval: Duration::from_secs(seconds), all })
 }
 
-/// A time as keepalived reads it: seconds, to the microsecond.
-struct Seconds(Duration);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, micros) = (self.0.as_secs(), self.0.subsec_micros());
-        if micros == 0 { write!(f, "{whole}") } else { write!(f, "{whole}.{micros:06}") }
-    }
-}
-
 impl fmt::Display for GarpGroup {
     /// The block, as keepalived reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -322,7 +312,7 @@ impl fmt::Display for GarpGroup {
         }
         writeln!(f, "    interfaces {{")?;
         for interface in &self.interfaces {
-            writeln!(f, "        {}", quoted(interface))?;
+            writeln!(f, "        {}", Text(interface))?;
         }
         write!(f, "    }}\n}}")
     }
@@ -333,7 +323,7 @@ impl fmt::Display for Linkbeat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = LinkbeatMethod::WORDS;
         let method = words.iter().find(|(_, method)| Some(*method) == self.method);
-        f.write_str(&quoted(&self.interface))?;
+        Text(&self.interface).fmt(f)?;
         method.map_or(Ok(()), |(word, _)| write!(f, " {word}"))
     }
 }
@@ -341,7 +331,7 @@ impl fmt::Display for Linkbeat {
 impl fmt::Display for UpDownDelay {
     /// The line, as keepalived reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", quoted(&self.interface), Seconds(self.down), Seconds(self.up))
+        write!(f, "{} {} {}", Text(&self.interface), Seconds(self.down), Seconds(self.up))
     }
 }
 

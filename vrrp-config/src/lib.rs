@@ -55,11 +55,11 @@ pub use host::{Disk, Host, Memory};
 pub use interfaces::{ExtraGarp, GarpGroup, Interfaces, Linkbeat, LinkbeatMethod, UpDownDelay};
 pub use language::Surroundings;
 pub use model::{
-    AddressOptions, AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm, Command, Config,
-    Dbus, Dumps, DynamicInterfaces, Fifo, Garp, Global, HmacMode, Hook, InitFile, InitialState,
-    Instance, JsonVersion, Mail, Notify, Parameters, Policy, Process, Reload, ReloadCheck,
-    Scheduling, Script, ScriptRules, SyncGroup, TimerExpired, TrackFile, TrackLists, TrackProcess,
-    Tracked, Unicast, UnicastPeer, User, VirtualAddress, VirtualMac, Weight, XdpMode,
+    Account, AddressOptions, AntiReplay, AuthHmac, Authentication, Broadcast, ChecksumForm,
+    Command, Config, Dbus, Dumps, DynamicInterfaces, Fifo, Garp, Global, HmacMode, Hook, InitFile,
+    InitialState, Instance, JsonVersion, Mail, Notify, Parameters, Policy, Process, Reload,
+    ReloadCheck, Scheduling, Script, ScriptRules, SyncGroup, TimerExpired, TrackFile, TrackLists,
+    TrackProcess, Tracked, Unicast, UnicastPeer, User, VirtualAddress, VirtualMac, Weight, XdpMode,
 };
 pub use places::Places;
 pub use routing::{
@@ -116,7 +116,7 @@ pub fn parse_in(name: &str, text: &[u8], surroundings: Surroundings<'_>) -> Load
     let tree = audit::audit(tree, &sources, &mut findings);
     servers::check(&tree, &mut findings);
     let config = Config { virtual_servers, ..build(&tree, &names, &sources, &mut findings) };
-    let unguarded = scripts::unguarded(&config);
+    let unguarded = scripts::unguarded(&config, &tree);
     let diagnostics = findings.finish();
     let mut loaded = Loaded { config: None, diagnostics, sources, unguarded };
     if loaded.verdict() != Verdict::CannotRun {
@@ -129,16 +129,18 @@ pub fn parse_in(name: &str, text: &[u8], surroundings: Surroundings<'_>) -> Load
 fn build(tree: &[Statement], names: &Names, sources: &Sources, findings: &mut Findings) -> Config {
     let (global, defaults) = global::build(tree, findings);
     let trackers = Trackers::read(tree, sources, findings);
+    let weights = trackers.weights();
     let mut config = Config { global, ..Config::default() };
-    config.statics = routing::statics(tree, findings);
+    let default_interface = config.global.default_interface.as_deref();
+    config.statics = routing::statics(tree, default_interface, findings);
     config.interfaces = interfaces::interfaces(tree, findings);
     let mut taken = HashMap::new();
     for block in tree.iter().filter(|statement| statement.keyword() == "vrrp_instance") {
         let name = values::argument(block).map_or("", |word| &word.text);
-        let context = Context { names, trackers: &trackers, user: (Kind::Instance, name) };
+        let context = Context { names, weights: &weights, user: (Kind::Instance, name) };
         let draft = instance::draft(block, context, sources, findings);
         if let Some(first) = taken.insert(draft.name.clone(), draft.span) {
-            let line = sources.positions(first).0.line;
+            let line = sources.line(first);
             let message =
                 format!("there is a vrrp_instance `{}` in line {line} already", draft.name);
             findings.report(code::DUPLICATE_NAME, draft.span, message).help("this one is ignored");
@@ -147,13 +149,13 @@ fn build(tree: &[Statement], names: &Names, sources: &Sources, findings: &mut Fi
         config.instances.extend(complete::complete(draft, &defaults, findings));
     }
     separate(&mut config.instances, findings);
-    groups::build(tree, &mut config, names, &trackers, &defaults.notify, sources, findings);
-    routing::assign_preferences(&mut config);
+    groups::build(tree, &mut config, names, &weights, &defaults.notify, sources, findings);
+    routing::assign_preferences(tree, &mut config);
     interfaces::limit_delays(&mut config.interfaces.delays, &config.instances, findings);
     let Trackers { scripts, files, processes, bfds } = trackers;
     let config =
         Config { scripts, track_files: files, track_processes: processes, bfd: bfds, ..config };
-    cross::check(&config, findings);
+    cross::check(tree, &config, findings);
     config
 }
 

@@ -17,7 +17,7 @@ mod notify;
 mod tracking;
 
 pub use daemon::{Dbus, Dumps, DynamicInterfaces, JsonVersion, Process, Reload, ReloadCheck};
-pub use notify::{Command, Fifo, Hook, Mail, Notify, ScriptRules, User};
+pub use notify::{Account, Command, Fifo, Hook, Mail, Notify, ScriptRules, User};
 pub use tracking::{
     InitFile, Parameters, Script, TrackFile, TrackLists, TrackProcess, Tracked, Weight,
 };

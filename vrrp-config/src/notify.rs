@@ -24,7 +24,7 @@ pub(super) struct Draft {
 impl Draft {
     /// Reads one line if it is about notification.
     pub(super) fn read(&mut self, line: &Statement, findings: &mut Findings) {
-        let place = match line.keyword() {
+        let place = match line.name {
             "notify_master" => &mut self.given.master,
             "notify_backup" => &mut self.given.backup,
             "notify_fault" => &mut self.given.fault,

@@ -16,7 +16,7 @@ const INVISIBLE: [char; 6] = ['\u{a0}', '\u{2007}', '\u{202f}', '\u{3000}', '\u{
 
 /// Their values may contain anything.
 const FREE_TEXT: [&str; 7] =
-    ["auth_pass", "password", "router_id", "regex", "path", "payload", "digest"];
+    ["auth_pass", "password", "router_id", "regex", "path", "payload", "umask"];
 
 /// Reports quotes that are none, and invisible characters. `true`: the statement cannot be used.
 pub(super) fn report_characters(
@@ -65,6 +65,9 @@ fn place(word: &Word, sources: &Sources, wanted: impl Fn(char) -> bool) -> Optio
 
 /// Reports `<IPADDR>` and `rr|wrr|lc`. `true`: the statement cannot be used.
 pub(super) fn report_placeholders(statement: &Statement, findings: &mut Findings) -> bool {
+    if FREE_TEXT.contains(&statement.keyword()) {
+        return false;
+    }
     let words = &statement.words;
     let first = words.iter().position(opens_placeholder);
     if let Some(first) = first {
@@ -79,7 +82,7 @@ pub(super) fn report_placeholders(statement: &Statement, findings: &mut Findings
         return true;
     }
     let choice = statement.arguments().iter().find(|word| is_choice(word));
-    if let Some(word) = choice.filter(|_| !FREE_TEXT.contains(&statement.keyword())) {
+    if let Some(word) = choice {
         let first = word.text.split('|').next().unwrap_or("");
         let message = format!("`{}` lists what can stand here", word.text);
         let help = format!("choose one, such as `{first}`");

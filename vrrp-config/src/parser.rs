@@ -21,6 +21,8 @@ const MAX_DEPTH: usize = 12;
 pub(super) struct Statement {
     /// At least one; the first is the keyword.
     pub(super) words: Vec<Word>,
+    /// The keyword as the table spells it, whatever the file does: the audit fills it in. `""` in lists.
+    pub(super) name: &'static str,
     /// `{ … }` behind it.
     pub(super) block: Option<Vec<Statement>>,
     /// What the words behind the keyword say, one for each: the audit fills it in; `None` for what it
@@ -35,7 +37,14 @@ pub(super) struct Statement {
 
 impl Statement {
     fn new(words: Vec<Word>) -> Self {
-        Self { words, block: None, values: Vec::new(), lacks_lines: false, left_out: false }
+        Self {
+            words,
+            name: "",
+            block: None,
+            values: Vec::new(),
+            lacks_lines: false,
+            left_out: false,
+        }
     }
 
     /// The first word.
@@ -283,7 +292,7 @@ impl Parser<'_> {
     fn report_open_block(&mut self, until: &str) {
         let (words, help) = match (self.suspect.take(), self.frames.last()) {
             (Some(Suspect { block, close }), _) => {
-                let line = self.sources.positions(close).0.line;
+                let line = self.sources.line(close);
                 let help = format!(
                     "judging by its indentation, the }} in line {line} closes the block around it"
                 );
@@ -293,7 +302,7 @@ impl Parser<'_> {
             (None, None) => return,
         };
         let span = span_of(&words);
-        let line = self.sources.positions(span).0.line;
+        let line = self.sources.line(span);
         let message = format!("`{}`, opened in line {line}, is never closed", text_of(&words));
         self.findings.report(code::OPEN_BLOCK, span, message).help(help);
     }
@@ -303,19 +312,23 @@ impl Parser<'_> {
         let [.., outer, inner] = self.frames.as_slice() else {
             return;
         };
-        let column = self.indentation(close);
-        let own = self.indentation(inner.statement.keyword_span());
-        let around = self.indentation(outer.statement.keyword_span());
-        if column == around && column != own {
+        let opened = inner.statement.keyword_span();
+        if opened.file == close.file && self.sources.line(opened) == self.sources.line(close) {
+            return;
+        }
+        let places = [close, outer.statement.keyword_span(), opened];
+        if let [Some(column), Some(around), Some(own)] = places.map(|place| self.indentation(place))
+            && column == around
+            && column != own
+        {
             self.suspect = Some(Suspect { block: inner.statement.words.clone(), close });
         }
     }
 
-    /// Column of the first word or brace on a line.
-    fn indentation(&self, span: Span) -> Option<u32> {
-        let line = self.sources.text(span.file).get(self.sources.lines_of(span))?;
-        let blanks = line.chars().take_while(|c| c.is_whitespace()).count();
-        u32::try_from(blanks + 1).ok()
+    /// How many blanks the line of a place begins with; `None` if the place is far from there.
+    fn indentation(&self, span: Span) -> Option<usize> {
+        let before = self.sources.before(span)?;
+        Some(before.chars().take_while(|c| c.is_whitespace()).count())
     }
 
     fn kind(&self) -> Option<Block> {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{parser::Statement, source::Span};
 
-/// The lines of one block by their keywords; of one that stands there twice, the last. What
+/// The lines of one block by their keywords, in their proper spelling; of one that stands there twice, the last. What
 /// configurations mean does not depend on it: any two are equal.
 #[derive(Clone, Debug, Default)]
-pub struct Places(BTreeMap<String, Span>);
+pub struct Places(BTreeMap<&'static str, Span>);
 
 impl Places {
     /// The line of a keyword: with a block behind it, up to the brace.
@@ -17,7 +17,7 @@ impl Places {
 
     /// Remembers a line.
     pub(super) fn note(&mut self, statement: &Statement) {
-        self.0.insert(statement.keyword().to_owned(), statement.span());
+        self.0.insert(statement.name, statement.span());
     }
 }
 

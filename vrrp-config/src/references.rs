@@ -5,7 +5,14 @@
 
 use std::collections::HashMap;
 
-use super::{code, diagnostic::Findings, lexer::Word, parser::Statement, values};
+use super::{
+    code,
+    diagnostic::Findings,
+    keywords::{self, Block},
+    lexer::Word,
+    parser::Statement,
+    values,
+};
 
 /// What has a name and can be referred to, or refers to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,11 +26,12 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn of(keyword: &str) -> Option<Self> {
-        Some(match keyword {
+    /// What a block outside of all others defines, whether or not the audit has seen it.
+    pub(super) fn of(keyword: &str) -> Option<Self> {
+        Some(match keywords::find(Block::Root, keyword)?.row.name {
             "vrrp_script" => Self::Script,
             "vrrp_track_process" => Self::Process,
-            "track_file" | "vrrp_track_file" => Self::File,
+            "track_file" => Self::File,
             "bfd_instance" => Self::Bfd,
             "vrrp_instance" => Self::Instance,
             "vrrp_sync_group" => Self::SyncGroup,

@@ -10,7 +10,7 @@ pub(super) const POLICIES: [(&str, Policy); 3] =
 
 /// One line of `global_defs`, if it is about scheduling.
 pub(super) fn apply(statement: &Statement, scheduling: &mut Scheduling) {
-    match statement.keyword() {
+    match statement.name {
         "xdp_pulse_policy" => {
             scheduling.policy = values::choice(statement, &POLICIES).unwrap_or(scheduling.policy);
         }
@@ -21,7 +21,7 @@ pub(super) fn apply(statement: &Statement, scheduling: &mut Scheduling) {
             scheduling.priority = values::number(statement).or(scheduling.priority);
         }
         "vrrp_priority" => scheduling.nice = values::number(statement).or(scheduling.nice),
-        "vrrp_rlimit_rttime" | "vrrp_rlimit_rtime" => {
+        "vrrp_rlimit_rttime" => {
             let micros = values::number(statement).map(Duration::from_micros);
             scheduling.rttime = micros.or(scheduling.rttime);
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    Command, Config, Global, Notify, User, code,
+    Account, Command, Config, Global, Notify, User, code,
     diagnostic::Findings,
     lexer::Word,
     parser::{Statement, span_of},
@@ -29,9 +29,15 @@ pub(super) fn command(line: &Statement, findings: &mut Findings) -> Option<Comma
 
 /// `USER [GROUP]`, also `USER :GROUP`.
 pub(super) fn user(words: &[Word]) -> Option<User> {
-    let name = words.first()?.text.clone();
+    let user = account(&words.first()?.text);
     let group = words.get(1).map(|word| word.text.strip_prefix(':').unwrap_or(&word.text));
-    Some(User { name, group: group.map(str::to_owned) })
+    Some(User { user, group: group.map(account) })
+}
+
+fn account(text: &str) -> Account {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| is_number);
+    number.map_or_else(|| Account::Name(text.to_owned()), Account::Id)
 }
 
 /// The `script` of a `vrrp_script`, behind which no user stands.
@@ -133,21 +139,51 @@ pub(super) fn commands(config: &Config) -> impl Iterator<Item = &Command> {
     tracked.chain(notify.flat_map(Notify::commands)).chain(readers).chain(hooks)
 }
 
+/// Keywords of virtual servers and the blocks in them that run something.
+const OF_SERVERS: [&str; 5] = ["misc_path", "notify_up", "notify_down", "quorum_up", "quorum_down"];
+
+/// What virtual servers run: it is no part of the model.
+fn server_commands(tree: &[Statement]) -> Vec<Command> {
+    let mut commands = Vec::new();
+    let mut blocks: Vec<&Statement> =
+        tree.iter().filter(|block| block.name == "virtual_server").collect();
+    // keepalived has nothing to say about commands that cannot be run.
+    let mut nobody = Findings::default();
+    while let Some(block) = blocks.pop() {
+        let line = block.inner().iter().rfind(|line| line.name == "user");
+        let own = line.and_then(|line| user(line.arguments()));
+        for line in block.inner() {
+            let command = match line.name {
+                "misc_path" => tracked_command(line, &mut nobody)
+                    .map(|command| Command { user: own.clone(), ..command }),
+                name if OF_SERVERS.contains(&name) => command(line, &mut nobody),
+                _ => {
+                    blocks.push(line);
+                    continue;
+                }
+            };
+            commands.extend(command);
+        }
+    }
+    commands
+}
+
 /// Programs that would run as root without script security, in the order of the file.
-pub(super) fn unguarded(config: &Config) -> Vec<(PathBuf, Span)> {
+pub(super) fn unguarded(config: &Config, tree: &[Statement]) -> Vec<(PathBuf, Span)> {
     let rules = &config.global.scripts;
     if rules.security {
         return Vec::new();
     }
+    let of_servers = server_commands(tree);
     let is_root = |command: &&Command| {
         let user = command.user.as_ref().or(rules.user.as_ref());
-        user.is_none_or(|user| ["root", "0"].contains(&user.name.as_str()))
+        user.is_none_or(User::is_root)
     };
     let program = |command: &Command| {
         command.argv.first().map(|program| (PathBuf::from(program), command.span.into()))
     };
     let mut programs: Vec<(PathBuf, Span)> =
-        commands(config).filter(is_root).filter_map(program).collect();
+        commands(config).chain(&of_servers).filter(is_root).filter_map(program).collect();
     programs.sort_by_key(|(_, span)| (span.file, span.start));
     programs
 }

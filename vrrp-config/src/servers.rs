@@ -10,13 +10,14 @@ use std::{
 use super::{
     code,
     diagnostic::{Findings, Kind},
+    lexer::Word,
     parser::Statement,
     source::Span,
     values::{self, Value},
 };
 
-const SCHEDULER: [&str; 2] = ["lvs_sched", "lb_algo"];
-const METHOD: [&str; 2] = ["lvs_method", "lb_kind"];
+const SCHEDULER: [&str; 1] = ["lvs_sched"];
+const METHOD: [&str; 1] = ["lvs_method"];
 const REAL: [&str; 2] = ["real_server", "backup_real_server"];
 
 /// The schedulers that choose by a hash, and options that are for either of them.
@@ -26,12 +27,14 @@ const OF_HASHING: [&str; 5] = ["hashed", "sh-port", "sh-fallback", "mh-port", "m
 /// Checks all blocks, of which the audit has let through what can be used.
 pub(super) fn check(tree: &[Statement], findings: &mut Findings) {
     let known = Known::collect(tree);
-    for block in tree {
-        match block.keyword() {
+    for (index, block) in tree.iter().enumerate() {
+        match block.name {
             "virtual_server" => {
                 let service = Service::read(block, &known);
-                service.check(findings);
-                service.check_servers(&known, findings);
+                if service.has_entries(&known, findings) {
+                    service.check(findings);
+                }
+                service.check_servers(&known, index, findings);
             }
             "virtual_server_group" if block.inner().is_empty() => {
                 let message = format!("`{}` has no entries and is removed", name(block));
@@ -42,12 +45,13 @@ pub(super) fn check(tree: &[Statement], findings: &mut Findings) {
     }
 }
 
-/// What virtual and real servers refer to, by name.
+/// What virtual and real servers refer to, by name; of several with one name the first counts.
 #[derive(Default)]
 struct Known<'a> {
     groups: HashMap<&'a str, Entries>,
-    sessions: HashMap<&'a str, Span>,
-    files: HashMap<&'a str, Span>,
+    /// Which block of the configuration defines it, for what has to stand above its use.
+    sessions: HashMap<&'a str, usize>,
+    files: HashMap<&'a str, usize>,
 }
 
 /// What packets are recognised by.
@@ -62,19 +66,19 @@ struct Entries {
 impl<'a> Known<'a> {
     fn collect(tree: &'a [Statement]) -> Self {
         let mut known = Self::default();
-        for block in tree {
-            match block.keyword() {
+        for (index, block) in tree.iter().enumerate() {
+            match block.name {
                 "virtual_server_group" => {
-                    known.groups.insert(name(block), Entries::of_group(block));
+                    known.groups.entry(name(block)).or_insert_with(|| Entries::of_group(block));
                 }
                 // One that is for VRRP only is not for checks.
                 "bfd_instance"
                     if last(block, &["vrrp"]).is_none() || last(block, &["checker"]).is_some() =>
                 {
-                    known.sessions.insert(name(block), block.span());
+                    known.sessions.entry(name(block)).or_insert(index);
                 }
-                "track_file" | "vrrp_track_file" => {
-                    known.files.insert(name(block), block.span());
+                "track_file" => {
+                    known.files.entry(name(block)).or_insert(index);
                 }
                 _ => {}
             }
@@ -111,13 +115,12 @@ struct Service<'a> {
 
 impl<'a> Service<'a> {
     fn read(block: &'a Statement, known: &'a Known<'_>) -> Self {
-        let second = || block.arguments().get(1).map_or("", |word| &word.text);
         let address = values::address(block);
         let own = Entries {
             ports: address.map(|_| port(block).unwrap_or(0)).into_iter().collect(),
             marked: name(block) == "fwmark",
         };
-        let group = known.groups.get(second()).filter(|_| name(block) == "group");
+        let group = group_of(block).and_then(|group| known.groups.get(group.text.as_str()));
         Self {
             block,
             address,
@@ -125,6 +128,20 @@ impl<'a> Service<'a> {
             method: last(block, &METHOD).and_then(values::text).unwrap_or("NAT"),
             servers: all(block, &REAL).collect(),
         }
+    }
+
+    /// False, and reported, for a group that nobody defines. keepalived asks no more of such a service.
+    fn has_entries(&self, known: &Known<'_>, findings: &mut Findings) -> bool {
+        let group = group_of(self.block);
+        let Some(group) = group.filter(|group| !known.groups.contains_key(group.text.as_str()))
+        else {
+            return true;
+        };
+        let message = format!("there is no `virtual_server_group {}` in this file", group.text);
+        findings
+            .report(code::NO_GROUP, group.span, message)
+            .help("keepalived drops the virtual_server without a word");
+        false
     }
 
     /// The lines of the service itself.
@@ -171,16 +188,16 @@ impl<'a> Service<'a> {
         }
         let mut hashing = block.lacks_lines;
         for line in block.inner() {
-            if SCHEDULER.contains(&line.keyword()) {
+            if SCHEDULER.contains(&line.name) {
                 hashing |= HASHING.contains(&name(line));
-            } else if OF_HASHING.contains(&line.keyword()) && !hashing {
+            } else if OF_HASHING.contains(&line.name) && !hashing {
                 let message = format!("`{}` needs `lvs_sched sh` or `mh` above it", line.keyword());
                 say(line.span(), message, "it is ignored");
             }
         }
         let mut lines = block.inner().iter();
-        let before = lines.by_ref().take_while(|line| line.keyword() != "sorry_server");
-        for line in before.filter(|line| line.keyword().starts_with("sorry_server_")) {
+        let before = lines.by_ref().take_while(|line| line.name != "sorry_server");
+        for line in before.filter(|line| line.name.starts_with("sorry_server_")) {
             let message = format!("`{}` without a sorry_server above it", line.keyword());
             say(line.span(), message, "it is ignored");
         }
@@ -215,14 +232,14 @@ impl<'a> Service<'a> {
         }
     }
 
-    /// The real servers and their checks.
-    fn check_servers(&self, known: &Known<'_>, findings: &mut Findings) {
+    /// The real servers and their checks; `index` is that of the block in the configuration.
+    fn check_servers(&self, known: &Known<'_>, index: usize, findings: &mut Findings) {
         let mut seen = HashSet::new();
         let sorry = all(self.block, &["sorry_server"]);
         for server in self.servers.iter().copied().chain(sorry) {
             let method = last(server, &METHOD).and_then(values::text).unwrap_or(self.method);
             let (address, port) = (values::address(server), port(server));
-            let is_real = server.keyword() != "sorry_server";
+            let is_real = server.name != "sorry_server";
             let other_family = |address: IpAddr| {
                 self.address.is_some_and(|own| own.is_ipv4() != address.is_ipv4())
             };
@@ -249,7 +266,7 @@ impl<'a> Service<'a> {
                 findings.report(code::SERVER, server.span(), message).help(help);
             }
             for line in server.inner() {
-                check_line(line, known, findings);
+                check_line(line, known, index, findings);
                 check_source(line, address, findings);
             }
         }
@@ -257,11 +274,11 @@ impl<'a> Service<'a> {
 }
 
 /// A line of a real server: a check of it, mostly.
-fn check_line(line: &Statement, known: &Known<'_>, findings: &mut Findings) {
+fn check_line(line: &Statement, known: &Known<'_>, index: usize, findings: &mut Findings) {
     let mut say = |kind: Kind, line: &Statement, message: String| {
         findings.report(kind, line.span(), message).help("it is ignored");
     };
-    match line.keyword() {
+    match line.name {
         "HTTP_GET" | "SSL_GET" => {
             let urls = || all(line, &["url"]);
             for url in urls().filter(|url| lacks(url, "path")) {
@@ -275,7 +292,7 @@ fn check_line(line: &Statement, known: &Known<'_>, findings: &mut Findings) {
             say(code::SERVER, line, "`MISC_CHECK` without `misc_path`".to_owned());
         }
         "BFD_CHECK" | "FILE_CHECK" => {
-            let (keyword, definition, names) = match line.keyword() {
+            let (keyword, definition, names) = match line.name {
                 "BFD_CHECK" => ("name", "bfd_instance", &known.sessions),
                 _ => ("track_file", "track_file", &known.files),
             };
@@ -286,8 +303,7 @@ fn check_line(line: &Statement, known: &Known<'_>, findings: &mut Findings) {
                 return;
             };
             let wanted = name(reference);
-            let is_above = |at: &Span| (at.file, at.start) < (line.span().file, line.span().start);
-            if !names.get(wanted).is_some_and(is_above) {
+            if names.get(wanted).is_none_or(|defined| *defined > index) {
                 let message = format!("there is no `{definition} {wanted}` for checks above");
                 say(code::UNKNOWN_REFERENCE, reference, message);
             }
@@ -314,7 +330,7 @@ fn check_line(line: &Statement, known: &Known<'_>, findings: &mut Findings) {
 fn check_source(check: &Statement, server: Option<IpAddr>, findings: &mut Findings) {
     all(check, &["host"]).for_each(|host| check_source(host, server, findings));
     let asked = last(check, &["connect_ip"]).and_then(values::address).or(server);
-    let Some(line) = last(check, &["bindto"]).filter(|_| check.keyword() != "SMTP_CHECK") else {
+    let Some(line) = last(check, &["bindto"]).filter(|_| check.name != "SMTP_CHECK") else {
         return;
     };
     let families = values::address(line).zip(asked);
@@ -345,6 +361,11 @@ fn name(statement: &Statement) -> &str {
     values::argument(statement).map_or("", |word| &word.text)
 }
 
+/// The name in `virtual_server group NAME`.
+fn group_of(block: &Statement) -> Option<&Word> {
+    block.arguments().get(1).filter(|_| name(block) == "group")
+}
+
 /// The port behind an address.
 fn port(statement: &Statement) -> Option<u16> {
     match (statement.values.first()?, statement.values.get(1)?) {
@@ -359,9 +380,9 @@ fn lacks(block: &Statement, keyword: &str) -> bool {
 }
 
 fn all<'a>(block: &'a Statement, keywords: &[&str]) -> impl Iterator<Item = &'a Statement> {
-    block.inner().iter().filter(move |line| keywords.contains(&line.keyword()))
+    block.inner().iter().filter(move |line| keywords.contains(&line.name))
 }
 
 fn last<'a>(block: &'a Statement, keywords: &[&str]) -> Option<&'a Statement> {
-    block.inner().iter().rfind(|line| keywords.contains(&line.keyword()))
+    block.inner().iter().rfind(|line| keywords.contains(&line.name))
 }

@@ -183,6 +183,21 @@ impl Sources {
         Span { origin, ..used }
     }
 
+    /// Line in which a span begins, from 1. However long the line is, this takes no longer.
+    pub(super) fn line(&self, span: Span) -> u32 {
+        self.line_at(span.file, span.start)
+    }
+
+    /// What stands in front of a span on its line; `None` if that is more than [`STRIDE`] bytes.
+    pub(super) fn before(&self, span: Span) -> Option<&str> {
+        let text = self.text(span.file).get(..span.start as usize)?;
+        let near = text.ceil_char_boundary(text.len().saturating_sub(STRIDE));
+        match text[near..].rfind('\n') {
+            Some(at) => Some(&text[near + at + 1..]),
+            None => Some(text).filter(|_| near == 0),
+        }
+    }
+
     /// Byte range of the lines that a span touches, without the last line's end.
     pub(super) fn lines_of(&self, span: Span) -> std::ops::Range<usize> {
         let text = self.text(span.file);
@@ -192,8 +207,9 @@ impl Sources {
         from..to
     }
 
-    /// The bytes that stood in the file for `text`, a piece of its decoded text.
-    pub(super) fn encode(&self, file: FileId, text: &str) -> Vec<u8> {
+    /// The bytes that stood for `text`, decoded text of a span, in the file where it was written.
+    pub(super) fn encode(&self, span: Span, text: &str) -> Vec<u8> {
+        let Span { file, .. } = self.origin(span).unwrap_or(span);
         if self.file(file).is_some_and(|file| file.eight_bit) {
             text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
         } else {
@@ -214,17 +230,21 @@ impl Sources {
     }
 
     fn position(&self, id: FileId, offset: u32) -> Position {
+        let text = self.text(id);
+        let before = &text[..text.floor_char_boundary(offset as usize)];
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = count(before[start..].chars().count() + 1);
+        Position { line: self.line_at(id, offset), column }
+    }
+
+    fn line_at(&self, id: FileId, offset: u32) -> u32 {
         let Some(file) = self.file(id) else {
-            return Position { line: 1, column: 1 };
+            return 1;
         };
         let offset = (offset as usize).min(file.text.len());
-        let before = &file.text.as_bytes()[..offset];
         let mark = (offset / STRIDE).min(file.lines.len().saturating_sub(1));
         let ended = file.lines.get(mark).copied().unwrap_or(0);
-        let line = ended + count(newlines(&before[mark * STRIDE..])) + 1;
-        let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        let column = file.text.get(start..offset).map_or(0, |text| text.chars().count());
-        Position { line, column: count(column + 1) }
+        ended + count(newlines(&file.text.as_bytes()[mark * STRIDE..offset])) + 1
     }
 
     fn file(&self, id: FileId) -> Option<&File> {

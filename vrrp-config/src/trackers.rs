@@ -1,15 +1,16 @@
 //! `vrrp_script`, `track_file` and `vrrp_track_process`: what can be tracked.
 
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{collections::HashMap, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use super::{
     Bfd, InitFile, Parameters, Script, TrackFile, TrackProcess, Weight, bfd, code,
     diagnostic::Findings,
+    keywords::Range,
     lexer::Word,
     parser::Statement,
     references::Kind,
     scripts,
-    source::{Place, Sources},
+    source::{Sources, Span},
     values,
 };
 
@@ -18,6 +19,9 @@ pub(super) const MAX_WEIGHT: i64 = 253;
 
 /// The largest weight of a file or a process.
 pub(super) const MAX_WEIGHT_OF_FILES: i64 = 254;
+
+/// The weight of a file that gives none.
+pub(super) const DEFAULT_OF_FILES: i16 = 1;
 
 /// The choices of `param_match`.
 pub(super) const MATCHINGS: [(&str, Matching); 2] =
@@ -38,22 +42,15 @@ impl Trackers {
     /// Reads all blocks.
     pub(super) fn read(tree: &[Statement], sources: &Sources, findings: &mut Findings) -> Self {
         let mut all = Self { bfds: bfd::instances(tree, findings), ..Self::default() };
+        let mut known: HashMap<(Kind, &str), Span> = HashMap::new();
         for block in tree {
-            let Some(name) = values::argument(block) else {
+            let (Some(kind), Some(name)) = (Kind::of(block.keyword()), values::argument(block))
+            else {
                 continue;
             };
-            let first = match block.keyword() {
-                "vrrp_script" => all.scripts.iter().find(|s| s.name == name.text).map(|s| s.span),
-                "vrrp_track_process" => {
-                    all.processes.iter().find(|p| p.name == name.text).map(|p| p.span)
-                }
-                "track_file" | "vrrp_track_file" => {
-                    all.files.iter().find(|file| file.name == name.text).map(|file| file.span)
-                }
-                _ => continue,
-            };
-            if let Some(Place(first)) = first {
-                let line = sources.positions(first).0.line;
+            let key = (kind, name.text.as_str());
+            if let Some(&first) = known.get(&key) {
+                let line = sources.line(first);
                 let message = format!(
                     "there is a {} `{}` in line {line} already",
                     block.keyword(),
@@ -64,25 +61,53 @@ impl Trackers {
                     .help("this one is ignored");
                 continue;
             }
-            match block.keyword() {
-                "vrrp_script" => all.scripts.extend(script(block, name, findings)),
-                "vrrp_track_process" => all.processes.extend(process(block, name, findings)),
-                _ => all.files.extend(file(block, name)),
+            let usable = match kind {
+                Kind::Script => put(&mut all.scripts, script(block, name, findings)),
+                Kind::Process => put(&mut all.processes, process(block, name, findings)),
+                Kind::File => put(&mut all.files, file(block, name)),
+                Kind::Bfd | Kind::Instance | Kind::SyncGroup => false,
+            };
+            if usable {
+                known.insert(key, name.span);
             }
         }
         all
     }
 
-    /// The weight that something has where its line in a list gives none; `None`: it could not be
-    /// read, which has been reported.
-    pub(super) fn weight(&self, kind: Kind, name: &str) -> Option<Weight> {
-        match kind {
-            Kind::Script => self.scripts.iter().find(|s| s.name == name).map(|s| s.weight),
-            Kind::Process => self.processes.iter().find(|p| p.name == name).map(|p| p.weight),
-            Kind::File => self.files.iter().find(|file| file.name == name).map(|file| file.weight),
-            Kind::Bfd => self.bfds.iter().find(|bfd| bfd.name == name).map(|bfd| bfd.weight),
-            Kind::Instance | Kind::SyncGroup => None,
-        }
+    pub(super) fn weights(&self) -> Weights<'_> {
+        Weights::new(&self.scripts, &self.files, &self.processes, &self.bfds)
+    }
+}
+
+/// Adds something if it is there, and says whether it is.
+fn put<T>(list: &mut Vec<T>, item: Option<T>) -> bool {
+    let is_there = item.is_some();
+    list.extend(item);
+    is_there
+}
+
+/// The weights that things have where their line in a list gives none.
+#[derive(Debug)]
+pub(super) struct Weights<'a>(HashMap<(Kind, &'a str), Weight>);
+
+impl<'a> Weights<'a> {
+    pub(super) fn new(
+        scripts: &'a [Script],
+        files: &'a [TrackFile],
+        processes: &'a [TrackProcess],
+        bfds: &'a [Bfd],
+    ) -> Self {
+        let scripts = scripts.iter().map(|own| ((Kind::Script, own.name.as_str()), own.weight));
+        let files = files.iter().map(|own| ((Kind::File, own.name.as_str()), own.weight));
+        let processes =
+            processes.iter().map(|own| ((Kind::Process, own.name.as_str()), own.weight));
+        let bfds = bfds.iter().map(|own| ((Kind::Bfd, own.name.as_str()), own.weight));
+        Self(scripts.chain(files).chain(processes).chain(bfds).collect())
+    }
+
+    /// `None`: it could not be read, which has been reported.
+    pub(super) fn of(&self, kind: Kind, name: &str) -> Option<Weight> {
+        self.0.get(&(kind, name)).copied()
     }
 }
 
@@ -92,7 +117,7 @@ fn script(block: &Statement, name: &Word, findings: &mut Findings) -> Option<Scr
     let (mut interval, mut weight, mut init_fail) = (second, Weight::default(), false);
     let (mut rise, mut fall) = (NonZeroU32::MIN, NonZeroU32::MIN);
     for line in block.inner() {
-        match line.keyword() {
+        match line.name {
             "script" => command = scripts::tracked_command(line, findings),
             "interval" => interval = period(line, findings).unwrap_or(interval),
             "timeout" => timeout = period(line, findings).or(timeout),
@@ -136,37 +161,55 @@ fn has_word(line: &Statement, word: &str) -> bool {
     line.arguments().iter().any(|argument| argument.text == word)
 }
 
-/// `POINTS [reverse|noreverse]`: `None` if the number is none. Without the second word what is tracked
-/// says whether it is reversed.
+/// `POINTS [reverse|noreverse]` in a list of what `kind` says, `None` for interfaces; the result is
+/// `None` if the number is none. Without the second word what is tracked says whether it is reversed.
 pub(super) fn weight(
     points: &Word,
     behind: &[Word],
-    most: i64,
+    kind: Option<Kind>,
     default: Weight,
     findings: &mut Findings,
 ) -> Option<Weight> {
-    let help = "it has the weight that it has without this line";
-    let points = values::integer(points, "weight", -most..=most, help, findings)?;
+    let points = points_of(points, kind, findings)?;
     let reverse = match behind.first().map(|word| (word, word.text.as_str())) {
         None => default.is_reversed(),
         Some((_, "reverse")) => true,
-        Some((_, "noreverse" | "no_reverse")) => false,
+        Some((_, "noreverse")) if kind.is_some() => false,
         Some((word, text)) => {
             let message = format!("`{text}` is no word behind a weight; it is ignored");
-            findings
-                .report(code::UNKNOWN_WORD, word.span, message)
-                .help("`reverse` or `noreverse`");
+            let known = if kind.is_some() { "`reverse` or `noreverse`" } else { "`reverse`" };
+            findings.report(code::UNKNOWN_WORD, word.span, message).help(known);
             default.is_reversed()
         }
     };
     Weight::new(i16::try_from(points).ok()?, reverse)
 }
 
+/// Of interfaces and scripts keepalived takes a weight that files may have for the largest.
+fn points_of(word: &Word, kind: Option<Kind>, findings: &mut Findings) -> Option<i64> {
+    let most = match kind {
+        Some(Kind::File | Kind::Process) => MAX_WEIGHT_OF_FILES,
+        _ => MAX_WEIGHT,
+    };
+    let given = word.text.parse::<i64>().ok().filter(|given| {
+        matches!(kind, None | Some(Kind::Script))
+            && given.unsigned_abs() == MAX_WEIGHT_OF_FILES.unsigned_abs()
+    });
+    let Some(given) = given else {
+        let help = "it has the weight that it has without this line";
+        return values::integer(word, "weight", -most..=most, help, findings);
+    };
+    let used = given.clamp(-most, most);
+    let message = format!("`weight {given}` is outside {}", Range(&-most, &most));
+    findings.report(code::OUT_OF_RANGE, word.span, message).help(format!("{used} is used"));
+    Some(used)
+}
+
 fn file(block: &Statement, name: &Word) -> Option<TrackFile> {
     let (mut path, mut init) = (None, None);
-    let mut weight = Weight::new(1, false)?;
+    let mut weight = Weight::new(DEFAULT_OF_FILES, false)?;
     for line in block.inner() {
-        match line.keyword() {
+        match line.name {
             "file" => path = values::argument(line).map(|word| PathBuf::from(&word.text)),
             "weight" => weight = own_weight(line).unwrap_or(weight),
             "init_file" => init = Some(init_file(line)),
@@ -190,7 +233,7 @@ fn process(block: &Statement, name: &Word, findings: &mut Findings) -> Option<Tr
     let (mut fork_delay, mut terminate_delay) = (Duration::ZERO, Duration::ZERO);
     let (mut weight, mut full_command) = (Weight::default(), false);
     for line in block.inner() {
-        match line.keyword() {
+        match line.name {
             "process" => words = line.arguments(),
             "param_match" => matching = values::choice(line, &MATCHINGS).or(matching),
             "weight" => weight = own_weight(line).unwrap_or(weight),

@@ -1,6 +1,6 @@
 //! `unicast_peer` and the keywords around it: as they are written, and what comes of them.
 
-use std::net::IpAddr;
+use std::{collections::HashSet, net::IpAddr};
 
 use super::{
     Unicast, UnicastPeer, code, diagnostic::Findings, instance::Given, lexer::Word,
@@ -32,16 +32,9 @@ pub(super) struct Peer {
 
 impl Draft {
     /// `unicast_ttl`. Nothing with a TTL of 0 leaves a host, though keepalived takes it.
-    pub(super) fn read_ttl(&mut self, statement: &Statement, findings: &mut Findings) {
-        let Some(ttl) = values::number(statement) else {
-            return;
-        };
-        if ttl == 0 {
-            let message = "`unicast_ttl 0`: adverts would not leave this host";
-            findings.report(code::CANNOT_WORK, statement.span(), message).help("255 is used");
-            return;
-        }
-        self.ttl = Some((ttl, statement.span()));
+    pub(super) fn read_ttl(&mut self, statement: &Statement) {
+        let ttl = values::number(statement).map(|ttl| (ttl, statement.span()));
+        self.ttl = ttl.or(self.ttl);
     }
 
     /// Unicast, or `None` for multicast. Without peers a virtual router that asks for unicast uses
@@ -54,13 +47,14 @@ impl Draft {
     ) -> Option<Unicast> {
         let check_source =
             self.check_source.unwrap_or(check_source) || self.peers.iter().any(|peer| peer.limited);
-        let mut peers: Vec<UnicastPeer> = Vec::new();
-        for peer in &self.peers {
-            if let Some(peer) = peer.complete(source, &peers, findings) {
-                peers.push(peer);
-            }
+        let mut seen = HashSet::new();
+        let peers = self.peers.iter().filter_map(|peer| peer.complete(source, &mut seen, findings));
+        let peers: Vec<UnicastPeer> = peers.collect();
+        let ttl = self.ttl.map(|(ttl, _)| ttl).filter(|ttl| *ttl > 0);
+        if let Some((0, span)) = self.ttl.filter(|_| !peers.is_empty()) {
+            let message = "`unicast_ttl 0`: adverts would not leave this host";
+            findings.report(code::CANNOT_WORK, span, message).help("255 is used");
         }
-        let ttl = self.ttl.map(|(ttl, _)| ttl);
         if !peers.is_empty() {
             return Some(Unicast { peers, ttl, check_source });
         }
@@ -136,13 +130,13 @@ impl Peer {
     fn complete(
         &self,
         source: Option<IpAddr>,
-        others: &[UnicastPeer],
+        seen: &mut HashSet<IpAddr>,
         findings: &mut Findings,
     ) -> Option<UnicastPeer> {
         let Self { address, span, .. } = *self;
         let wrong = if source == Some(address) {
             "is our own address"
-        } else if others.iter().any(|other| other.address == address) {
+        } else if seen.contains(&address) {
             "stands above already"
         } else if address.is_multicast()
             || address.is_unspecified()
@@ -159,6 +153,7 @@ impl Peer {
                 );
                 findings.report(code::UNICAST, span, message).help("exchange them");
             }
+            seen.insert(address);
             return Some(UnicastPeer { address, ttl });
         };
         let message = format!("the peer `{address}` {wrong}");

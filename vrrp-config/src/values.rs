@@ -312,13 +312,18 @@ impl Reader<'_> {
 
     fn interface(&mut self) -> Option<Value> {
         let text = &self.word.text;
-        if (1..=MAX_NAME).contains(&text.len()) {
+        if is_interface_name(text) {
             return Some(Value::Text);
         }
         let message = format!("`{text}` is no interface name: they have 1-{MAX_NAME} characters");
         self.report(code::NAME_TOO_LONG, message);
         None
     }
+}
+
+/// What Linux takes for one, as far as its length tells.
+pub(super) fn is_interface_name(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len())
 }
 
 /// True for a group that routers do not forward: of IPv6 ffx2::/16 (RFC 4291 2.7), of IPv4 any.
@@ -335,9 +340,10 @@ fn decimal(text: &str) -> Option<Duration> {
     if !is_digits(&format!("{whole}{fraction}")) {
         return None;
     }
-    let whole: u32 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    // More than fits is more than anything may have.
+    let whole = if whole.is_empty() { 0 } else { whole.parse().unwrap_or(u64::MAX) };
     let micros: u64 = format!("{fraction:0<6}").get(..6)?.parse().ok()?;
-    Some(Duration::from_secs(u64::from(whole)) + Duration::from_micros(micros))
+    Some(Duration::from_secs(whole).saturating_add(Duration::from_micros(micros)))
 }
 
 fn is_digits(text: &str) -> bool {

@@ -7,7 +7,10 @@ mod support;
 use std::{env, fs, os::unix::fs::PermissionsExt, path::PathBuf, process, time::Duration};
 
 use support::{codes, instance, one, parse, repaired};
-use vrrp_config::{AntiReplay, AuthHmac, Authentication, HmacMode, InitialState, Verdict};
+use vrrp_config::{
+    AntiReplay, AuthHmac, Authentication, HmacMode, InitialState, Memory, Surroundings, Verdict,
+    parse_in,
+};
 
 const HEX: &str = "key 1 hex:000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
 const TEXT: &str = "key 2 0123456789abcdef0123456789abcdef";
@@ -188,4 +191,27 @@ fn key_files() {
     assert_eq!(loaded.config.unwrap().instances.len(), 1);
     let file = KeyFile::new("empty", b"", 0o600);
     left_out(&instance(&file.block()), "E0067");
+}
+
+/// Keyword `auth_pass` in a variable: the octets are those of the file that defines it, whatever the file
+/// that uses it is written in.
+#[test]
+fn octets_of_definitions() {
+    let used = instance("authentication {\nauth_type PASS\nauth_pass $PW\n}");
+    let eight_bit = b"$PW=caf\xe9\n# \xfc\n".to_vec();
+    let utf8 = "$PW=café\n".as_bytes().to_vec();
+    let octets = |main: &str, comment: &[u8], definition: &[u8]| {
+        let main = [main.as_bytes(), comment].concat();
+        let mut host = Memory::default();
+        host.files.insert("/etc/main.conf".into(), main.clone());
+        host.files.insert("/etc/pw.conf".into(), definition.to_vec());
+        let loaded = parse_in("/etc/main.conf", &main, Surroundings { id: "", host: &host });
+        match &loaded.config.as_ref().unwrap().instances[0].authentication {
+            Some(Authentication::Pass(octets)) => *octets,
+            other => panic!("{other:?}: {}", loaded.render(false)),
+        }
+    };
+    let main = format!("include pw.conf\n{used}");
+    assert_eq!(octets(&main, b"", &eight_bit), *b"caf\xe9\0\0\0\0");
+    assert_eq!(octets(&main, b"# \xe9\n", &utf8), *b"caf\xc3\xa9\0\0\0");
 }

@@ -216,6 +216,16 @@ fn unused_scripts() {
     assert_eq!(hints(&tracked("", ""), "H017"), [""; 0]);
 }
 
+/// Names are those of a kind, and one in a list counts even if a repair has taken it out.
+#[test]
+fn unused_by_kind() {
+    let text = format!("track_file chk {{\nfile /tmp/chk\n}}\n{}", tracked("", ""));
+    assert_eq!(hints(&text, "H017"), ["H0178"]);
+    let loaded = parse(&tracked("weight 5", "priority 255"));
+    let found = codes(&loaded);
+    assert!(found.contains(&"E0128") && !found.contains(&"H0178"), "{found:?}");
+}
+
 /// Keywords `interval`, `timeout` of `vrrp_script`.
 #[test]
 fn timeout_beyond_the_interval() {
@@ -242,4 +252,28 @@ fn programs_of_the_host() {
     assert!(on_host(&script, Program::NotExecutable).is_some());
     let notify = SCRIPT.to_owned() + &instance("notify_master /etc/go.sh");
     assert_eq!(on_host(&notify, Program::Missing).unwrap().0, "/etc/go.sh");
+}
+
+/// The same: a program is named once, at its first use, and there is a limit to all remarks.
+#[test]
+fn programs_are_named_once() {
+    let count = |program: fn(usize) -> String| {
+        let lines = |number| instance(&format!("notify {}", program(number)));
+        let instances = (0..700).map(|number| {
+            lines(number)
+                .replace("VI_1", &format!("VI_{number}"))
+                .replace("eth0", &format!("eth{number}"))
+                .replace("10.0.0.51", &format!("10.0.{}.{}", number / 250, number % 250 + 1))
+        });
+        let mut loaded = parse(&(SCRIPT.to_owned() + &instances.collect::<String>()));
+        loaded.check_programs(|_| Program::Missing);
+        assert_eq!(loaded.verdict(), Verdict::Clean);
+        let places = loaded.diagnostics.iter().map(|one| one.span.start);
+        let programs = codes(&loaded).iter().filter(|code| **code == "W0196").count();
+        let all = codes(&loaded);
+        assert!(places.clone().take(1000).is_sorted());
+        (programs, all.len() == 1001 && all.last() == Some(&"W0099"))
+    };
+    assert_eq!(count(|_| "/etc/go.sh".to_owned()), (1, false));
+    assert!(count(|number| format!("/etc/go{number}")).1);
 }

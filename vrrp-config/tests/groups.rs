@@ -5,7 +5,7 @@
 mod support;
 
 use support::{accepted, mended, named, parse, reported};
-use vrrp_config::{Config, Instance, SyncGroup, Weight};
+use vrrp_config::{Config, Instance, SyncGroup, Verdict, Weight};
 
 /// A script with and one without a weight, three instances with more lines in them, and groups.
 fn text(lines: [&str; 3], groups: &str) -> String {
@@ -73,8 +73,8 @@ fn members_that_are_left_out() {
     assert_eq!(config.sync_groups[0].members, ["VI_3"]);
 }
 
-/// Members have no weights of their own: the interface decides about FAULT instead, scripts and files
-/// are not tracked. `sync_group_tracking_weight` permits them.
+/// Members have no weights of their own: interfaces and files of the default weight decide about FAULT
+/// instead, scripts and other files are not tracked. `sync_group_tracking_weight` permits them.
 #[test]
 fn weights_of_members() {
     let lines = "track_interface {\neth1 weight 10\n}\ntrack_script {\nw\ns\n}\ntrack_file {\nf\n}\n\
@@ -84,8 +84,12 @@ fn weights_of_members() {
     let tracking = &member(&config, 1).tracking;
     assert_eq!(tracking.interfaces[0].weight, Weight::default());
     assert_eq!(tracking.scripts.len(), 1);
-    assert_eq!((tracking.scripts[0].name.as_str(), tracking.files.len()), ("s", 0));
+    assert_eq!(tracking.scripts[0].name, "s");
+    assert_eq!(tracking.files[0].weight, Weight::default());
     assert_eq!(tracking.processes[0].weight.points(), 7);
+    let heavy = ["track_file {\nf weight 3\n}", "", ""];
+    let (codes, config) = mended(&text(heavy, &pair("")));
+    assert_eq!((codes, member(&config, 1).tracking.files.len()), (vec!["E0128"], 0));
     let config = accepted(&text([lines, "", ""], &pair("sync_group_tracking_weight")));
     assert!(config.sync_groups[0].member_weights);
     assert_eq!(member(&config, 1).tracking.scripts[0].weight.points(), 5);
@@ -102,16 +106,42 @@ fn tracking_of_groups() {
     let tracking = &config.sync_groups[0].tracking;
     assert_eq!(tracking.scripts.len(), 2);
     assert_eq!((tracking.scripts[1].weight.points(), tracking.interfaces.len()), (3, 1));
-    let (codes, config) =
-        mended(&text(["track_script {\ns\n}", "", "track_script {\ns\n}"], &pair(tracks)));
-    assert_eq!(codes, ["E0126"]);
+    let loaded = parse(&text(["track_script {\ns\n}", "", "track_script {\ns\n}"], &pair(tracks)));
+    assert_eq!((reported(&loaded), loaded.verdict()), (vec!["W0129"], Verdict::Clean));
+    let config = loaded.config.unwrap();
     assert!(member(&config, 1).tracking.scripts.is_empty());
     assert_eq!(member(&config, 3).tracking.scripts.len(), 1);
+    let (codes, config) = mended(&text(["track_interface {\neth1\n}", "", ""], &pair(tracks)));
+    assert_eq!((codes, member(&config, 1).tracking.interfaces.len()), (vec!["E0126"], 0));
     let (codes, config) = mended(&text(["", "priority 255", ""], &pair("track_script {\nw\n}")));
     assert_eq!(codes, ["E0128"]);
     assert_eq!(config.sync_groups[0].tracking.scripts[0].weight, Weight::default());
     let (codes, _) = mended(&text([""; 3], &pair("track_script {\nnothere\n}")));
     assert_eq!(codes, ["E0070"]);
+}
+
+/// The same: a member's line without a weight stays one, whatever the group's line says.
+#[test]
+fn unweighted_lines_of_members() {
+    let loaded =
+        parse(&text(["track_script {\ns\n}", "", ""], &pair("track_script {\ns weight 9\n}")));
+    assert_eq!((reported(&loaded), loaded.verdict()), (vec!["W0129"], Verdict::Clean));
+    let config = loaded.config.unwrap();
+    assert_eq!(member(&config, 1).tracking.scripts[0].weight, Weight::default());
+    assert_eq!(config.sync_groups[0].tracking.scripts[0].weight.points(), 9);
+}
+
+/// Keyword `track_interface` of a group: members track their own interface anyway, unless they have
+/// `dont_track_primary`.
+#[test]
+fn own_interfaces_of_members() {
+    let tracks = pair("track_interface {\neth0\n}");
+    let (codes, config) = mended(&text([""; 3], &tracks));
+    assert_eq!(codes, ["E0126"; 2]);
+    assert_eq!(config.sync_groups[0].tracking.interfaces.len(), 1);
+    let (codes, _) = mended(&text(["", "dont_track_primary", ""], &tracks));
+    assert_eq!(codes, ["E0126"]);
+    accepted(&text(["dont_track_primary"; 3], &tracks));
 }
 
 /// Keywords `notify_priority_changes`, `smtp_alert` of a group: members have the first from it, and not

@@ -6,11 +6,12 @@ mod support;
 
 use std::{env, fs, os::unix::fs::symlink, process};
 
+use glob::Pattern;
 use support::{
     codes,
     language::{message, octets, octets_of, read, remarks},
 };
-use vrrp_config::{self as config, Verdict};
+use vrrp_config::{self as config, Disk, Host as _, Verdict};
 
 /// `include`: relative to the file in which it stands, at the begin of any statement; wildcards in the
 /// order of the names and without hidden files, braces in theirs.
@@ -152,6 +153,56 @@ fn include_on_disk() {
     let pwd = format!("`_{}`", dir.join("d").display());
     assert!(loaded.diagnostics[4].message.contains(&pwd), "{}", loaded.render(false));
     assert!(loaded.diagnostics[3].message.contains("`yes`"));
+}
+
+/// `include`: patterns are no way to have much looked for by a short file.
+#[test]
+fn include_patterns_have_a_limit() {
+    for line in ["include *x\n", "include {a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}*\n"] {
+        assert_eq!(remarks(&line.repeat(95_000), &[]).1, 4, "{line}");
+    }
+    let names: Vec<String> = (0..1001).map(|n| format!("/etc/d/{n}.conf")).collect();
+    let files: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
+    assert_eq!(remarks("include d/*.conf", &files), (vec!["E0101"], 4));
+    assert_eq!(remarks("include d/*.conf", &files[2..]), (vec![], 0));
+}
+
+/// `include` on a disk: as many files as there may be are found in the order of their names, more are
+/// too many, and so are places to look for one.
+#[test]
+fn include_patterns_on_disk() {
+    let dir = env::temp_dir().join(format!("vrrp-config-glob-{}", process::id()));
+    for name in ["b/x.conf", "b/.hidden.conf", "a/y.conf", "a/z", "c.conf", "[d]/e.conf"] {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    let matches = |pattern: &str| {
+        let full = format!("{}/{pattern}", dir.display());
+        let found = Disk.matches(&Pattern::new(&full).unwrap()).unwrap();
+        let found = found.iter().map(|path| path.strip_prefix(&dir).unwrap().display().to_string());
+        found.collect::<Vec<_>>().join(" ")
+    };
+    let expected = [
+        ("*/*.conf", "[d]/e.conf a/y.conf b/x.conf"),
+        ("?/./*", "a/y.conf a/z b/x.conf"),
+        ("*.conf", "c.conf"),
+        ("*/y.conf", "a/y.conf"),
+        ("[[]d]/*", "[d]/e.conf"),
+        ("a/../*/.h*", "a/../b/.hidden.conf"),
+        ("c.conf/*", ""),
+        ("none/*", ""),
+    ];
+    let found = expected.map(|(pattern, _)| (pattern, matches(pattern)));
+    (0..1001).for_each(|n| fs::write(dir.join(format!("a/{n}")), "").unwrap());
+    let many = Pattern::new(&format!("{}/a/*", dir.display())).unwrap();
+    let many = Disk.matches(&many);
+    (0..400).for_each(|n| fs::create_dir_all(dir.join(format!("sub/{n}"))).unwrap());
+    let below = Pattern::new(&format!("{}/sub/*/../*/none", dir.display())).unwrap();
+    let below = Disk.matches(&below);
+    fs::remove_dir_all(&dir).unwrap();
+    assert_eq!(found, expected.map(|(pattern, found)| (pattern, found.to_owned())));
+    assert_eq!((many, below), (None, None));
 }
 
 /// `include`: files in files have a limit, and so has their text; both are errors at the place, and

@@ -482,9 +482,10 @@ fn startup_delay() {
 /// What would change the virtual router on the wire is not left away: the router is left out.
 #[test]
 fn left_out() {
-    for line in ["use_ipvlan", "vrf red"] {
+    for (line, more) in [("use_ipvlan 10.0.0.9/24", None), ("vrf red", Some("E0214"))] {
         let loaded = parse(&instance(line));
-        assert_eq!(codes(&loaded), ["N0029"], "{line}");
+        let expected: Vec<&str> = ["N0029"].into_iter().chain(more).collect();
+        assert_eq!(codes(&loaded), expected, "{line}");
         assert_eq!(loaded.diagnostics[0].severity, Severity::NotYet);
         assert!(loaded.config.unwrap().instances.is_empty(), "{line}");
     }
@@ -524,4 +525,37 @@ fn shell_language() {
     assert_eq!(codes_of(&script("\"/a/b | grep x\"")), ["N0028", "W0075"]);
     assert_eq!(codes_of(&script("\"/bin/sh -c 'a | b'\"")), ["N0028"]);
     assert_eq!(codes_of(&script("\"/usr/bin/killall -0 nginx\"")), ["N0028"]);
+}
+
+/// Keyword `advert_int` and other times: one that is too large is a number, outside its range.
+#[test]
+fn large_times() {
+    for seconds in ["4294967296", "18446744073709551616.999999999", "99999999999999999999999"] {
+        let loaded = parse(&instance(&format!("advert_int {seconds}")));
+        assert!(codes(&loaded).contains(&"E0031"), "{}", loaded.render(false));
+    }
+}
+
+/// Keywords `native_ipv6`, `vrf`, `use_ipvlan`, `unicast_ttl`, `kernel_rx_buf_size`, `snmp_socket`,
+/// `vrrp_rx_bufs_multiplier`: what does not go with the rest is an error, as with keepalived 2.2.7.
+#[test]
+fn not_together() {
+    for (text, code) in [
+        (instance("native_ipv6"), "E0214"),
+        (instance("vrf vrf0"), "E0214"),
+        (instance("use_ipvlan"), "E0214"),
+        (instance("use_ipvlan 2001:db8::1"), "E0214"),
+        (instance("unicast_ttl 0"), "E0065"),
+        (instance("kernel_rx_buf_size 1 2"), "E0211"),
+        (global("snmp_socket a b"), "E0211"),
+        (global("vrrp_rx_bufs_multiplier 1 2"), "E0211"),
+    ] {
+        let loaded = parse(&text);
+        assert!(codes(&loaded).contains(&code), "{text}{}", loaded.render(false));
+        assert_eq!(loaded.verdict().exit_code(), 5, "{text}");
+    }
+    for text in [instance("use_ipvlan 10.0.0.9"), instance("kernel_rx_buf_size 1")] {
+        let loaded = parse(&text);
+        assert_eq!(loaded.verdict().exit_code(), 0, "{}", loaded.render(false));
+    }
 }

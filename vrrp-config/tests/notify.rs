@@ -8,8 +8,8 @@ use std::{path::PathBuf, time::Duration};
 
 use support::{accepted, global, instance, mended, parse, reported};
 use vrrp_config::{
-    Command, Dbus, Dumps, DynamicInterfaces, Fifo, Global, Hook, JsonVersion, Mail, Notify, Place,
-    Process, Reload, ReloadCheck, ScriptRules, User, Verdict,
+    Account, Command, Dbus, Dumps, DynamicInterfaces, Fifo, Global, Hook, JsonVersion, Mail,
+    Notify, Place, Process, Reload, ReloadCheck, ScriptRules, User, Verdict,
 };
 
 fn command(argv: &[&str], user: Option<User>) -> Command {
@@ -21,7 +21,8 @@ fn command(argv: &[&str], user: Option<User>) -> Command {
 }
 
 fn user(name: &str, group: Option<&str>) -> User {
-    User { name: name.to_owned(), group: group.map(str::to_owned) }
+    let account = |name: &str| Account::Name(name.to_owned());
+    User { user: account(name), group: group.map(account) }
 }
 
 fn notify_of(lines: &str) -> Notify {
@@ -265,6 +266,9 @@ fn script_security() {
         ("", "notify n", true),
         ("", "notify /bin/missing", false),
         ("", "notify /bin/n root", true),
+        ("", "notify /bin/n 0", true),
+        ("", "notify /bin/n 00", true),
+        ("", "notify /bin/n 1000", false),
         ("", "notify /bin/n nobody", false),
         ("script_user nobody", "notify /bin/n", false),
         ("script_user root", "notify /bin/n", true),
@@ -274,5 +278,35 @@ fn script_security() {
         ("notify_fifo /run/f\nnotify_fifo_script \"/bin/n x\"", "", true),
     ] {
         assert_eq!(refused(global, lines), expected, "{global} / {lines}");
+    }
+}
+
+/// Keywords `misc_path`, `notify_up`, `notify_down`, `quorum_up`, `quorum_down`: nobody here runs what
+/// virtual servers run, but keepalived asks the same of it.
+#[test]
+fn script_security_of_virtual_servers() {
+    let refused = |global: &str, service: &str, server: &str| {
+        let text = format!(
+            "global_defs {{\n{global}\n}}\nvirtual_server 10.0.0.1 80 {{\nlvs_sched rr\nlvs_method NAT\n\
+             protocol TCP\n{service}\nreal_server 10.0.0.2 80 {{\n{server}\n}}\n}}\n"
+        );
+        let mut loaded = parse(&text);
+        loaded.check_scripts(|path| path.ends_with("n"));
+        loaded.verdict() == Verdict::ScriptSecurity
+    };
+    for (global, service, server, expected) in [
+        ("", "quorum_up /bin/n", "", true),
+        ("", "quorum_down \"/bin/n x\"", "", true),
+        ("", "", "notify_up n", true),
+        ("", "", "notify_down /bin/n", true),
+        ("", "", "notify_down /bin/n nobody", false),
+        ("", "", "notify_down /bin/missing", false),
+        ("", "", "MISC_CHECK {\nmisc_path \"/bin/n x\"\n}", true),
+        ("", "", "MISC_CHECK {\nmisc_path /bin/n\nuser nobody\n}", false),
+        ("", "", "MISC_CHECK {\nmisc_path /bin/n\nuser root\n}", true),
+        ("script_user nobody", "", "notify_up /bin/n", false),
+        ("enable_script_security", "", "notify_up /bin/n", false),
+    ] {
+        assert_eq!(refused(global, service, server), expected, "{global} / {service} / {server}");
     }
 }

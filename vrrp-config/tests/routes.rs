@@ -402,3 +402,35 @@ fn written_and_read_again() {
     assert!(count > 80, "{count} routes");
     assert_ne!(one("10.1.0.0/16 dev eth0").span.0, Span::default());
 }
+
+/// `encap` takes words that a route has, too: it is written behind them. One `nexthop` that says nothing
+/// is no way.
+#[test]
+fn one_way_is_written_last() {
+    for line in [
+        "10.1.0.0/16 tos 4 dev eth0 encap ip id 7",
+        "10.1.0.0/16 dev eth0 hoplimit 9 encap ip id 7 ttl 3 flags 1",
+        "10.1.0.0/16 dev eth0 no_track encap mpls 100",
+    ] {
+        let route = one(line);
+        assert!(route.hops[0].encap.is_some(), "{line}");
+        assert_eq!(one(&route.to_string()), route, "{line}: {route}");
+    }
+    let loaded = parse(&list("10.1.0.0/16 nexthop weight 5"));
+    assert_eq!(loaded.config.unwrap().statics.routes[0].hops, []);
+}
+
+/// Names that look like syntax are quoted.
+#[test]
+fn names_in_quotes() {
+    for line in [
+        r#"10.1.0.0/16 dev "@node""#,
+        r#"10.1.0.0/16 dev "a\x24b""#,
+        r#"10.1.0.0/16 dev eth0 table "a b""#,
+        r#"10.1.0.0/16 dev eth0 realms "a#/b c""#,
+        r#"10.1.0.0/16 dev eth0 congctl lock "{ x""#,
+    ] {
+        let route = one(line);
+        assert_eq!(one(&route.to_string()), route, "{line}: {route}");
+    }
+}

@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{compare_with_keepalived, instance, parse, remarks};
+use support::{compare_with_keepalived, instance, language::read as read_with, parse, remarks};
 use vrrp_common::Family;
 use vrrp_config::{Action, Mark, Named, Prefix, Realms, Rule, Tracking};
 
@@ -41,7 +41,7 @@ fn prefix(text: &str) -> Option<Prefix> {
 fn a_rule_and_its_defaults() {
     let rule = one("from 192.168.2.0/24 to 10.0.0.0/8 table 1 preference 10");
     let mut expected = Rule::new(Family::V4, Action::Table(Named::Number(1)), rule.span);
-    (expected.preference, expected.preference_assigned) = (10, false);
+    expected.preference = Some(10);
     (expected.from, expected.to) = (prefix("192.168.2.0/24"), prefix("10.0.0.0/8"));
     assert_eq!(rule, expected);
     assert_eq!((rule.protocol, rule.tracking), (18, Tracking::On));
@@ -111,9 +111,24 @@ fn preferences() {
     assert_eq!((remarks(&loaded), loaded.verdict().exit_code()), (vec!["E0148"; 4], 5));
     let config = loaded.config.unwrap();
     let of = |rules: &[Rule]| rules.iter().map(|rule| rule.preference).collect::<Vec<_>>();
-    assert_eq!(of(&config.instances[0].rules), [16384, 7]);
-    assert_eq!(of(&config.statics.rules), [16383, 16384, 16382]);
-    assert!(config.statics.rules.iter().all(|rule| rule.preference_assigned));
+    assert_eq!(of(&config.instances[0].rules), [Some(16384), Some(7)]);
+    assert_eq!(of(&config.statics.rules), [Some(16383), Some(16384), Some(16382)]);
+}
+
+/// The same counts down in the order of reading, whichever file a rule stands in.
+#[test]
+fn preferences_of_included_rules() {
+    let virtual_rules = |address: &str| format!("virtual_rules {{\nfrom {address}/16 table 1\n}}");
+    let included = list("from 10.1.0.0/16 table 1");
+    let main = format!(
+        "{}include rules.conf\n{}",
+        list("from 10.0.0.0/16 table 1"),
+        instance(&virtual_rules("10.2.0.0")) + &list("from 10.3.0.0/16 table 1")
+    );
+    let config = read_with(&main, &[("/etc/rules.conf", &included)]).config.unwrap();
+    let found: Vec<_> = config.statics.rules.iter().map(|rule| rule.preference).collect();
+    assert_eq!(found, [Some(16384), Some(16383), Some(16381)]);
+    assert_eq!(config.instances[0].rules[0].preference, Some(16382));
 }
 
 /// Issue 5, "their arguments validated": each mistake is named at its word, and a line with one has

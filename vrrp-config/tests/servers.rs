@@ -1,9 +1,10 @@
 //! `virtual_server`: what its lines say together. Each answer is that of keepalived 2.2.7, but that it
 //! crashes on a page check without a url.
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
 mod support;
 
-use support::parse;
+use support::{language::read, parse};
 use vrrp_config::Verdict;
 
 const REAL: &str = "real_server 10.0.0.2 80 {\nTCP_CHECK {\n}\n}";
@@ -99,5 +100,38 @@ fn what_goes_together() {
     ] {
         let loaded = parse(&text);
         assert_eq!(loaded.verdict(), Verdict::Clean, "{}", loaded.render(false));
+    }
+}
+
+/// Keyword `virtual_server`: one of a group that is not there is dropped by keepalived without a word,
+/// whatever else is wrong with it.
+#[test]
+fn missing_group() {
+    for lines in [REAL.to_owned(), format!("quorum 9\n{REAL}")] {
+        let loaded = parse(&service("group NONE", &lines));
+        assert_eq!(loaded.verdict(), Verdict::Clean, "{}", loaded.render(false));
+        let said = loaded.diagnostics.iter().find(|found| found.code == "W0215").unwrap();
+        assert_eq!(loaded.sources.excerpt(said.span), "NONE");
+    }
+}
+
+/// Keyword section 1.12 and `include`: what stands above may stand in a file that is read above, and of
+/// several definitions with one name the first counts.
+#[test]
+fn order_of_definitions() {
+    let session = "bfd_instance B {\nneighbor_ip 10.0.0.9\n}\n";
+    let check = check("BFD_CHECK", "name B");
+    let cases: [(String, &str, &[&str]); 5] = [
+        (format!("include x.conf\n{check}"), session, &[]),
+        (format!("{session}include x.conf\n"), &check, &[]),
+        (format!("{session}{check}include x.conf\n"), session, &["E0052"]),
+        (format!("{check}include x.conf\n"), session, &["E0070"]),
+        (format!("include x.conf\n{session}"), &check, &["E0070"]),
+    ];
+    for (text, included, expected) in cases {
+        let loaded = read(&text, &[("/etc/x.conf", included)]);
+        let errors: Vec<_> = loaded.diagnostics.iter().map(|found| found.code).collect();
+        let errors: Vec<_> = errors.into_iter().filter(|code| code.starts_with('E')).collect();
+        assert_eq!(errors, expected, "{}", loaded.render(false));
     }
 }

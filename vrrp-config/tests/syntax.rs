@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{codes, instance, one, parse};
+use support::{codes, global, instance, one, parse};
 use vrrp_config::{self as config, Authentication};
 
 /// The file that all variants in this module have to equal.
@@ -144,6 +144,12 @@ fn missing_open() {
 fn quotes_that_are_none() {
     let loaded = parse(&instance("notify_master \"/a b\n"));
     assert_eq!(codes(&loaded), ["E0010"]);
+    // An entry of a list goes with it, too.
+    let loaded = parse(&instance("track_interface {\n\"eth1\neth2\n}"));
+    assert!(codes(&loaded).contains(&"E0010"));
+    let config = loaded.config.unwrap();
+    let tracked = config.instances[0].tracking.interfaces.iter().map(|tracked| &*tracked.name);
+    assert_eq!(tracked.collect::<Vec<_>>(), ["eth2"]);
     let loaded = parse(&instance("notify_master “/a b”"));
     assert_eq!(codes(&loaded), ["E0016"]);
     assert!(!loaded.diagnostics[0].message.contains("never ends"));
@@ -164,6 +170,14 @@ fn placeholders() {
     ] {
         assert_eq!(codes(&parse(&instance(line))), ["E0017"], "{line}");
     }
+    // Values that may be anything.
+    for line in ["auth_pass <pw1", "auth_pass <PASSWORD>", "auth_pass a|b"] {
+        let lines = format!("authentication {{\nauth_type PASS\n{line}\n}}");
+        let loaded = parse(&instance(&lines));
+        assert!(!codes(&loaded).contains(&"E0017"), "{line}");
+        assert!(loaded.config.unwrap().instances[0].authentication.is_some(), "{line}");
+    }
+    assert!(!codes(&parse(&global("umask IRUSR|IWGRP"))).contains(&"E0017"));
     let loaded = parse(&PLAIN.replace("BACKUP", "MASTER|BACKUP"));
     assert_eq!(loaded.diagnostics[0].help.as_deref(), Some("choose one, such as `MASTER`"));
 }
@@ -185,4 +199,17 @@ fn unknown_keywords() {
     let loaded = parse(&instance("nonsense {\n nor this\n}"));
     assert_eq!(codes(&loaded), ["E0020"]);
     assert_eq!(loaded.config.unwrap().instances.len(), 1);
+}
+
+/// Issue 5, limits: the length of a line is that of the file, also where each letter is one byte.
+#[test]
+fn long_lines() {
+    for (letter, length) in
+        [(b"\xe9".as_slice(), 1102), ("é".as_bytes(), 2202), (b"e".as_slice(), 1102)]
+    {
+        let text = [b"# ", letter.repeat(1100).as_slice(), b"\n"].concat();
+        let loaded = config::parse("test.conf", &text);
+        let message = format!("the line has {length} bytes");
+        assert!(loaded.diagnostics.iter().any(|found| found.message == message), "{message}");
+    }
 }

@@ -158,10 +158,11 @@ fn right_values_are_not_reported() {
         ),
         block("virtual_server fwmark 7", "lb_algo twos\nlb_kind DR\nreal_server 10.0.0.2 {\n}"),
         service("protocol udp\nops"),
-        block(
-            "virtual_server group g",
-            &format!("{SERVICE}lvs_method TUN type gue port 6080 csum"),
-        ),
+        block("virtual_server_group g", "10.0.0.1 80")
+            + &block(
+                "virtual_server group g",
+                &format!("{SERVICE}lvs_method TUN type gue port 6080 csum"),
+            ),
         service(
             "persistence_timeout\npersistence_granularity 255.255.255.0\nwarmup 0\ndelay_loop 0.5",
         ),

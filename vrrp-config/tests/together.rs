@@ -221,6 +221,23 @@ fn one_number_twice() {
     assert_eq!(codes(&[&a, &b]), FINE);
 }
 
+/// The same where a node has a further one, which stands first: it is no other's.
+#[test]
+fn one_number_on_more_interfaces() {
+    let vlan = |number: u8, priority: u8| {
+        named(&format!("V{number}"), 1, &format!("priority {priority}"))
+            .replace("eth0", &format!("eth0.{number}"))
+            .replace("10.0.0.1", &format!("10.0.{number}.1"))
+    };
+    let a = vlan(10, 150) + &vlan(20, 150);
+    let b = vlan(30, 100) + &vlan(10, 100) + &vlan(20, 100);
+    assert_eq!(codes(&[&a, &b]), ["W0190"]);
+    // The only ones are one, whatever they are called.
+    let other =
+        vlan(10, 100).replace("V10", "W").replace("eth0.10", "ens3").replace(".10.1", ".11.1");
+    assert_eq!(codes(&[&vlan(10, 150), &other]), ["E0185"; 2]);
+}
+
 /// A file that cannot be run is not compared, and nothing is said to be missing in it.
 #[test]
 fn unusable_files() {

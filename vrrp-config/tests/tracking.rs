@@ -8,8 +8,8 @@ use std::{num::NonZeroU32, path::Path, time::Duration};
 
 use support::{accepted, instance, mended, named, parse, reported};
 use vrrp_config::{
-    Config, InitFile, Instance, Parameters, Script, TimerExpired, TrackFile, TrackProcess, Tracked,
-    User, Verdict, Weight,
+    Account, Config, InitFile, Instance, Parameters, Script, TimerExpired, TrackFile, TrackProcess,
+    Tracked, User, Verdict, Weight,
 };
 
 fn weight(points: i16) -> Weight {
@@ -74,7 +74,10 @@ fn scripts() {
     assert_eq!(full.command.argv, ["/bin/check", "-p", "80"]);
     assert_eq!(
         full.command.user,
-        Some(User { name: "www-data".into(), group: Some("adm".into()) })
+        Some(User {
+            user: Account::Name("www-data".into()),
+            group: Some(Account::Name("adm".into()))
+        })
     );
     assert_eq!((full.interval, full.timeout), (Duration::from_millis(250), Duration::from_secs(2)));
     assert_eq!((full.weight, full.init_fail), (reversed(-253), true));
@@ -259,7 +262,10 @@ fn wrong_lines_of_lists() {
     for (line, code, kept) in [
         ("s weight", "E0022", None),
         ("s wait 3", "E0211", None),
-        ("s weight 254", "E0031", Some(weight(-20))),
+        ("s weight 254", "E0031", Some(weight(253))),
+        ("s weight -254", "E0031", Some(weight(-253))),
+        ("s weight 255", "E0031", Some(weight(-20))),
+        ("s weight 9 no_reverse", "E0211", Some(weight(9))),
         ("s weight 10 forward", "E0211", Some(weight(10))),
         ("s weight 1\ns weight 2", "E0124", Some(weight(1))),
         ("nothere", "E0070", None),
@@ -293,6 +299,51 @@ fn broken_definitions() {
     let text = format!("vrrp_script s {{\n}}\n{}", instance("track_script {\ns\n}"));
     let (codes, config) = mended(&text);
     assert_eq!((codes, only(config).tracking.scripts.len()), (vec!["E0022"], 0));
+}
+
+/// Keywords `track_interface`, `track_bfd`: an interface has no `noreverse`; 254 is none of a session.
+#[test]
+fn weights_of_interfaces_and_sessions() {
+    for (list, code, expected) in [
+        ("track_interface {\neth1 weight -254\n}", "E0031", -253),
+        ("track_interface {\neth1 weight 5 noreverse\n}", "E0211", 5),
+        ("track_bfd {\nb weight 254\n}", "E0031", 0),
+    ] {
+        let (codes, config) = mended(&tracking_text(list));
+        let tracking = only(config).tracking;
+        let lists = tracking.interfaces.iter().chain(&tracking.bfds);
+        let found: Vec<_> = lists.map(|tracked| tracked.weight).collect();
+        assert_eq!((codes, found), (vec![code], vec![weight(expected)]), "{list}");
+    }
+}
+
+/// Keywords `track_file`, `priority`: of the owner, a file of another weight than 1 is not tracked.
+#[test]
+fn files_of_owners() {
+    for (line, expected) in [("f", Some(0)), ("f weight 0", Some(0)), ("f weight 3", None)] {
+        let text = tracking_text(&format!("priority 255\ntrack_file {{\n{line}\n}}"));
+        let tracking = only(parse(&text).config.unwrap()).tracking;
+        let found: Vec<_> = tracking.files.iter().map(|file| file.weight).collect();
+        assert_eq!(found, expected.map(weight).into_iter().collect::<Vec<_>>(), "{line}");
+    }
+}
+
+/// Keywords `dont_track_primary`, `promote_secondaries`: what is said about them is true.
+#[test]
+fn words_about_the_own_interface() {
+    let help = |lines: &str, code: &str| {
+        let loaded = parse(&instance(lines));
+        assert_eq!(loaded.verdict(), Verdict::WouldRun, "{}", loaded.render(false));
+        let found = loaded.diagnostics.iter().find(|own| own.code == code);
+        found.and_then(|found| found.help.clone()).unwrap()
+    };
+    let own = "track_interface {\neth0\n}";
+    assert!(help(own, "E0071").contains("always tracked"));
+    let ignored = help(&format!("dont_track_primary\n{own}"), "E0071");
+    assert!(ignored.contains("remove `dont_track_primary`"), "{ignored}");
+    help("use_vmac\npromote_secondaries", "E0063");
+    let vmac = parse(&instance("use_vmac\npromote_secondaries")).config.unwrap();
+    assert!(!only(vmac).promote_secondaries);
 }
 
 /// Keyword `track_interface`: the own interface is tracked anyway, whatever weight is given.

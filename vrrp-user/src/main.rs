@@ -96,8 +96,11 @@ struct Check {
     /// Configuration; may be given several times.
     #[arg(short, long, value_name = "FILE", required = true, num_args = 1..)]
     file: Vec<PathBuf>,
-    #[command(flatten)]
-    node: Node,
+    /// What lines that begin with @ID and ${_INSTANCE} refer to. By default the host name up to its
+    /// first dot. Given once, it is that of all files; given as often as files, in their order, each
+    /// has its own, as the nodes of a cluster have.
+    #[arg(short = 'i', long, value_name = "ID")]
+    config_id: Vec<String>,
     /// The files are those of the nodes of one cluster: say why they could not elect, or would not
     /// take over. Errors of that kind make 5, though each file would run.
     #[arg(long)]
@@ -202,8 +205,15 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     }
 }
 
-fn check_files(Check { file, node, together, no_host, json }: Check) -> Result<ExitCode> {
+fn check_files(Check { file, config_id, together, no_host, json }: Check) -> Result<ExitCode> {
     ensure!(!together || file.len() > 1, "--together is about two files or more");
+    let ids = match &config_id[..] {
+        [] => vec![config::Disk::name(); file.len()],
+        [all] => vec![all.clone(); file.len()],
+        _ => config_id,
+    };
+    ensure!(ids.len() == file.len(), "--config-id goes with all files, or once with each");
+    let files: Vec<(PathBuf, String)> = file.into_iter().zip(ids).collect();
     let mut out = io::stdout().lock();
     let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let options = check::Options {
@@ -213,7 +223,7 @@ fn check_files(Check { file, node, together, no_host, json }: Check) -> Result<E
         host: !no_host && !together,
         color: out.is_terminal() && !plain,
     };
-    Ok(check::run(&file, &node.id(), options, &mut out).map(ExitCode::from)?)
+    Ok(check::run(&files, options, &mut out).map(ExitCode::from)?)
 }
 
 fn run_supervisor(Run { runtime, log_format, .. }: &Run) -> Result<ExitCode> {

@@ -1,7 +1,12 @@
 //! `xvrrp check`: exit codes, last lines, JSON.
 #![allow(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
-use std::{env, fs, path::PathBuf, process};
+use std::{
+    env, fs,
+    io::{self, ErrorKind, Write},
+    path::PathBuf,
+    process,
+};
 
 use xvrrp::check::{self, Options};
 
@@ -42,9 +47,14 @@ fn run(files: &[PathBuf], json: bool) -> (u8, String) {
     run_with(files, Options { json, ..Options::default() })
 }
 
+/// Files and the config id with which they are read.
+fn as_node(id: &str, files: &[PathBuf]) -> Vec<(PathBuf, String)> {
+    files.iter().map(|file| (file.clone(), id.to_owned())).collect()
+}
+
 fn run_with(files: &[PathBuf], options: Options) -> (u8, String) {
     let mut out = Vec::new();
-    let code = check::run(files, "node1", options, &mut out).unwrap();
+    let code = check::run(&as_node("node1", files), options, &mut out).unwrap();
     (code, String::from_utf8(out).unwrap())
 }
 
@@ -181,7 +191,7 @@ fn nodes_and_origins() {
     let file = dir.file("a.conf", &format!("include priority.conf\n{text}"));
     let files = std::slice::from_ref(&file);
     let mut out = Vec::new();
-    assert_eq!(check::run(files, "node2", Options::default(), &mut out).unwrap(), 0);
+    assert_eq!(check::run(&as_node("node2", files), Options::default(), &mut out).unwrap(), 0);
     let (code, text) = run(files, true);
     assert_eq!(code, 5);
     let entries: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -190,4 +200,44 @@ fn nodes_and_origins() {
     let origin = &entries[0]["origin"];
     assert_eq!(origin["file"], included.to_str().unwrap());
     assert_eq!((&origin["line"], &origin["column"]), (&1.into(), &11.into()));
+}
+
+/// Keyword table 1.10, `@id`: each file of a cluster is read as the node that it is for.
+#[test]
+fn a_config_id_for_each_file() {
+    let dir = Dir::new("ids");
+    let lines =
+        "interface eth0\n  @node1 priority 150\n  @node2 priority 100\n  @node2 advert_int 3";
+    let file = dir.file("a.conf", &CLEAN.replace("interface eth0", lines));
+    let options = Options { together: true, ..Options::default() };
+    let check = |ids: [&str; 2]| {
+        let files = ids.map(|id| (file.clone(), id.to_owned()));
+        let mut out = Vec::new();
+        let code = check::run(&files, options, &mut out).unwrap();
+        (code, String::from_utf8(out).unwrap())
+    };
+    let (code, text) = check(["node1", "node2"]);
+    assert_eq!(code, 5);
+    assert!(text.contains("E0182"), "{text}");
+    assert_eq!(check(["node1", "node1"]).0, 0);
+}
+
+/// Who reads no further, as `head` does: no error, and the exit code is that of the file.
+#[test]
+fn a_broken_pipe() {
+    struct Broken;
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Err(ErrorKind::BrokenPipe.into())
+        }
+    }
+    let dir = Dir::new("pipe");
+    let files = as_node("node1", &[dir.file("a.conf", "nonsense\n")]);
+    for json in [false, true] {
+        let options = Options { json, ..Options::default() };
+        assert_eq!(check::run(&files, options, &mut Broken).unwrap(), 5);
+    }
 }

@@ -8,11 +8,11 @@ mod tracking;
 pub(super) use addresses::is_link_local;
 pub(super) use tracking::Weights;
 
-use super::{Config, diagnostic::Findings};
+use super::{Config, diagnostic::Findings, parser::Statement};
 
-/// Looks at a model that is complete.
-pub(super) fn check(config: &Config, findings: &mut Findings) {
+/// Looks at a model that is complete, and at what it has been made of.
+pub(super) fn check(tree: &[Statement], config: &Config, findings: &mut Findings) {
     addresses::check(config, findings);
     settings::check(config, findings);
-    tracking::check(config, findings);
+    tracking::check(tree, config, findings);
 }

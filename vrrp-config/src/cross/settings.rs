@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
 /// `vrrp_strict` from keepalived's example knows. Once for each line that switches it on.
 fn report_unreachable(config: &Config, findings: &mut Findings) {
     let mut hit: Vec<(Span, Vec<&Instance>)> = Vec::new();
+    let mut places_of_hits = HashMap::new();
     for instance in config.instances.iter().filter(|instance| !instance.accept) {
         let places = &instance.places;
         let strict = places.of("strict_mode").or(config.global.places.of("vrrp_strict"));
@@ -25,7 +26,8 @@ fn report_unreachable(config: &Config, findings: &mut Findings) {
         let Some(span) = strict.filter(|_| !said && !instance.addresses.is_empty()) else {
             continue;
         };
-        match hit.iter_mut().find(|(other, _)| *other == span) {
+        let place = *places_of_hits.entry(span).or_insert(hit.len());
+        match hit.get_mut(place) {
             Some((_, instances)) => instances.push(instance),
             None => hit.push((span, vec![instance])),
         }

@@ -5,13 +5,19 @@ use std::{
     ops::RangeInclusive,
 };
 
-use crate::{Config, Instance, Place, TrackLists, Tracked, Weight, code, diagnostic::Findings};
+use crate::{
+    Config, Instance, TrackLists, Tracked, Weight, code, diagnostic::Findings, parser::Statement,
+    references::Kind, tracking,
+};
 
 /// Priorities that trackers can make (RFC 9568 5.2.4): nobody but the owner has 255, and 0 resigns.
 const REACH: RangeInclusive<i32> = 1..=254;
 
-pub(super) fn check(config: &Config, findings: &mut Findings) {
-    report_unused(config, findings);
+/// Blocks that track something.
+const USERS: [&str; 2] = ["vrrp_instance", "vrrp_sync_group"];
+
+pub(super) fn check(tree: &[Statement], config: &Config, findings: &mut Findings) {
+    report_unused(tree, config, findings);
     report_long_timeouts(config, findings);
     let weights = Weights::new(config);
     for instance in &config.instances {
@@ -119,31 +125,34 @@ fn report_clamped<'a>(weights: &Weights<'a>, instance: &'a Instance, findings: &
         .help(format!("{used} is used then, and what is beyond it makes no difference"));
 }
 
-fn report_unused(config: &Config, findings: &mut Findings) {
-    let all = config
-        .instances
-        .iter()
-        .map(|instance| &instance.tracking)
-        .chain(config.sync_groups.iter().map(|group| &group.tracking));
-    let used: HashSet<&str> = all
-        .flat_map(|tracking| limited(tracking).chain(&tracking.files))
-        .map(|tracked| tracked.name.as_str())
-        .collect();
+/// Trackers that no list names. Lists are looked at as they are written: a repair may have taken a name
+/// out of one.
+fn report_unused(tree: &[Statement], config: &Config, findings: &mut Findings) {
     // What has no virtual routers is to be included by something that has.
     if config.instances.is_empty() {
         return;
     }
-    let scripts = config.scripts.iter().map(|script| (&script.name, script.span, "track_script"));
-    let files = config.track_files.iter().map(|file| (&file.name, file.span, "track_file"));
-    let processes = config.track_processes.iter();
-    let processes = processes.map(|process| (&process.name, process.span, "track_process"));
-    let all: Vec<(&String, Place, &str)> = scripts.chain(files).chain(processes).collect();
-    for (name, span, list) in all.into_iter().filter(|(name, ..)| !used.contains(name.as_str())) {
+    let users = tree.iter().filter(|user| USERS.contains(&user.keyword()));
+    let used: HashSet<(Kind, &str)> = users.flat_map(Statement::inner).flat_map(names).collect();
+    let scripts = config.scripts.iter().map(|own| (Kind::Script, &own.name, own.span));
+    let files = config.track_files.iter().map(|own| (Kind::File, &own.name, own.span));
+    let processes = config.track_processes.iter().map(|own| (Kind::Process, &own.name, own.span));
+    let all = scripts.chain(files).chain(processes);
+    for (kind, name, span) in all.filter(|(kind, name, _)| !used.contains(&(*kind, name.as_str())))
+    {
         let message = format!("`{name}` is tracked by no virtual router");
+        let list = tracking::list_of(kind);
         findings
             .report(code::UNUSED, span, message)
             .help(format!("name it in a vrrp_instance: `{list} {{ {name} }}`"));
     }
+}
+
+/// The names in a list of trackers.
+fn names(list: &Statement) -> impl Iterator<Item = (Kind, &str)> {
+    let names = list.inner().iter().filter_map(|line| line.words.first());
+    let kind = tracking::kind_of(list.keyword());
+    names.filter_map(move |name| Some((kind?, name.text.as_str())))
 }
 
 /// A run that is due while the one before is still running is left out.

@@ -38,7 +38,7 @@ impl Writer<'_, '_> {
             writer.flag("dont_track_primary", instance.ignores_interface)?;
             writer.flag("track_src_ip", instance.tracks_source)?;
             writer.flag("promote_secondaries", instance.promote_secondaries)?;
-            writer.tracking(&instance.tracking, config)?;
+            writer.tracking(&instance.tracking)?;
             writer.notify(&instance.notify)
         })
     }

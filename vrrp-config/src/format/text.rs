@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use crate::{Command, User};
+use crate::{Account, Command, User};
 
 /// A word. In quotes if anything in it might be syntax.
-pub(super) struct Text<'a>(pub(super) &'a str);
+pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,7 +52,7 @@ impl Display for PathText<'_> {
 
 /// A time in seconds, to the microsecond.
 #[derive(PartialEq)]
-pub(super) struct Seconds(pub(super) Duration);
+pub(crate) struct Seconds(pub(crate) Duration);
 
 impl Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,8 +75,17 @@ impl Display for Command {
 
 impl Display for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Text(&self.name).fmt(f)?;
-        self.group.as_ref().map_or(Ok(()), |group| write!(f, " {}", Text(group)))
+        self.user.fmt(f)?;
+        self.group.as_ref().map_or(Ok(()), |group| write!(f, " {group}"))
+    }
+}
+
+impl Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => Text(name).fmt(f),
+            Self::Id(id) => id.fmt(f),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     Config, Notify, Parameters, Script, SyncGroup, TrackLists, TrackProcess, Tracked, Weight,
+    trackers::DEFAULT_OF_FILES, tracking,
 };
 
 impl Writer<'_, '_> {
@@ -24,7 +25,7 @@ impl Writer<'_, '_> {
         for file in &config.track_files {
             self.block(format_args!("track_file {}", Text(&file.name)), |writer| {
                 writer.value("file", PathText(&file.path))?;
-                let default = Weight::new(1, false).unwrap_or_default();
+                let default = Weight::new(DEFAULT_OF_FILES, false).unwrap_or_default();
                 writer.unless(&default, "weight", &file.weight)?;
                 writer.option(
                     "init_file",
@@ -76,15 +77,16 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn tracking(&mut self, tracking: &TrackLists, config: &Config) -> fmt::Result {
-        for (keyword, list) in tracking.lists() {
+    pub(super) fn tracking(&mut self, lists: &TrackLists) -> fmt::Result {
+        for (keyword, list) in lists.lists() {
             if list.is_empty() {
                 continue;
             }
             self.block(keyword, |writer| {
                 list.iter().try_for_each(|tracked| {
-                    let default = default_weight(keyword, &tracked.name, config);
-                    writer.tracked(tracked, default)
+                    let kind = tracking::kind_of(keyword);
+                    let default = kind.and_then(|kind| writer.weights.of(kind, &tracked.name));
+                    writer.tracked(tracked, default.unwrap_or_default())
                 })
             })?;
         }
@@ -100,11 +102,11 @@ impl Writer<'_, '_> {
         self.line(format_args!("{name} weight {weight}{no}"))
     }
 
-    pub(super) fn sync_group(&mut self, group: &SyncGroup, config: &Config) -> fmt::Result {
+    pub(super) fn sync_group(&mut self, group: &SyncGroup) -> fmt::Result {
         self.block(format_args!("vrrp_sync_group {}", Text(&group.name)), |writer| {
             writer.words("group", &group.members)?;
             writer.flag("sync_group_tracking_weight", group.member_weights)?;
-            writer.tracking(&group.tracking, config)?;
+            writer.tracking(&group.tracking)?;
             writer.notify(&group.notify)
         })
     }
@@ -125,18 +127,6 @@ impl Writer<'_, '_> {
         self.flag("notify_priority_changes", notify.priority_changes)?;
         self.flag("smtp_alert", notify.mail)
     }
-}
-
-/// The weight of something tracked where its line gives none.
-fn default_weight(keyword: &str, name: &str, config: &Config) -> Weight {
-    let weight = match keyword {
-        "track_script" => config.scripts.iter().find(|s| s.name == name).map(|s| s.weight),
-        "track_file" => config.track_files.iter().find(|f| f.name == name).map(|f| f.weight),
-        "track_process" => config.track_processes.iter().find(|p| p.name == name).map(|p| p.weight),
-        "track_bfd" => config.bfd.iter().find(|bfd| bfd.name == name).map(|bfd| bfd.weight),
-        _ => None,
-    };
-    weight.unwrap_or_default()
 }
 
 impl Display for Weight {

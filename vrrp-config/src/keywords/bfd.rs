@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     Argument, Block, Kind, NEWER, SWITCH, Section, Support::NotYet, keyword, one, secs, word,
 };
+use crate::trackers::MAX_WEIGHT;
 
 const ADDRESS: &[Argument] = &[one("ADDRESS", Kind::Address)];
 /// Microseconds of 32 bits, in whole milliseconds.
@@ -45,7 +46,7 @@ pub(super) static SECTIONS: &[Section] = &[Section {
             .default("off")
             .since(NEWER),
         keyword("weight", "is added to the priority while the session is up, if below 0 while it is down; 0: down is FAULT")
-            .takes(&[one("WEIGHT", Kind::Number(-253, 253)), word("reverse")])
+            .takes(&[one("WEIGHT", Kind::Number(-MAX_WEIGHT, MAX_WEIGHT)), word("reverse")])
             .default("0"),
         keyword("vrrp", "only virtual routers are told").default("both are told"),
         keyword("checker", "only LVS is told").default("both are told"),

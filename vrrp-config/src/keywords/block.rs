@@ -37,7 +37,10 @@ pub(crate) enum Block {
     Rules,
     Peers,
     TrackedInterfaces,
+    /// track_script and track_bfd.
     Tracked,
+    /// track_file and track_process.
+    TrackedFiles,
     Members,
     Interfaces,
     Linkbeat,
@@ -82,6 +85,7 @@ impl Block {
             Self::Peers => "unicast_peer",
             Self::TrackedInterfaces => "track_interface",
             Self::Tracked => "track_script",
+            Self::TrackedFiles => "track_process",
             Self::Members => "group",
             Self::Interfaces => "interfaces",
             Self::Linkbeat => "linkbeat_interfaces",

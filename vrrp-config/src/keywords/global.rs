@@ -269,6 +269,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .support(SOCKETS),
             keyword("vrrp_rx_bufs_multiplier", "so many MTUs or adverts fit")
                 .takes(&[one("NUMBER", Kind::Number(1, u32::MAX as i64))]).missing_is_reported()
+                .exact()
                 .default("3")
                 .support(SOCKETS),
         ],

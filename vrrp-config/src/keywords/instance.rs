@@ -159,6 +159,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .takes(super::SIZE)
                 .default("as vrrp_rx_bufs_policy")
                 .missing_is_reported()
+                .exact()
                 .support(NoEffect("adverts do not queue in sockets")),
         ],
     },
@@ -274,8 +275,8 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("track_interface", "interfaces that have to be up")
                 .opens(Block::TrackedInterfaces),
             keyword("track_script", "vrrp_scripts that have to succeed").opens(Block::Tracked),
-            keyword("track_file", "track_files whose number counts").opens(Block::Tracked),
-            keyword("track_process", "vrrp_track_processes that have to run").opens(Block::Tracked),
+            keyword("track_file", "track_files whose number counts").opens(Block::TrackedFiles),
+            keyword("track_process", "vrrp_track_processes that have to run").opens(Block::TrackedFiles),
             keyword("track_bfd", "bfd_instances that have to be up").opens(Block::Tracked),
         ],
     },

@@ -3,7 +3,11 @@
 use super::{
     Argument, Block, Kind, PORT, Section,
     Support::{Done, NotYet},
-    any, keyword, one, one_or_more, option, optional, secs, word,
+    any, keyword, names, one, one_or_more, option, optional, word,
+};
+use crate::{
+    interfaces::{LinkbeatMethod, MAX_DELAY},
+    trackers::{MAX_WEIGHT, MAX_WEIGHT_OF_FILES},
 };
 use std::time::Duration;
 
@@ -19,6 +23,8 @@ pub(crate) struct List {
 }
 
 const LENGTH: Kind = Kind::Free("an address and the length of its prefix: 10.0.0.1/24");
+const METHOD_NAMES: [&str; 3] = names(&LinkbeatMethod::WORDS);
+const DELAY: Kind = Kind::Seconds(Duration::ZERO, MAX_DELAY);
 const NAME: Kind = Kind::Free("");
 
 /// All lists.
@@ -66,6 +72,12 @@ pub(crate) static LISTS: &[List] = &[
         read_by_audit: false,
     },
     List {
+        block: Block::TrackedFiles,
+        entry: &[one("NAME", NAME), any("WORDS", NAME)],
+        help: "names of trackers; without a weight that of the tracker counts",
+        read_by_audit: false,
+    },
+    List {
         block: Block::Members,
         entry: &[one_or_more("NAME", NAME)],
         help: "names of vrrp_instances",
@@ -81,18 +93,14 @@ pub(crate) static LISTS: &[List] = &[
         block: Block::Linkbeat,
         entry: &[
             one("INTERFACE", Kind::Interface),
-            optional("MII|ETHTOOL|IOCTL", Kind::Choice(&["MII", "ETHTOOL", "IOCTL"])),
+            optional("MII|ETHTOOL|IOCTL", Kind::Choice(&METHOD_NAMES)),
         ],
         help: "interfaces and how their link is asked for",
         read_by_audit: false,
     },
     List {
         block: Block::UpDownDelays,
-        entry: &[
-            one("INTERFACE", Kind::Interface),
-            one("DOWN", Kind::Seconds(Duration::ZERO, secs(255))),
-            optional("UP", Kind::Seconds(Duration::ZERO, secs(255))),
-        ],
+        entry: &[one("INTERFACE", Kind::Interface), one("DOWN", DELAY), optional("UP", DELAY)],
         help: "interfaces, and how long each has to be down and up before it counts",
         read_by_audit: false,
     },
@@ -188,15 +196,35 @@ pub(super) static SECTIONS: &[Section] = &[
         ],
     },
     Section {
-        title: "Words of a tracked item",
+        title: "Words of a tracked interface, script or session",
         inside: &[Block::TrackedInterfaces, Block::Tracked],
         support: NotYet,
         rows: &[
             keyword("weight", "is added to the priority while it is up, if below 0 while it is down; 0: down is FAULT")
-                .takes(&[one("WEIGHT", Kind::Number(-254, 254))])
+                .takes(&[one("WEIGHT", Kind::Number(-MAX_WEIGHT, MAX_WEIGHT))])
                 .default("that of the tracker; of interfaces 0"),
-            keyword("reverse", "the other way round"),
-            keyword("noreverse", "not the other way round, although the tracker says so"),
         ],
+    },
+    Section {
+        title: "Words of a tracked file or process",
+        inside: &[Block::TrackedFiles],
+        support: NotYet,
+        rows: &[
+            keyword("weight", "as that of the tracker, for this virtual router alone")
+                .takes(&[one("WEIGHT", Kind::Number(-MAX_WEIGHT_OF_FILES, MAX_WEIGHT_OF_FILES))])
+                .default("that of the tracker"),
+        ],
+    },
+    Section {
+        title: "Words of anything tracked",
+        inside: &[Block::TrackedInterfaces, Block::Tracked, Block::TrackedFiles],
+        support: NotYet,
+        rows: &[keyword("reverse", "the other way round")],
+    },
+    Section {
+        title: "Words of anything tracked but interfaces",
+        inside: &[Block::Tracked, Block::TrackedFiles],
+        support: NotYet,
+        rows: &[keyword("noreverse", "not the other way round, although the tracker says so")],
     },
 ];

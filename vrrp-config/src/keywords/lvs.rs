@@ -116,7 +116,7 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("virtualhost", "name that is asked for by HTTP_GET and SSL_GET")
                 .takes(TEXT)
                 .missing_is_reported(),
-            keyword("snmp_name", "name in SNMP").takes(TEXT).missing_is_reported(),
+            keyword("snmp_name", "name in SNMP").takes(TEXT).missing_is_reported().exact(),
             keyword("smtp_alert", "mails about changes")
                 .takes(SWITCH)
                 .default("as smtp_alert_checker"),

@@ -86,6 +86,8 @@ pub(super) struct Row {
     pub(super) repeats: bool,
     /// Of several lines the first one counts, which keepalived reports; else the last one.
     pub(super) first_counts: bool,
+    /// keepalived reports words that are too many, and ignores the line; else it ignores them silently.
+    pub(super) exact: bool,
     support: Option<Support>,
     pub(super) help: &'static str,
 }
@@ -107,6 +109,7 @@ const fn keyword(name: &'static str, help: &'static str) -> Row {
         since: "",
         repeats: false,
         first_counts: false,
+        exact: false,
         support: None,
         help,
     }
@@ -164,6 +167,10 @@ impl Row {
 
     const fn first_counts(self) -> Self {
         Self { first_counts: true, ..self }
+    }
+
+    const fn exact(self) -> Self {
+        Self { exact: true, ..self }
     }
 
     const fn support(self, support: Support) -> Self {

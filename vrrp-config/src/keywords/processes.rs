@@ -8,7 +8,7 @@ use super::{
     Support::{Done, NoEffect, NotYet},
     USER, any, keyword, names, one, one_or_more, option, optional, secs, word,
 };
-use crate::{daemon::JSON_VERSIONS, scheduling::POLICIES};
+use crate::{daemon::JSON_VERSIONS, language::is_check, scheduling::POLICIES};
 
 const GLOBAL: &[Block] = &[Block::GlobalDefs];
 
@@ -247,6 +247,7 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("enable_traps", "SNMP: traps").default("off").support(SNMP),
             keyword("snmp_socket", "the socket of the SNMP agent")
                 .first_counts()
+                .exact()
                 .takes(&[one("SOCKET", Kind::Free("such as udp:1.2.3.4:705"))])
                 .missing_is_reported()
                 .default("unix:/var/agentx/master")
@@ -346,7 +347,7 @@ pub(super) static SECTIONS: &[Section] = &[
             .takes(&[any(
                 "CHECK",
                 Kind::Checked(
-                    is_include_check,
+                    is_check,
                     "readable, match, wildcard_match or brace_match, perhaps with + or -",
                 ),
             )])
@@ -402,8 +403,3 @@ pub(super) static SECTIONS: &[Section] = &[
 
 /// 31 days.
 const IPVS_TIME: Kind = Kind::Number(0, 31 * 86400);
-
-fn is_include_check(text: &str) -> bool {
-    let name = text.strip_prefix(['+', '-']).unwrap_or(text);
-    matches!(name, "readable" | "match" | "wildcard_match" | "brace_match")
-}

@@ -6,14 +6,16 @@ use super::{
     Argument, Block, COMMAND_KIND, GROUP, Kind, MAX_SECONDS, PATH, Section, Support::NotYet, USER,
     keyword, names, one, one_or_more, optional, secs, word,
 };
-use crate::trackers::MATCHINGS;
+use crate::trackers::{MATCHINGS, MAX_WEIGHT, MAX_WEIGHT_OF_FILES};
 
 const MATCHING_NAMES: [&str; 2] = names(&MATCHINGS);
 
 /// Of scripts and interfaces.
-const WEIGHT: &[Argument] = &[one("WEIGHT", Kind::Number(-253, 253)), word("reverse")];
+const WEIGHT: &[Argument] =
+    &[one("WEIGHT", Kind::Number(-MAX_WEIGHT, MAX_WEIGHT)), word("reverse")];
 /// Of files and processes.
-const WEIGHT_254: &[Argument] = &[one("WEIGHT", Kind::Number(-254, 254)), word("reverse")];
+const WEIGHT_OF_FILES: &[Argument] =
+    &[one("WEIGHT", Kind::Number(-MAX_WEIGHT_OF_FILES, MAX_WEIGHT_OF_FILES)), word("reverse")];
 const TIMES: &[Argument] = &[one("TIMES", Kind::Number(1, i32::MAX as i64))];
 const DELAY: &[Argument] = &[one("SECONDS", Kind::Seconds(Duration::from_micros(1), secs(3600)))];
 /// 0 is raised to 1, with a report of its own.
@@ -53,7 +55,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .takes(&[one("HOW", Kind::Choice(&MATCHING_NAMES))]).missing_is_reported()
                 .default("they have to be the same"),
             keyword("weight", "is added to the priority while they run, if below 0 while they do not; 0: FAULT")
-                .takes(WEIGHT_254).missing_is_reported()
+                .takes(WEIGHT_OF_FILES).missing_is_reported()
                 .default("0"),
             keyword("quorum", "so many have to run")
                 .takes(&[one("NUMBER", Kind::Number(1, 65535))])
@@ -74,7 +76,7 @@ pub(super) static SECTIONS: &[Section] = &[
         rows: &[
             keyword("file", "the file; it contains a number").first_counts().takes(PATH).missing_is_reported(),
             keyword("weight", "the number is multiplied with it and added to the priority; 0: another number than 0 is FAULT")
-                .takes(WEIGHT_254).missing_is_reported()
+                .takes(WEIGHT_OF_FILES).missing_is_reported()
                 .default("1"),
             keyword("init_file", "the file is created with this number at the start")
                 .takes(&[

@@ -8,17 +8,22 @@ use std::{
 use glob::Pattern;
 
 use super::{MAX_SIZE, Reader, STEP, Text, is_blank, variables::Replaced};
-use crate::{code, diagnostic::Kind, lexer::Token, source::Span};
+use crate::{
+    code,
+    diagnostic::Kind,
+    host::MAX_FILES,
+    keywords::{self, Block},
+    lexer::Token,
+    source::Span,
+};
 
 /// Files in files.
 const MAX_INCLUDES: usize = 16;
-/// Different files.
-const MAX_FILES: usize = 1000;
 /// Alternatives that braces may stand for.
 const MAX_ALTERNATIVES: usize = 1000;
 /// Linux knows no longer ones.
 const MAX_NAME: usize = 4096;
-/// What reading a file once more counts for, beside its text.
+/// What looking for files, or reading one once more, counts for beside the text.
 const VISIT: usize = 32 * STEP;
 
 /// What has to be there. Without any, a file that is missing is no error.
@@ -49,20 +54,33 @@ impl Checks {
         }
     }
 
-    /// Words that are none of these are reported with the keyword.
-    fn set(&mut self, option: &str, on: bool) {
+    /// One word of `include_check`, without its sign. `false`: there is no such word.
+    fn set(&mut self, option: &str, on: bool) -> bool {
         match option {
             "readable" => self.readable = on,
             "match" => self.found = on,
             "wildcard_match" => self.wildcard = on,
             "brace_match" => self.brace = on,
-            _ => return,
+            _ => return false,
         }
         self.readable |= on;
+        true
     }
 }
 
-const KEYWORDS: [&str; 6] = ["include", "includer", "includem", "includew", "includeb", "includea"];
+/// True for a word behind `include_check`.
+pub(crate) fn is_check(word: &str) -> bool {
+    let (on, option) = signed(word);
+    Checks::default().set(option, on)
+}
+
+/// A word behind `include_check` without its sign, and whether it is to be on.
+fn signed(word: &str) -> (bool, &str) {
+    match word.strip_prefix('-') {
+        Some(option) => (false, option),
+        None => (true, word.strip_prefix('+').unwrap_or(word)),
+    }
+}
 
 /// A line begins with one of the keywords and a blank.
 pub(super) fn begins(line: &str) -> bool {
@@ -71,7 +89,9 @@ pub(super) fn begins(line: &str) -> bool {
 
 fn keyword(line: &str) -> Option<&'static str> {
     let word = &line[..line.find(is_blank).unwrap_or(line.len())];
-    KEYWORDS.into_iter().find(|known| *known == word)
+    // Outside of all blocks the table has no others that begin so.
+    let known = keywords::find(Block::Root, word).map(|keyword| keyword.row.name);
+    known.filter(|name| name.starts_with("include"))
 }
 
 impl Reader<'_> {
@@ -113,8 +133,17 @@ impl Reader<'_> {
         let directory = self.open.last().map(|file| file.directory.clone()).unwrap_or_default();
         let mut found = 0;
         for alternative in &alternatives {
+            if !self.produce(VISIT, span) {
+                return;
+            }
             let files = match self.matches(&directory, alternative) {
-                Ok(files) => files,
+                Ok(Some(files)) => files,
+                Ok(None) => {
+                    let message = format!(
+                        "`{alternative}` stands for more than {MAX_FILES} files, or for too many places to look for them"
+                    );
+                    return self.stop(code::TOO_MUCH, span, &message);
+                }
                 Err(reason) => {
                     let message = format!("`{alternative}` is no pattern: {reason}");
                     self.findings.report(code::NO_FILE, span, message).help("no file is read");
@@ -143,9 +172,14 @@ impl Reader<'_> {
     }
 
     /// Files that a pattern without braces stands for; the one that it names, even if it is not there.
-    fn matches(&self, directory: &Path, pattern: &str) -> Result<Vec<PathBuf>, &'static str> {
+    /// `None` if they are too many.
+    fn matches(
+        &self,
+        directory: &Path,
+        pattern: &str,
+    ) -> Result<Option<Vec<PathBuf>>, &'static str> {
         if !has_wildcard(pattern) {
-            return Ok(vec![directory.join(literal(pattern))]);
+            return Ok(Some(vec![directory.join(literal(pattern))]));
         }
         let directory = if pattern.starts_with('/') { Path::new("") } else { directory };
         let mut full = Pattern::escape(&directory.display().to_string());
@@ -256,10 +290,8 @@ impl Reader<'_> {
             Some(_) => {}
         }
         for word in words {
-            let (on, option) = match word.text.strip_prefix('-') {
-                Some(option) => (false, option),
-                None => (true, word.text.strip_prefix('+').unwrap_or(&word.text)),
-            };
+            let (on, option) = signed(&word.text);
+            // One that there is not is reported with the keyword.
             self.checks.set(option, on);
         }
     }

@@ -88,7 +88,9 @@ impl Reader<'_> {
             }
             for (index, name) in names.iter().enumerate() {
                 let value = group.get(index).cloned().unwrap_or_default();
-                self.variables.define(name, vec![Text::made(value, written)]);
+                if !self.define(name, vec![Text::made(value, written)], span) {
+                    return;
+                }
             }
             self.line(body);
             self.end_line();

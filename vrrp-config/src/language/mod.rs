@@ -28,13 +28,17 @@ use super::{
     source::{FileId, Sources, Span},
 };
 use include::Checks;
+pub(super) use include::is_check;
 use text::{Text, is_blank};
 use variables::{Lines, Random, Replaced, Variables};
 
 /// Lines inside of lines: definitions that use each other, loops in loops, files in files.
 const MAX_DEPTH: usize = 48;
-/// Words of all files together. 1,000 virtual routers with 100 addresses each have 115,000.
+/// Words of all files together. 1,000 virtual routers with 100 addresses each have 115,000. Large files
+/// may have more: a word for each [`BYTES_OF_WORD`].
 const MAX_WORDS: usize = 200_000;
+/// So many bytes of its files does a sound configuration have for each word, or more.
+const BYTES_OF_WORD: usize = 5;
 /// Bytes that variables and loops may produce. A step counts like a short line, even if it is empty.
 const MAX_PRODUCED: usize = 8 << 20;
 const STEP: usize = 64;
@@ -212,7 +216,8 @@ impl Reader<'_> {
         }
         if let Some(limit) = self.sources.behind(id, line, MAX_LINE) {
             let span = Text::written(id, at, line).span(limit..line.len(), self.sources);
-            self.report_long_line(line.len(), span, "the line");
+            let octets = self.sources.encode(span, line).len();
+            self.report_long_line(octets, span, "the line");
         }
         let code = &line[..lexer::code_length(line)];
         let trimmed = line.trim_end_matches(is_blank);
@@ -310,7 +315,8 @@ impl Reader<'_> {
 
     fn tokens(&mut self, statement: &Text<'_>) {
         let first = self.tokens.len();
-        let limit = first + MAX_WORDS - self.words;
+        let most = MAX_WORDS.max(self.read / BYTES_OF_WORD);
+        let limit = first + most.saturating_sub(self.words);
         lexer::tokens(statement, limit, self.sources, self.findings, &mut self.tokens);
         self.words += self.tokens.len() - first;
         // Two statements change how the lines below are read.
@@ -321,8 +327,8 @@ impl Reader<'_> {
             }
             _ => {}
         }
-        if self.words > MAX_WORDS {
-            let message = format!("the configuration has more than {MAX_WORDS} words");
+        if self.words > most {
+            let message = format!("the configuration has more than {most} words");
             let span = statement.whole(self.sources);
             self.stop(code::TOO_MUCH, span, &message);
         }

@@ -37,8 +37,7 @@ pub(super) struct Variables {
 }
 
 impl Variables {
-    /// Gives a variable its value, at least one line.
-    pub(super) fn define(&mut self, name: &str, lines: Vec<Text<'static>>) {
+    fn define(&mut self, name: &str, lines: Vec<Text<'static>>) {
         self.lines += lines.len();
         let before = self.defined.insert(name.into(), lines.into());
         self.lines -= before.map_or(0, |lines| lines.len());
@@ -140,11 +139,17 @@ impl Reader<'_> {
             values.push(value.trimmed().into_owned());
         }
         values.extend(lines[1..].iter().map(|line| line.trimmed().into_owned()));
-        self.variables.define(&name[1..], values);
+        self.define(&name[1..], values, whole);
+    }
+
+    /// Gives a variable its value, at least one line. `false`: there are too many of them.
+    pub(super) fn define(&mut self, name: &str, lines: Vec<Text<'static>>, span: Span) -> bool {
+        self.variables.define(name, lines);
         if self.variables.lines > MAX_DEFINED {
             let message = format!("variables have more than {MAX_DEFINED} lines in all");
-            self.stop(code::TOO_MUCH, whole, &message);
+            self.stop(code::TOO_MUCH, span, &message);
         }
+        !self.stopped
     }
 
     /// Replaces the variables of a statement. `last`: nothing stands behind it. `None`: it cannot be

@@ -15,13 +15,32 @@ pub struct Command {
     pub span: Place,
 }
 
-/// `USER [GROUP]`, by name or number.
+/// `USER [GROUP]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The user.
-    pub name: String,
+    pub user: Account,
     /// The group; `None` for the user's own.
-    pub group: Option<String>,
+    pub group: Option<Account>,
+}
+
+/// A user or group of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// Its name.
+    Name(String),
+    /// Its number.
+    Id(u32),
+}
+
+impl User {
+    /// Whether it is root, by name or number.
+    pub fn is_root(&self) -> bool {
+        match &self.user {
+            Account::Name(name) => name == "root",
+            Account::Id(id) => *id == 0,
+        }
+    }
 }
 
 /// What is told of one virtual router or group.

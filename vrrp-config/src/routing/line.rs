@@ -21,6 +21,7 @@ use crate::{
     parser::Statement,
     source::Span,
     suggest,
+    values::is_interface_name,
 };
 
 /// Whose words they are.
@@ -239,7 +240,7 @@ impl<'a> Line<'a> {
     /// Name of an interface.
     pub(super) fn device(&mut self, option: &Word) -> Option<String> {
         let word = self.value(option)?;
-        if (1..=MAX_NAME).contains(&word.text.len()) {
+        if is_interface_name(&word.text) {
             return Some(word.text.clone());
         }
         let message =

@@ -12,7 +12,7 @@ mod route_reader;
 mod rule;
 mod rule_reader;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use vrrp_common::Family;
 
@@ -21,10 +21,15 @@ pub use names::{Named, Prefix, Realms, Tracking};
 pub use route::{Lockable, Metrics, NextHop, Position, Preference, Route, RouteKind};
 pub use rule::{Action, Mark, Rule};
 
-pub(crate) use names::quoted;
+pub(crate) use names::SCOPES;
 
 use super::{
-    Config, Place, VirtualAddress, address, code, diagnostic::Findings, parser::Statement, values,
+    Config, Place, VirtualAddress, address, code,
+    diagnostic::Findings,
+    format::Text,
+    parser::Statement,
+    source::{FileId, Span},
+    values,
 };
 use line::List;
 
@@ -62,17 +67,21 @@ pub struct TrackGroup {
 impl std::fmt::Display for TrackGroup {
     /// The block, as keepalived reads it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "track_group {} {{", quoted(&self.name))?;
+        writeln!(f, "track_group {} {{", Text(&self.name))?;
         writeln!(f, "    group {{")?;
         for member in &self.members {
-            writeln!(f, "        {}", quoted(member))?;
+            writeln!(f, "        {}", Text(member))?;
         }
         write!(f, "    }}\n}}")
     }
 }
 
 /// Reads everything static of a file.
-pub(super) fn statics(tree: &[Statement], findings: &mut Findings) -> Statics {
+pub(super) fn statics(
+    tree: &[Statement],
+    default_interface: Option<&str>,
+    findings: &mut Findings,
+) -> Statics {
     let track_groups = track_groups(tree, findings);
     let names: HashSet<&str> = track_groups.iter().map(|group| group.name.as_str()).collect();
     let (mut addresses, mut routes, mut rules) = (Vec::new(), Vec::new(), Vec::new());
@@ -89,7 +98,7 @@ pub(super) fn statics(tree: &[Statement], findings: &mut Findings) -> Statics {
     for line in lines("static_rules") {
         rules.extend(rule_reader::read(line, List::Static(&names), findings));
     }
-    let device = default_interface(tree);
+    let device = default_interface.unwrap_or(DEFAULT_INTERFACE);
     for address in &mut addresses {
         address.device.get_or_insert_with(|| device.to_owned());
     }
@@ -108,28 +117,44 @@ pub(super) fn virtual_rules(list: &Statement, findings: &mut Findings) -> Vec<Ru
     lines.filter_map(|line| rule_reader::read(line, List::Virtual, findings)).collect()
 }
 
-/// Gives a preference to each rule without one, in the order of the file.
-pub(super) fn assign_preferences(config: &mut Config) {
+/// Gives a preference to each rule without one, in the order of reading: blocks stand in it in `tree`,
+/// and the rules of a block in the model. Places do not tell, as one file includes others.
+pub(super) fn assign_preferences(tree: &[Statement], config: &mut Config) {
+    let mut blocks: HashMap<(FileId, u32), usize> = HashMap::new();
+    for (index, block) in tree.iter().enumerate() {
+        for line in rules_of(block) {
+            blocks.entry(place_of(line.span())).or_insert(index);
+        }
+    }
     let virtual_rules = config.instances.iter_mut().flat_map(|instance| &mut instance.rules);
     let rules = config.statics.rules.iter_mut().chain(virtual_rules);
-    let mut rules: Vec<&mut Rule> = rules.filter(|rule| rule.preference_assigned).collect();
-    rules.sort_by_key(|rule| (rule.span.0.file, rule.span.0.start));
+    let mut rules: Vec<&mut Rule> = rules.filter(|rule| rule.preference.is_none()).collect();
+    rules.sort_by_key(|rule| blocks.get(&place_of(rule.span.0)).copied());
     let (mut ipv4, mut ipv6) = (FIRST_PREFERENCE, FIRST_PREFERENCE);
     for rule in rules {
         let next = match rule.family {
             Family::V4 => &mut ipv4,
             Family::V6 => &mut ipv6,
         };
-        rule.preference = *next;
+        rule.preference = Some(*next);
         *next = next.saturating_sub(1);
     }
 }
 
-fn default_interface(tree: &[Statement]) -> &str {
-    let blocks = tree.iter().filter(|block| block.keyword() == "global_defs");
-    let mut lines = blocks.flat_map(Statement::inner);
-    let line = lines.rfind(|line| line.keyword() == "default_interface");
-    line.and_then(values::argument).map_or(DEFAULT_INTERFACE, |word| &word.text)
+/// The lines of a block that are rules.
+fn rules_of(block: &Statement) -> Vec<&Statement> {
+    match block.keyword() {
+        "static_rules" => block.inner().iter().collect(),
+        "vrrp_instance" => {
+            let lists = block.inner().iter().filter(|list| list.keyword() == "virtual_rules");
+            lists.flat_map(Statement::inner).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn place_of(span: Span) -> (FileId, u32) {
+    (span.file, span.start)
 }
 
 /// Reads every `track_group`.

@@ -7,6 +7,8 @@ use std::{
 
 use vrrp_common::Family;
 
+use crate::format::Text;
+
 /// An address and how many of its bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Prefix {
@@ -69,7 +71,17 @@ impl<T: fmt::Display> fmt::Display for Named<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => number.fmt(f),
-            Self::Name(name) => f.write_str(name),
+            Self::Name(name) => Text(name).fmt(f),
+        }
+    }
+}
+
+impl<T: fmt::Display> Named<T> {
+    /// Without quotes, as a part of a word.
+    fn bare(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Name(name) => name.clone(),
         }
     }
 }
@@ -85,10 +97,12 @@ pub struct Realms {
 
 impl fmt::Display for Realms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.from == Named::Number(0) {
-            return self.to.fmt(f);
+        let (from, to) = (self.from.bare(), self.to.bare());
+        // What stands in front of the first / is where they come from.
+        if self.from == Named::Number(0) && !to.contains('/') {
+            return Text(&to).fmt(f);
         }
-        write!(f, "{}/{}", self.from, self.to)
+        Text(&format!("{from}/{to}")).fmt(f)
     }
 }
 
@@ -111,19 +125,19 @@ impl fmt::Display for Tracking {
         match self {
             Self::On => Ok(()),
             Self::Off => f.write_str(" no_track"),
-            Self::Group(name) => write!(f, " track_group {}", quoted(name)),
+            Self::Group(name) => write!(f, " track_group {}", Text(name)),
         }
     }
 }
 
 /// Names that the kernel defines, with their numbers.
-pub(super) type Known = &'static [(&'static str, u32)];
+pub(crate) type Known = &'static [(&'static str, u32)];
 
 /// Routing tables, of `linux/rtnetlink.h`.
 pub(super) const TABLES: Known = &[("unspec", 0), ("default", 253), ("main", 254), ("local", 255)];
 
 /// Scopes, likewise.
-pub(super) const SCOPES: Known =
+pub(crate) const SCOPES: Known =
     &[("global", 0), ("site", 200), ("link", 253), ("host", 254), ("nowhere", 255)];
 
 /// Who has made a route, likewise (`RTPROT_`).
@@ -160,12 +174,3 @@ pub(super) const GROUPS: Known = &[("default", 0)];
 
 /// Nothing but numbers, or names of the host.
 pub(super) const NO_NAMES: Known = &[];
-
-/// A word that may need quotes.
-pub(crate) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_-.:/+@,*%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}

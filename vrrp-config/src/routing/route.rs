@@ -6,9 +6,12 @@ use vrrp_common::Family;
 
 use super::{
     encap::{Encap, write_option},
-    names::{KEEPALIVED, Named, Prefix, Realms, Tracking, quoted},
+    names::{KEEPALIVED, Named, Prefix, Realms, Tracking},
 };
-use crate::Place;
+use crate::{
+    Place,
+    format::{Text, choice},
+};
 
 /// One line of `static_routes` or `virtual_routes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,14 +251,11 @@ impl fmt::Display for Route {
     /// The line, as keepalived reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.kind != RouteKind::Unicast {
-            write!(f, "{} ", word_of(&RouteKind::WORDS, &self.kind))?;
+            write!(f, "{} ", choice(&RouteKind::WORDS, &self.kind))?;
         }
         write!(f, "{}", self.destination)?;
         write_option(f, "from", self.from.as_ref())?;
         write_option(f, "src", self.source.as_ref())?;
-        if let [hop] = &self.hops[..] {
-            hop.write(f)?;
-        }
         let table = Some(&self.table).filter(|table| **table != Named::Number(MAIN));
         write_option(f, "table", table)?;
         write_option(f, "tos", Some(&self.tos).filter(|tos| **tos != Named::Number(0)))?;
@@ -264,23 +264,24 @@ impl fmt::Display for Route {
         write_option(f, "scope", self.scope.as_ref())?;
         write_option(f, "metric", self.metric.as_ref())?;
         write_option(f, "expires", self.expires.map(|expires| expires.as_secs()).as_ref())?;
-        let preference = self.preference.map(|own| word_of(&Preference::WORDS, &own));
+        let preference = self.preference.map(|own| choice(&Preference::WORDS, &own));
         write_option(f, "pref", preference.as_ref())?;
         let propagate = self.ttl_propagate.map(|on| if on { "enabled" } else { "disabled" });
         write_option(f, "ttl-propagate", propagate.as_ref())?;
-        write_option(f, "vrf", self.vrf.as_deref().map(quoted).as_ref())?;
+        write_option(f, "vrf", self.vrf.as_deref().map(Text).as_ref())?;
         self.metrics.fmt(f)?;
         if self.position != self.kind.position() {
-            write!(f, " {}", word_of(&Position::WORDS, &self.position))?;
+            write!(f, " {}", choice(&Position::WORDS, &self.position))?;
         }
         self.tracking.fmt(f)?;
-        if let hops @ [_, _, ..] = &self.hops[..] {
-            for hop in hops {
-                f.write_str(" nexthop")?;
-                hop.write(f)?;
-            }
+        // At the end, as an encapsulation takes words that a route has, too.
+        if let [hop] = &self.hops[..] {
+            return hop.write(f);
         }
-        Ok(())
+        self.hops.iter().try_for_each(|hop| {
+            f.write_str(" nexthop")?;
+            hop.write(f)
+        })
     }
 }
 
@@ -288,7 +289,7 @@ impl NextHop {
     /// With a blank in front of it.
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_option(f, "via", self.gateway.as_ref())?;
-        write_option(f, "dev", self.device.as_deref().map(quoted).as_ref())?;
+        write_option(f, "dev", self.device.as_deref().map(Text).as_ref())?;
         f.write_str(if self.onlink { " onlink" } else { "" })?;
         write_option(f, "weight", Some(&self.weight).filter(|weight| **weight != 1))?;
         write_option(f, "realms", self.realms.as_ref())?;
@@ -319,11 +320,9 @@ impl fmt::Display for Metrics {
         f.write_str(if self.ecn { " features ecn" } else { "" })?;
         write_option(f, "quickack", self.quickack.map(u8::from).as_ref())?;
         write_option(f, "fastopen_no_cookie", self.fastopen_no_cookie.map(u8::from).as_ref())?;
-        write_option(f, "congctl", self.congestion_control.as_ref())
+        let control = self.congestion_control.as_ref();
+        let control = control
+            .map(|Lockable { value, locked }| Lockable { value: Text(value), locked: *locked });
+        write_option(f, "congctl", control.as_ref())
     }
-}
-
-/// The word for a value.
-fn word_of<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
-    words.iter().find(|(_, other)| other == value).map_or("", |(word, _)| word)
 }

@@ -379,6 +379,9 @@ impl<'a> Reader<'a> {
         };
         if let [only] = &mut self.route.hops[..] {
             only.weight = 1;
+            if *only == NextHop::default() {
+                self.route.hops.clear();
+            }
         }
     }
 

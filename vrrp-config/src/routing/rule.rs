@@ -6,20 +6,19 @@ use vrrp_common::Family;
 
 use super::{
     encap::write_option,
-    names::{KEEPALIVED, Named, Prefix, Realms, Tracking, quoted},
+    names::{KEEPALIVED, Named, Prefix, Realms, Tracking},
 };
-use crate::Place;
+use crate::{Place, format::Text};
 
 /// One line of `static_rules` or `virtual_rules`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Packets of which family it is about.
     pub family: Family,
-    /// `preference`: rules are tried in the order of these, lowest first.
-    pub preference: u32,
-    /// The file gives no `preference`: as in keepalived it is 16384 for the first such rule of a
-    /// family, and one less for each further one.
-    pub preference_assigned: bool,
+    /// `preference`: rules are tried in the order of these, lowest first. `None` only until the whole
+    /// file has been read: as in keepalived it is 16384 for the first rule of a family that gives none,
+    /// and one less for each further one.
+    pub preference: Option<u32>,
     /// `not`: it holds for packets that do not match.
     pub inverted: bool,
     /// `from`, `None` for any source.
@@ -65,8 +64,7 @@ impl Rule {
     pub fn new(family: Family, action: Action, span: Place) -> Self {
         Self {
             family,
-            preference: 0,
-            preference_assigned: true,
+            preference: None,
             inverted: false,
             from: None,
             to: None,
@@ -151,8 +149,8 @@ impl fmt::Display for Rule {
         write_option(f, "to", self.to.as_ref())?;
         write_option(f, "tos", Some(&self.tos).filter(|tos| **tos != Named::Number(0)))?;
         write_option(f, "fwmark", self.mark.as_ref())?;
-        write_option(f, "iif", self.input.as_deref().map(quoted).as_ref())?;
-        write_option(f, "oif", self.output.as_deref().map(quoted).as_ref())?;
+        write_option(f, "iif", self.input.as_deref().map(Text).as_ref())?;
+        write_option(f, "oif", self.output.as_deref().map(Text).as_ref())?;
         write_range(f, "uidrange", self.users.as_ref())?;
         write_option(f, "ipproto", self.ip_protocol.as_ref())?;
         write_range(f, "sport", self.source_ports.as_ref())?;
@@ -162,8 +160,7 @@ impl fmt::Display for Rule {
         write_option(f, "suppress_prefixlength", self.suppress_prefix_length.as_ref())?;
         write_option(f, "suppress_ifgroup", self.suppress_group.as_ref())?;
         write_option(f, "protocol", Some(&self.protocol).filter(|own| **own != KEEPALIVED))?;
-        let given = Some(&self.preference).filter(|_| !self.preference_assigned);
-        write_option(f, "preference", given)?;
+        write_option(f, "preference", self.preference.as_ref())?;
         write!(f, " {}{}", self.action, self.tracking)
     }
 }

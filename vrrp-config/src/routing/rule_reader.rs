@@ -84,9 +84,7 @@ impl<'a> Reader<'a> {
             }
             "to" => self.rule.to = line.value(word).and_then(|value| line.prefix(value)).flatten(),
             "preference" | "priority" | "order" => {
-                let preference = line.number(word, 0..=u32::MAX);
-                self.rule.preference = preference.unwrap_or(0);
-                self.rule.preference_assigned = false;
+                self.rule.preference = Some(line.number(word, 0..=u32::MAX).unwrap_or(0));
             }
             "tos" | "dsfield" => {
                 let tos = line.named(word, NO_NAMES, u8::MAX);
@@ -179,7 +177,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         self.rule.action = action;
-        if self.rule.preference_assigned {
+        if self.rule.preference.is_none() {
             let message = "a rule without `preference`: keepalived chooses 16384 and counts down";
             self.line
                 .findings
@@ -201,14 +199,19 @@ impl<'a> Reader<'a> {
         let Action::Goto(target) = *action else {
             return;
         };
-        let (span, own) = (self.rule.span.0, self.rule.preference);
-        if self.rule.preference_assigned {
-            self.line
-                .fail(code::BAD_GOTO, span, "`goto` without a `preference` of the rule itself")
-                .help(format!("add `preference N`, with N below {target}"));
-        } else if own >= target {
-            let message = format!("`goto {target}` leads back: the rule's own preference is {own}");
-            self.line.fail(code::BAD_GOTO, span, message).help("rules are tried upwards only");
+        let span = self.rule.span.0;
+        match self.rule.preference {
+            None => {
+                self.line
+                    .fail(code::BAD_GOTO, span, "`goto` without a `preference` of the rule itself")
+                    .help(format!("add `preference N`, with N below {target}"));
+            }
+            Some(own) if own >= target => {
+                let message =
+                    format!("`goto {target}` leads back: the rule's own preference is {own}");
+                self.line.fail(code::BAD_GOTO, span, message).help("rules are tried upwards only");
+            }
+            Some(_) => {}
         }
     }
 

@@ -80,9 +80,12 @@ fn report_prefixes(first: &Member<'_>, other: &Member<'_>, findings: &mut Findin
 
 /// Addresses that two files give to different virtual routers, as a mistyped virtual_router_id does.
 /// Returns the routers concerned.
-pub(super) fn report_other_routers(routers: &[Router<'_>], findings: &mut Findings) -> Vec<usize> {
+pub(super) fn report_other_routers(
+    routers: &[Router<'_>],
+    findings: &mut Findings,
+) -> HashSet<usize> {
     let mut first: HashMap<IpAddr, (usize, Member<'_>, &VirtualAddress)> = HashMap::new();
-    let mut named = Vec::new();
+    let mut named = HashSet::new();
     for (index, router) in routers.iter().enumerate() {
         for member in &router.members {
             for own in member.instance.addresses.iter().filter(|own| !is_link_local(own.address)) {

@@ -11,6 +11,8 @@ mod matching;
 mod preference;
 mod unicast;
 
+use std::collections::HashSet;
+
 use crate::{
     Config, Diagnostic, Instance, Loaded, Severity, Verdict, code,
     cross::Weights,
@@ -121,7 +123,7 @@ impl Member<'_> {
 /// A virtual router that one file has and no other.
 fn report_lonely(
     routers: &[Router<'_>],
-    named: &[usize],
+    named: &HashSet<usize>,
     nodes: &[Node<'_>],
     findings: &mut Findings,
 ) {

@@ -13,7 +13,7 @@ use vrrp_config::{
     UnicastPeer, VirtualAddress, VirtualMac, XdpMode,
 };
 
-use super::{Generator, clear, sample};
+use super::{Generator, sample, unweighted};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -49,9 +49,11 @@ impl Generator {
             tracking.interfaces.retain(|tracked| tracked.weight.points() == 0);
             tracking.scripts.retain(|tracked| tracked.weight.points() == 0);
             tracking.bfds.retain(|tracked| tracked.weight.points() == 0);
-            clear(&mut tracking.files);
+            tracking.files.iter_mut().filter(|file| file.weight.points() == 1).for_each(unweighted);
+            tracking.files.retain(|tracked| tracked.weight.points() == 0);
         }
         let accept = owner || self.coin();
+        let virtual_mac = self.option(|g| g.virtual_mac(unicast.is_some()));
         Instance {
             name: self.name("VI", number),
             span: Default::default(),
@@ -99,7 +101,8 @@ impl Generator {
             owner_ignores: self.coin(),
             accept,
             accept_in_program: self.coin(),
-            virtual_mac: self.option(|g| g.virtual_mac(unicast.is_some())),
+            promote_secondaries: virtual_mac.is_none() && self.coin(),
+            virtual_mac,
             unicast,
             garp: self.garp(),
             serves_on: self.coin(),
@@ -118,7 +121,6 @@ impl Generator {
                 1 => TimerExpired::Backup,
                 _ => TimerExpired::BackupWith(Priority::new(self.byte(1, 254))),
             },
-            promote_secondaries: self.coin(),
             notify: self.notify(),
         }
     }

@@ -6,7 +6,7 @@ mod instance;
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use vrrp_config::{
-    Command, Config, Dbus, Dumps, DynamicInterfaces, Fifo, Garp, Global, Hook, InitFile,
+    Account, Command, Config, Dbus, Dumps, DynamicInterfaces, Fifo, Garp, Global, Hook, InitFile,
     Interfaces, JsonVersion, Mail, Notify, Parameters, Policy, Process, Reload, ReloadCheck,
     Scheduling, Script, ScriptRules, Statics, SyncGroup, TrackFile, TrackLists, TrackProcess,
     Tracked, User, Weight,
@@ -207,7 +207,11 @@ impl Generator {
     }
 
     fn user(&mut self) -> User {
-        User { name: self.text(), group: self.option(Self::text) }
+        User { user: self.account(), group: self.option(Self::account) }
+    }
+
+    fn account(&mut self) -> Account {
+        if self.coin() { Account::Name(self.text()) } else { Account::Id(self.number(0, u32::MAX)) }
     }
 
     fn command(&mut self) -> Command {
@@ -455,6 +459,7 @@ fn repair(own: &mut TrackLists, common: &TrackLists, member_weights: bool) {
     if !member_weights {
         clear(&mut own.interfaces);
         own.scripts.retain(|tracked| tracked.weight.points() == 0);
+        own.files.iter_mut().filter(|file| file.weight.points() == 1).for_each(unweighted);
         own.files.retain(|tracked| tracked.weight.points() == 0);
         own.bfds.retain(|tracked| tracked.weight.points() == 0);
     }
@@ -470,7 +475,11 @@ fn repair(own: &mut TrackLists, common: &TrackLists, member_weights: bool) {
 }
 
 fn clear(list: &mut [Tracked]) {
-    for tracked in list.iter_mut().filter(|tracked| tracked.weight.points() != 0) {
+    list.iter_mut().for_each(unweighted);
+}
+
+fn unweighted(tracked: &mut Tracked) {
+    if tracked.weight.points() != 0 {
         tracked.weight = Weight::default();
     }
 }

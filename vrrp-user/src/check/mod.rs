@@ -2,12 +2,14 @@
 //! interfaces of the file.
 
 mod host;
+mod pipe;
 
 use std::{
     io::{self, Write},
     path::PathBuf,
 };
 
+use pipe::Pipe;
 use serde::Serialize;
 
 use crate::config::{self, Diagnostic, Loaded, Severity, Sources, Span, Verdict};
@@ -25,16 +27,18 @@ pub struct Options {
     pub color: bool,
 }
 
-/// Checks every file as the node `id` would read it and writes the result: drawn diagnostics and a last line for each file, or
-/// JSON. Returns the exit code of the worst file, as `keepalived -t` has it: 0 clean, 4 cannot run,
-/// 5 has errors but would run, 6 script security. Files that would run, but not together, make 5.
-/// Errors are those of `out`.
-pub fn run(files: &[PathBuf], id: &str, options: Options, out: &mut impl Write) -> io::Result<u8> {
+/// Checks every file as the node of the config id beside it would read it and writes the result: drawn
+/// diagnostics and a last line for each file, or JSON. Returns the exit code of the worst file, as
+/// `keepalived -t` has it: 0 clean, 4 cannot run, 5 has errors but would run, 6 script security. Files
+/// that would run, but not together, make 5. Errors are those of `out`, except that whoever reads it
+/// may have seen enough: a broken pipe changes nothing about the exit code.
+pub fn run(files: &[(PathBuf, String)], options: Options, out: &mut impl Write) -> io::Result<u8> {
+    let out = &mut Pipe::new(out);
     let interfaces = if options.host { host::interfaces() } else { None };
     let mut worst = Verdict::Clean;
     let mut entries = Vec::new();
     let mut nodes = Vec::new();
-    for path in files {
+    for (path, id) in files {
         let mut loaded = config::load_as(path, id);
         if options.host {
             host::check(&mut loaded, interfaces.as_ref());
