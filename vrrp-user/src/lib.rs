@@ -2,7 +2,7 @@
 //!
 //! Read it from the pure to the impure: [`config`], [`election`] and [`auth`] touch nothing; [`datapath`],
 //! [`host`] and [`announce`] touch the kernel; [`pulse`] keeps the promise of the protocol on a
-//! thread of its own; [`daemon`] puts them together and [`api`] shows them.
+//! thread of its own; [`track`] watches what virtual routers depend on; [`daemon`] puts them together and [`api`] shows them.
 
 pub mod announce;
 pub mod api;
@@ -14,5 +14,6 @@ pub mod election;
 pub mod host;
 pub mod pulse;
 pub mod sys;
+pub mod track;
 
 pub use vrrp_config as config;

@@ -27,7 +27,7 @@ use std::{
 
 use socket2::Socket;
 use vrrp_common::{
-    Addr, Family, Vrid,
+    Addr, Family, Priority, Vrid,
     abi::Fate,
     ladder::{Believe, Heard, Reject, address_set},
     wire::{Mac, ipv4, ipv6, vrrp},
@@ -272,6 +272,13 @@ pub enum Command {
     Fault {
         /// Which.
         router: RouterId,
+    },
+    /// The effective priority of a virtual router, whether it takes part or not.
+    Priority {
+        /// Which.
+        router: RouterId,
+        /// 1-254, or 255 of an owner.
+        priority: Priority,
     },
     /// All virtual routers resign, and the thread ends.
     Stop,

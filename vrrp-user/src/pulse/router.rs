@@ -191,6 +191,13 @@ impl Router {
         self.port = None;
     }
 
+    /// Has another effective priority from now on.
+    pub(super) fn change_priority(&mut self, priority: Priority, outlet: &Outlet<'_>) {
+        // What was heard counts before what it is compared with changes.
+        self.catch_up(outlet);
+        self.handle(Event::Priority(priority), now(), outlet);
+    }
+
     /// Sees whether absorbed adverts have moved the deadline, and if it has passed all the same, does
     /// what is due.
     pub(super) fn watch(&mut self, now: Instant, outlet: &Outlet<'_>) {

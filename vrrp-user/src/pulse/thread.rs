@@ -264,6 +264,9 @@ impl Pulse {
             Command::Fault { router } => {
                 self.roster.visit(router, |router| router.shut_down(&outlet));
             }
+            Command::Priority { router, priority } => {
+                self.roster.visit(router, |router| router.change_priority(priority, &outlet));
+            }
             Command::Stop => {
                 self.roster.visit_all(|router| router.shut_down(&outlet));
                 return Flow::Stop;

@@ -1,0 +1,50 @@
+//! What virtual routers depend on besides their own interface: scripts, files, processes, other
+//! interfaces (keepalived's `track_*`).
+//!
+//! [`files`] watches; what is seen are [`Observation`]s on one channel. [`weigh`] says
+//! what follows from all of them for a virtual router, without a clock and without asking anybody.
+
+pub mod files;
+pub mod weigh;
+
+use tokio::sync::mpsc;
+
+/// Something with a name of its own that is tracked: its index in the list of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TrackerId {
+    /// A `vrrp_script`.
+    Script(usize),
+    /// A `track_file`.
+    File(usize),
+    /// A `vrrp_track_process`.
+    Process(usize),
+}
+
+/// What is known of something that is tracked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Value {
+    /// Nothing yet.
+    #[default]
+    Unknown,
+    /// It is as it should be.
+    Up,
+    /// It is not, and why, in words that follow its name and a colon.
+    Down(String),
+    /// What is in a file.
+    Number(i32),
+}
+
+/// News of something that is tracked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Of what.
+    pub tracker: TrackerId,
+    /// What it is now.
+    pub value: Value,
+}
+
+/// Where observations go. Whoever watches may wait for room; no observation is lost.
+pub type Observer = mpsc::Sender<Observation>;
+
+/// Observations that may wait.
+pub const BACKLOG: usize = 1024;
