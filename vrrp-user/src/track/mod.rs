@@ -1,10 +1,11 @@
 //! What virtual routers depend on besides their own interface: scripts, files, processes, other
 //! interfaces (keepalived's `track_*`).
 //!
-//! [`files`] watches; what is seen are [`Observation`]s on one channel. [`weigh`] says
+//! [`files`] and [`processes`] watch; what they see are [`Observation`]s on one channel. [`weigh`] says
 //! what follows from all of them for a virtual router, without a clock and without asking anybody.
 
 pub mod files;
+pub mod processes;
 pub mod weigh;
 
 use tokio::sync::mpsc;
