@@ -41,6 +41,17 @@ pub enum What {
         /// Why, in words.
         reason: String,
     },
+    /// The router has another effective priority, because of what it tracks.
+    Priority {
+        /// Whose.
+        router: String,
+        /// The new one, 1-254.
+        priority: u8,
+        /// The one before.
+        before: u8,
+        /// What has changed, in words.
+        reason: String,
+    },
     /// An advert failed a check. Not each one: of those that the kernel program drops at most ten a
     /// second for each reason and processor, of those that raw sockets bring one in ten seconds for each
     /// router and reason.
@@ -135,6 +146,10 @@ impl fmt::Display for What {
             Self::Transition { router, state, reason } => {
                 write!(f, "({router}) Entering {} STATE ({reason})", state.name())
             }
+            Self::Priority { router, priority, before, reason } => {
+                let change = format!("from {before} to {priority}");
+                write!(f, "({router}) Changing effective priority {change}: {reason}")
+            }
             Self::Rejected { router, source, reason, .. } => {
                 let name = router.as_deref().unwrap_or(NOBODY);
                 write!(f, "({name}) advert from {source} dropped: {reason}")
@@ -188,6 +203,16 @@ pub(super) mod tests {
                 example(&router).what,
                 json!({"event": "transition", "router": "VI_1", "state": "MASTER", "reason": "no advert in time"}),
                 "(VI_1) Entering MASTER STATE (no advert in time)",
+            ),
+            (
+                What::Priority {
+                    router: router.clone(),
+                    priority: 130,
+                    before: 150,
+                    reason: reason.clone(),
+                },
+                json!({"event": "priority", "router": "VI_1", "priority": 130, "before": 150, "reason": "some reason"}),
+                "(VI_1) Changing effective priority from 150 to 130: some reason",
             ),
             (
                 What::Rejected {

@@ -18,6 +18,7 @@ use super::{
     early::EarlyPorts,
     inheritance::follow_log,
     plan::{Plan, slot_of},
+    tracking::Tracking,
     virtual_macs::VirtualMacs,
 };
 use crate::{
@@ -115,7 +116,8 @@ impl Devices {
         let known = |index: &u32| self.present.values().any(|device| device.ifindex == *index);
         let is_borrowed = |address: &IpAddr| self.borrowed.contains(address);
         let is_source = |address: &IpAddr| {
-            self.plan.unicast_routers().any(|router| router.source == Some(*address))
+            let mut routers = self.plan.routers.iter().filter(|router| needs_source(router));
+            routers.any(|router| router.source == Some(*address))
         };
         match change {
             // Under another name it is gone for us.
@@ -192,6 +194,7 @@ impl Devices {
         &mut self,
         links: &[Link],
         virtual_macs: &VirtualMacs,
+        tracking: &Tracking,
         mut tell: impl FnMut(Command) -> bool,
     ) -> bool {
         let plan = Arc::clone(&self.plan);
@@ -211,8 +214,14 @@ impl Devices {
         let mut all_said = all_open;
         for (router, instance) in plan.routers.iter().enumerate() {
             let link = links.iter().find(|link| link.name == instance.interface);
-            let part = match (self.judge(instance, link, links), virtual_macs.fault(router)) {
+            let fault = virtual_macs.fault(router).or_else(|| tracking.fault(router));
+            let part = match (self.judge(instance, link, links), fault) {
                 (Part::Takes { .. }, Some(reason)) => Part::Fault(reason.to_owned()),
+                (Part::Takes { .. }, None)
+                    if tracking.waits(router) && !self.takes_part(router) =>
+                {
+                    continue;
+                }
                 (part, _) => part,
             };
             if part != self.routers[router] {
@@ -268,6 +277,10 @@ impl Devices {
         }
     }
 
+    fn takes_part(&self, router: RouterId) -> bool {
+        matches!(self.routers[router], Part::Takes { .. })
+    }
+
     /// The kernel program's counters of a slot; none where there is no program.
     pub(super) fn counters(&self, slot: u32) -> Vec<(String, u64)> {
         self.datapath.as_ref().and_then(|datapath| datapath.counters(slot).ok()).unwrap_or_default()
@@ -289,10 +302,10 @@ impl Devices {
         let Some(link) = link else {
             return Part::Fault(format!("interface {interface} does not exist"));
         };
-        if !link.up {
+        if !link.up && !instance.ignores_interface {
             return Part::Fault(format!("interface {interface} is down"));
         }
-        if !link.carrier {
+        if !link.carrier && !instance.ignores_interface {
             return Part::Fault(format!("interface {interface} has no carrier"));
         }
         let Some(mac) = link.mac else {
@@ -305,13 +318,11 @@ impl Devices {
             };
             return Part::Fault(format!("interface {interface} has no {address} of its own"));
         };
-        if let Some(unicast) = &instance.unicast {
-            if unicast.peers.is_empty() {
-                return Part::Fault("it has no unicast peers".to_owned());
-            }
-            if interface_with(source, links).is_none() {
-                return Part::Fault(format!("no interface has the source address {source}"));
-            }
+        if instance.unicast.as_ref().is_some_and(|unicast| unicast.peers.is_empty()) {
+            return Part::Fault("it has no unicast peers".to_owned());
+        }
+        if needs_source(instance) && interface_with(source, links).is_none() {
+            return Part::Fault(format!("no interface has the source address {source}"));
         }
         if self.port(instance, source).is_none() {
             return Part::Fault(format!("no socket could be opened on {interface}"));
@@ -590,6 +601,11 @@ impl Devices {
             }
         }
     }
+}
+
+/// Whether the source of the adverts has to be an address of this host: unicast comes back there.
+fn needs_source(instance: &Instance) -> bool {
+    instance.unicast.is_some() || instance.tracks_source
 }
 
 /// The interface that has an address, if it can be used.

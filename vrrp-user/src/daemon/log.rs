@@ -17,7 +17,10 @@ use crate::{
 pub(super) fn write(what: &What) {
     match what {
         What::Transition { state: State::Fault, .. } | What::Odd { .. } => warn!("{what}"),
-        What::State { .. } | What::Transition { .. } | What::Lost { .. } => info!("{what}"),
+        What::State { .. }
+        | What::Transition { .. }
+        | What::Priority { .. }
+        | What::Lost { .. } => info!("{what}"),
         // The former go to `reject`.
         What::Rejected { .. } | What::Advert { .. } => {}
     }

@@ -18,6 +18,7 @@ mod refusals;
 mod rings;
 mod service;
 mod supervisor;
+mod tracking;
 mod vigil;
 mod virtual_macs;
 
@@ -50,6 +51,7 @@ use self::{
     refusals::{Matter, Refusals},
     rings::{Log, Rings, next_record},
     service::Request,
+    tracking::Tracking,
     vigil::Ward,
     virtual_macs::VirtualMacs,
 };
@@ -77,7 +79,7 @@ pub struct Options {
 /// Runs as the worker of a supervisor until SIGTERM, SIGINT or a `stop` request; then everything is
 /// as it was before. After a `handover` request all is left to the daemon that comes next.
 pub async fn run(config: Config, options: &Options) -> Result<(), Error> {
-    let plan = Arc::new(Plan::new(config));
+    let plan = Arc::new(Plan::new(config.clone()));
     if plan.routers.is_empty() {
         return Err(Error::NothingToRun);
     }
@@ -86,7 +88,7 @@ pub async fn run(config: Config, options: &Options) -> Result<(), Error> {
     }
     let runtime_dir = RuntimeDir::inherit(&options.runtime_dir)?;
     let (requests, incoming) = mpsc::channel(16);
-    let daemon = Daemon::start(plan, &runtime_dir).await?;
+    let daemon = Daemon::start(plan, &config, &runtime_dir).await?;
     let server = api::Server::bind(runtime_dir.path())
         .map_err(Error::setup("the socket of `xvrrp status`"))?;
     let (over, shutdown) = oneshot::channel::<()>();
@@ -115,6 +117,7 @@ struct Daemon {
     pulse: pulse::Handle,
     reports: mpsc::Receiver<Report>,
     devices: Devices,
+    tracking: Tracking,
     virtual_macs: VirtualMacs,
     addresses: Addresses,
     announcer: Announcer,
@@ -135,8 +138,15 @@ struct Daemon {
 /// When to try again what the kernel refused to tell.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long to wait for more of what makes virtual routers fail or recover.
+const SOON: Duration = Duration::from_millis(2);
+
 impl Daemon {
-    async fn start(plan: Arc<Plan>, runtime_dir: &RuntimeDir) -> Result<Self, Error> {
+    async fn start(
+        plan: Arc<Plan>,
+        config: &Config,
+        runtime_dir: &RuntimeDir,
+    ) -> Result<Self, Error> {
         let host = Host::new()?;
         let links = host.links().await?;
         let delay = plan.startup_delay();
@@ -163,7 +173,14 @@ impl Daemon {
         if let Some(reason) = memory::lock(plan.scheduling().no_swap) {
             warn!("memory is not locked, adverts may wait for swapped pages: {reason}");
         }
-        let (pulse, reports) = pulse::spawn(plan.specs(), &slots, doorbells, plan.scheduling())
+        let mut tracking = Tracking::new(&heirs);
+        tracking.replan(config, plan.routers.iter().enumerate(), &links);
+        let mut specs = plan.specs();
+        for (router, spec) in specs.iter_mut().enumerate() {
+            spec.parameters.priority =
+                tracking.priority(router).unwrap_or(spec.parameters.priority);
+        }
+        let (pulse, reports) = pulse::spawn(specs, &slots, doorbells, plan.scheduling())
             .map_err(Error::setup("the pulse thread"))?;
         for warning in &pulse.scheduling().warnings {
             warn!("{warning}");
@@ -183,6 +200,7 @@ impl Daemon {
         }));
         Ok(Self {
             devices,
+            tracking,
             virtual_macs: VirtualMacs::new(Arc::clone(&plan), host.clone(), traces, made),
             addresses: Addresses::new(
                 Arc::clone(&plan),
@@ -251,6 +269,13 @@ impl Daemon {
                         look_again = self.look_around().await;
                     }
                 },
+                observation = self.tracking.next() => {
+                    if self.tracking.take(observation) || !self.tell_priorities() {
+                        // Soon, not at once: others may have news, too.
+                        let soon = Instant::now() + SOON;
+                        look_again = Some(look_again.map_or(soon, |again| again.min(soon)));
+                    }
+                },
                 () = self.addresses.guard_disturbed() => self.addresses.mend_guard(),
                 () = until(look_again) => look_again = self.look_around().await,
                 Some(request) = requests.recv() => match request {
@@ -307,6 +332,8 @@ impl Daemon {
                 return again;
             }
         };
+        self.tracking.see(&links);
+        let priorities_said = self.tell_priorities();
         let held_until = self.held_until();
         let now = pulse::now();
         // Who still has a lease has waited before.
@@ -316,7 +343,7 @@ impl Daemon {
                 && matches!(command, Command::Start { router, .. } if !is_heir(*router))
         };
         let say = |command| !is_held(&command) && self.pulse.send(command);
-        let all_said = self.devices.update(&links, &self.virtual_macs, say);
+        let all_said = self.devices.update(&links, &self.virtual_macs, &self.tracking, say);
         for (router, source) in self.devices.take_moved() {
             let once = Garp { repeat: 1, delay: Duration::ZERO, ..Garp::default() };
             self.announcer.start(announce::RouterId(router), vec![source], once).await;
@@ -333,8 +360,18 @@ impl Daemon {
         let may = |router| devices.fault(router).is_none();
         let has_program = |interface: &str| devices.attachment(interface).mode != Mode::None;
         let all_done = self.addresses.follow(&links, may, has_program).await;
-        let again = if all_said && all_done { None } else { again };
+        let again = if priorities_said && all_said && all_done { None } else { again };
         [again, held_until].into_iter().flatten().min()
+    }
+
+    /// Tells the pulse and everybody else of priorities that have changed. `false` if the pulse has not
+    /// taken all of them.
+    fn tell_priorities(&mut self) -> bool {
+        let (changes, all_said) = self.tracking.tell(|command| self.pulse.send(command));
+        for change in changes {
+            self.tell(Some((pulse::now(), change)));
+        }
+        all_said
     }
 
     /// Until when no virtual router takes part; `None` once that is over.
@@ -358,6 +395,7 @@ impl Daemon {
 
     fn is_concerned(&self, change: &host::Change) -> bool {
         self.devices.is_concerned(change)
+            || self.tracking.is_concerned(change)
             || self.virtual_macs.is_concerned(change)
             || self.addresses.is_concerned(change)
     }

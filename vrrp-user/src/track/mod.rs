@@ -31,6 +31,8 @@ pub enum Value {
     Up,
     /// It is not, and why, in words that follow its name and a colon.
     Down(String),
+    /// It cannot be known, and is as if nobody tracked it: a script that may not be run.
+    Untracked,
     /// What is in a file.
     Number(i32),
 }

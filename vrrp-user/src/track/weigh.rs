@@ -172,6 +172,7 @@ impl Load {
             }
             (Subject::Interface(_), Value::Down(why)) => format!("{name} {why}"),
             (_, Value::Down(why)) => format!("{name}: {why}"),
+            (_, Value::Untracked) => format!("{name} is not tracked"),
             (_, Value::Number(number)) => format!("{name} has the value {number}"),
         }
     }
@@ -207,7 +208,7 @@ fn share(weight: Weight, value: &Value) -> Share {
     let sign = if weight.is_reversed() { -1 } else { 1 };
     match value {
         Value::Unknown if points == 0 => Share::Wait,
-        Value::Unknown => Share::Points(0),
+        Value::Unknown | Value::Untracked => Share::Points(0),
         Value::Up if points == 0 => fault_if(weight.is_reversed()),
         Value::Up => Share::Points(points.max(0) * sign),
         Value::Down(_) if points == 0 => fault_if(!weight.is_reversed()),

@@ -1,0 +1,273 @@
+//! What the virtual routers track, joined with what is seen of it: which priority each has, and which
+//! may not take part.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tokio::sync::mpsc;
+use tracing::warn;
+use vrrp_common::Priority;
+
+use crate::{
+    api::What,
+    config::{Config, Instance, TrackFile, TrackProcess},
+    host::{Change, Link},
+    pulse::{Command, RouterId},
+    track::{
+        BACKLOG, Observation, TrackerId, Value,
+        files::{self, Files},
+        processes::{self, Processes},
+        weigh::{Names, Scales, Subject, Verdict},
+    },
+};
+
+/// What is to be tracked, and for whom.
+#[derive(Default)]
+struct Wanted {
+    /// The name of each virtual router, and what it tracks.
+    routers: BTreeMap<RouterId, (String, Scales)>,
+    /// Names of the interfaces that are tracked.
+    interfaces: BTreeSet<String>,
+    files: Vec<TrackFile>,
+    processes: Vec<TrackProcess>,
+}
+
+impl Wanted {
+    /// What `routers` track, each alone and in its group.
+    fn new<'a>(config: &Config, routers: impl Iterator<Item = (RouterId, &'a Instance)>) -> Self {
+        let names = Names::new(config);
+        let mut groups = HashMap::new();
+        for group in &config.sync_groups {
+            groups.extend(group.members.iter().map(|member| (member.as_str(), &group.tracking)));
+        }
+        let scales = |(router, instance): (RouterId, &Instance)| {
+            let group = groups.get(instance.name.as_str()).copied();
+            (router, (instance.name.clone(), Scales::new(instance, group, &names)))
+        };
+        let routers: BTreeMap<_, _> = routers.map(scales).collect();
+        let interface = |subject: &Subject| match subject {
+            Subject::Interface(name) => Some(name.clone()),
+            Subject::Tracker(_) => None,
+        };
+        let subjects = routers.values().flat_map(|(_, scales)| scales.subjects());
+        Self {
+            interfaces: subjects.filter_map(interface).collect(),
+            routers,
+            files: config.track_files.clone(),
+            processes: config.track_processes.clone(),
+        }
+    }
+}
+
+/// All that is tracked, and what follows from it.
+pub(super) struct Tracking {
+    wanted: Wanted,
+    watchers: Watchers,
+    values: HashMap<Subject, Value>,
+    /// Indices of the interfaces that are tracked and there.
+    indices: BTreeSet<u32>,
+    routers: BTreeMap<RouterId, Weighed>,
+    /// Who goes on from the last daemon: what is not known yet was all right then.
+    heirs: BTreeSet<RouterId>,
+}
+
+struct Weighed {
+    /// What follows from all that is known.
+    verdict: Verdict,
+    /// What the pulse knows of it.
+    told: Verdict,
+}
+
+/// Whoever watches files and processes, until this is dropped.
+struct Watchers {
+    _files: Option<Files>,
+    _processes: Option<Processes>,
+    observations: mpsc::Receiver<Observation>,
+}
+
+impl Watchers {
+    fn new(wanted: &Wanted) -> Self {
+        let (observer, observations) = mpsc::channel(BACKLOG);
+        let files = Files::watch(&wanted.files, observer.clone());
+        let processes = Processes::watch(&wanted.processes, observer);
+        Self {
+            _files: files
+                .inspect_err(|error| warn!("files are not watched: {error}"))
+                .unwrap_or_default(),
+            _processes: processes
+                .inspect_err(|error| warn!("processes are not watched: {error}"))
+                .unwrap_or_default(),
+            observations,
+        }
+    }
+}
+
+impl Tracking {
+    /// Nothing is tracked before [`Self::replan`]. `heirs` were Active until now.
+    pub(super) fn new(heirs: &[RouterId]) -> Self {
+        let wanted = Wanted::default();
+        Self {
+            watchers: Watchers::new(&wanted),
+            wanted,
+            values: HashMap::new(),
+            indices: BTreeSet::new(),
+            routers: BTreeMap::new(),
+            heirs: heirs.iter().copied().collect(),
+        }
+    }
+
+    /// Tracks what `routers`, instances of `config`, want, and looks at all of it. What is as it was
+    /// goes on as it is.
+    ///
+    /// The pulse has the priority of [`Self::priority`] for a router that had no number before: whoever
+    /// removes one and takes its number for another says so in between.
+    pub(super) fn replan<'a>(
+        &mut self,
+        config: &Config,
+        routers: impl Iterator<Item = (RouterId, &'a Instance)>,
+        links: &[Link],
+    ) {
+        let wanted = Wanted::new(config, routers);
+        let old = std::mem::replace(&mut self.wanted, wanted);
+        let wanted = &self.wanted;
+        if (&old.files, &old.processes) != (&wanted.files, &wanted.processes) {
+            let is_new = |file: &&TrackFile| !old.files.contains(file);
+            let new: Vec<_> = wanted.files.iter().filter(is_new).cloned().collect();
+            files::write_initial(&new);
+            self.look();
+            // With another channel: in the old one are old numbers.
+            self.watchers = Watchers::new(&self.wanted);
+        }
+        self.routers.retain(|router, _| self.wanted.routers.contains_key(router));
+        self.see(links);
+    }
+
+    /// What is in the files and which processes are running, before anybody has told.
+    fn look(&mut self) {
+        let is_interface = |subject: &Subject| matches!(subject, Subject::Interface(_));
+        self.values.retain(|subject, _| is_interface(subject));
+        for (index, file) in self.wanted.files.iter().enumerate() {
+            if let Some(number) = files::read(&file.path) {
+                let subject = Subject::Tracker(TrackerId::File(index));
+                self.values.insert(subject, Value::Number(number));
+            }
+        }
+        for (index, value) in processes::look(&self.wanted.processes).into_iter().enumerate() {
+            self.values.insert(Subject::Tracker(TrackerId::Process(index)), value);
+        }
+    }
+
+    /// The next observation. Never returns where nothing is observed.
+    pub(super) async fn next(&mut self) -> Observation {
+        match self.watchers.observations.recv().await {
+            Some(observation) => observation,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes in an observation and all that wait behind it. True if somebody may take part now or may
+    /// not any longer.
+    pub(super) fn take(&mut self, first: Observation) -> bool {
+        let mut next = Some(first);
+        while let Some(Observation { tracker, value }) = next {
+            self.values.insert(Subject::Tracker(tracker), value);
+            next = self.watchers.observations.try_recv().ok();
+        }
+        self.weigh()
+    }
+
+    /// True when the change may matter to an interface that is tracked.
+    pub(super) fn is_concerned(&self, change: &Change) -> bool {
+        match change {
+            Change::LinkChanged { index, name, .. } => {
+                self.indices.contains(index) || self.wanted.interfaces.contains(name)
+            }
+            Change::LinkGone(index) => self.indices.contains(index),
+            Change::Resync => true,
+            Change::AddressAdded { .. } | Change::AddressRemoved { .. } => false,
+        }
+    }
+
+    /// Takes in the interfaces as they are now.
+    pub(super) fn see(&mut self, links: &[Link]) {
+        self.indices.clear();
+        for name in &self.wanted.interfaces {
+            let link = links.iter().find(|link| link.name == *name);
+            self.indices.extend(link.map(|link| link.index));
+            let value = match link {
+                None => Value::Down("does not exist".to_owned()),
+                Some(link) if !link.up => Value::Down("is down".to_owned()),
+                Some(link) if !link.carrier => Value::Down("has no carrier".to_owned()),
+                Some(_) => Value::Up,
+            };
+            self.values.insert(Subject::Interface(name.clone()), value);
+        }
+        self.weigh();
+    }
+
+    /// Effective priority of a virtual router that there is.
+    pub(super) fn priority(&self, router: RouterId) -> Option<Priority> {
+        Some(self.routers.get(&router)?.verdict.priority)
+    }
+
+    /// Why a virtual router may not take part.
+    pub(super) fn fault(&self, router: RouterId) -> Option<&str> {
+        self.routers.get(&router)?.verdict.fault.as_deref()
+    }
+
+    /// True while it is not known yet whether a virtual router may take part. If it does, it goes on.
+    pub(super) fn waits(&self, router: RouterId) -> bool {
+        self.routers.get(&router).is_some_and(|weighed| weighed.verdict.wait.is_some())
+    }
+
+    /// Tells the pulse the priorities that it does not know yet. Returns what has changed, and whether
+    /// all was taken; what was not is told by the next call.
+    pub(super) fn tell(&mut self, mut say: impl FnMut(Command) -> bool) -> (Vec<What>, bool) {
+        let (mut changes, mut all_said) = (Vec::new(), true);
+        for (router, weighed) in &mut self.routers {
+            let (before, now) = (&weighed.told, &weighed.verdict);
+            let priority = now.priority;
+            if before.priority != priority {
+                if !say(Command::Priority { router: *router, priority }) {
+                    all_said = false;
+                    continue;
+                }
+                if let Some((name, scales)) = self.wanted.routers.get(router) {
+                    let values = &self.values;
+                    changes.push(What::Priority {
+                        router: name.clone(),
+                        priority: priority.get(),
+                        before: before.priority.get(),
+                        reason: scales.reason(before, now, |subject| value_of(values, subject)),
+                    });
+                }
+            }
+            weighed.told = now.clone();
+        }
+        (changes, all_said)
+    }
+
+    /// Draws the conclusions. True if somebody may take part now or may not any longer.
+    fn weigh(&mut self) -> bool {
+        let mut any = false;
+        for (router, (_, scales)) in &self.wanted.routers {
+            let is_heir = self.heirs.contains(router);
+            let verdict = scales.weigh(|subject| match value_of(&self.values, subject) {
+                Value::Unknown if is_heir => &Value::Up,
+                value => value,
+            });
+            // The pulse knows the priority of the configuration.
+            let weighed = self.routers.entry(*router).or_insert_with(|| {
+                let told = scales.weigh(|_| &Value::Unknown);
+                Weighed { verdict: told.clone(), told }
+            });
+            let old = std::mem::replace(&mut weighed.verdict, verdict);
+            let new = &weighed.verdict;
+            any |= (&old.fault, &old.wait) != (&new.fault, &new.wait);
+        }
+        any
+    }
+}
+
+fn value_of<'a>(values: &'a HashMap<Subject, Value>, subject: &Subject) -> &'a Value {
+    values.get(subject).unwrap_or(&Value::Unknown)
+}
