@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use xvrrp::{
     api, check,
     config::{self, Loaded, Severity, Verdict, explain},
-    daemon,
+    daemon, exec,
     host::RuntimeDir,
 };
 
@@ -80,6 +80,9 @@ struct Run {
     /// Do the work, for the supervisor that has started this process.
     #[arg(long, hide = true)]
     worker: bool,
+    /// Run programs for the worker that has started this process.
+    #[arg(long, hide = true)]
+    runner: bool,
 }
 
 #[derive(Args)]
@@ -185,6 +188,10 @@ fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Run(run) if run.runner => {
+            exec::serve()?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Run(run) if run.worker => run_worker(run),
         Command::Run(run) => run_supervisor(&run),
         Command::Check(command) => check_files(command),

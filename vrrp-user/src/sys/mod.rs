@@ -6,6 +6,7 @@ pub mod ethtool;
 pub mod memory;
 pub mod packet;
 pub mod peer;
+pub mod process;
 pub mod raw;
 pub mod readiness;
 pub mod sched;

@@ -14,10 +14,14 @@ pub struct Readiness(AsyncFd<OwnedFd>);
 impl Readiness {
     /// Watches a duplicate of `descriptor` on the current tokio runtime.
     pub fn of(descriptor: &impl AsFd) -> io::Result<Self> {
-        let duplicate = descriptor.as_fd().try_clone_to_owned()?;
+        Self::new(descriptor.as_fd().try_clone_to_owned()?)
+    }
+
+    /// Watches a descriptor on the current tokio runtime.
+    pub fn new(descriptor: OwnedFd) -> io::Result<Self> {
         // SAFETY: an `OwnedFd` that nobody else can reach is the same open descriptor until it is
         // dropped.
-        Ok(Self(unsafe { AsyncFd::register(duplicate) }?))
+        Ok(Self(unsafe { AsyncFd::register(descriptor) }?))
     }
 
     /// Waits until there may be something to read, again for each time that the kernel says so.

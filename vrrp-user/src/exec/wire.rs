@@ -1,0 +1,39 @@
+//! What worker and runner say to each other: JSON, one message a line.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Job, Outcome};
+
+/// To the runner.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Order {
+    /// Run it. No two that run have the same number.
+    Run {
+        /// Chosen by the worker.
+        id: u64,
+        /// What to run.
+        job: Job,
+    },
+    /// End it, nobody waits for it.
+    Cancel {
+        /// Of the run.
+        id: u64,
+    },
+}
+
+/// From the runner: a run is over.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Report {
+    /// Of the run.
+    pub(super) id: u64,
+    /// How it was.
+    pub(super) outcome: Outcome,
+}
+
+/// A message as it goes over the line. Errors are those of paths that are not UTF-8.
+pub(super) fn encode(message: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    Ok(line)
+}
