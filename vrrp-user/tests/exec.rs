@@ -12,7 +12,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::time::{sleep, timeout};
 use xvrrp::{
-    config::{self, Place, ScriptRules},
+    config::{self, Account, Place, ScriptRules},
     exec::{End, Job, Outcome, Program, Runner},
 };
 
@@ -24,7 +24,7 @@ fn runner() -> Runner {
 }
 
 fn program(argv: &[&str], user: Option<&str>) -> Program {
-    let user = user.map(|name| config::User { name: name.to_owned(), group: None });
+    let user = user.map(|name| config::User { user: Account::Name(name.to_owned()), group: None });
     let argv = argv.iter().map(|&word| word.to_owned()).collect();
     let command = config::Command { argv, user, span: Place::default() };
     Program::new(&command, &ScriptRules::default()).unwrap()

@@ -14,6 +14,8 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+pub(crate) use self::runner::Message;
 pub use self::{
     program::{Program, Refusal},
     runner::Runner,
@@ -51,6 +53,9 @@ impl Job {
     }
 }
 
+/// Why a run has no result that the runner took with it.
+const LOST: &str = "the runner died";
+
 /// How a run was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -69,6 +74,15 @@ impl Outcome {
     /// The last line with something in it of what was written to standard error.
     pub fn last_line(&self) -> Option<&str> {
         self.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty())
+    }
+
+    /// True when nobody knows how it was, and that is not the program's fault.
+    pub fn is_lost(&self) -> bool {
+        matches!(&self.end, End::NotStarted(reason) if reason == LOST)
+    }
+
+    fn lost() -> Self {
+        Self::not_started(LOST)
     }
 
     fn not_started(reason: impl fmt::Display) -> Self {

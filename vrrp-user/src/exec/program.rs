@@ -15,7 +15,7 @@ use nix::unistd::{Group, User, getegid, geteuid, getgrouplist};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{self, ScriptRules},
+    config::{self, Account, ScriptRules},
     sys::process::Identity,
 };
 
@@ -38,10 +38,10 @@ pub enum Refusal {
     Empty,
     /// There is no such user.
     #[error("there is no user `{0}`")]
-    NoUser(String),
+    NoUser(Account),
     /// There is no such group.
     #[error("there is no group `{0}`")]
-    NoGroup(String),
+    NoGroup(Account),
     /// `enable_script_security` without `script_user`, and without the user that is the default.
     #[error(
         "script security is enabled, nobody says whose rights scripts have, and there is no user `{DEFAULT_USER}`"
@@ -179,8 +179,8 @@ impl Program {
 
 /// Whose rights: of `user`, or by default of [`DEFAULT_USER`] where there is one, else our own.
 fn identity(user: Option<&config::User>, rules: &ScriptRules) -> Result<Identity, Refusal> {
-    let Some(config::User { name, group }) = user else {
-        return match find_user(DEFAULT_USER) {
+    let Some(user) = user else {
+        return match User::from_name(DEFAULT_USER).ok().flatten() {
             Some(user) => Ok(identity_of(&user, None, rules)),
             None if rules.security => Err(Refusal::NoDefaultUser),
             None => Ok(Identity {
@@ -190,18 +190,36 @@ fn identity(user: Option<&config::User>, rules: &ScriptRules) -> Result<Identity
             }),
         };
     };
-    let user = find_user(name).ok_or_else(|| Refusal::NoUser(name.clone()))?;
-    let group = match group {
-        Some(name) => Some(find_group(name).ok_or_else(|| Refusal::NoGroup(name.clone()))?),
-        None => None,
-    };
-    Ok(identity_of(&user, group.as_ref(), rules))
+    let group = user.group.as_ref().map(find_group).transpose()?;
+    match (find_user(&user.user), &user.user, group) {
+        (Some(user), _, group) => Ok(identity_of(&user, group, rules)),
+        // A number that is nobody's has no group of its own.
+        (None, &Account::Id(uid), Some(gid)) => Ok(Identity { uid, gid, groups: Vec::new() }),
+        (None, user, _) => Err(Refusal::NoUser(user.clone())),
+    }
 }
 
-fn identity_of(user: &User, group: Option<&Group>, rules: &ScriptRules) -> Identity {
-    let gid = group.map_or(user.gid, |group| group.gid);
+fn identity_of(user: &User, group: Option<u32>, rules: &ScriptRules) -> Identity {
+    let gid = group.unwrap_or(user.gid.as_raw());
     let groups = if rules.supplementary_groups { groups_of(user) } else { Vec::new() };
-    Identity { uid: user.uid.as_raw(), gid: gid.as_raw(), groups }
+    Identity { uid: user.uid.as_raw(), gid, groups }
+}
+
+fn find_user(user: &Account) -> Option<User> {
+    match user {
+        Account::Name(name) => User::from_name(name).ok()?,
+        Account::Id(uid) => User::from_uid((*uid).into()).ok()?,
+    }
+}
+
+fn find_group(group: &Account) -> Result<u32, Refusal> {
+    let found = match group {
+        Account::Name(name) => {
+            Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
+        }
+        Account::Id(gid) => Some(*gid),
+    };
+    found.ok_or_else(|| Refusal::NoGroup(group.clone()))
 }
 
 fn groups_of(user: &User) -> Vec<u32> {
@@ -209,18 +227,6 @@ fn groups_of(user: &User) -> Vec<u32> {
     let name = std::ffi::CString::new(user.name.as_str()).unwrap_or_default();
     let groups = getgrouplist(&name, user.gid).unwrap_or_default();
     groups.into_iter().map(nix::unistd::Gid::as_raw).collect()
-}
-
-/// By name or number.
-fn find_user(name: &str) -> Option<User> {
-    let by_number = || User::from_uid(name.parse::<u32>().ok()?.into()).ok()?;
-    User::from_name(name).ok()?.or_else(by_number)
-}
-
-/// By name or number.
-fn find_group(name: &str) -> Option<Group> {
-    let by_number = || Group::from_gid(name.parse::<u32>().ok()?.into()).ok()?;
-    Group::from_name(name).ok()?.or_else(by_number)
 }
 
 /// `</PATH`: succeeds if that file can be opened. keepalived hands such a command to a shell.

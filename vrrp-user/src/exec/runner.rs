@@ -43,7 +43,7 @@ pub struct Runner {
 }
 
 /// What the task that holds the line is told.
-pub(super) enum Message {
+pub(crate) enum Message {
     /// Run it and answer.
     Run { id: u64, job: Job, answer: oneshot::Sender<Outcome> },
     /// Nobody waits any more.
@@ -66,7 +66,7 @@ impl Runner {
     }
 
     /// A runner and what is asked of it.
-    pub(super) fn channel() -> (Self, mpsc::UnboundedReceiver<Message>) {
+    pub(crate) fn channel() -> (Self, mpsc::UnboundedReceiver<Message>) {
         let (messages, asked) = mpsc::unbounded_channel();
         (Self { messages, last: Arc::default() }, asked)
     }
@@ -83,7 +83,7 @@ impl Runner {
         let _ = self.messages.send(Message::Run { id, job, answer });
         let outcome = outcome.await;
         watch.messages = None;
-        outcome.unwrap_or_else(|_| Outcome::not_started("the runner died"))
+        outcome.unwrap_or_else(|_| Outcome::lost())
     }
 }
 

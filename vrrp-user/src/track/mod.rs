@@ -1,11 +1,12 @@
 //! What virtual routers depend on besides their own interface: scripts, files, processes, other
 //! interfaces (keepalived's `track_*`).
 //!
-//! [`files`] and [`processes`] watch; what they see are [`Observation`]s on one channel. [`weigh`] says
+//! [`files`], [`processes`] and [`scripts`] watch; what they see are [`Observation`]s on one channel. [`weigh`] says
 //! what follows from all of them for a virtual router, without a clock and without asking anybody.
 
 pub mod files;
 pub mod processes;
+pub mod scripts;
 pub mod weigh;
 
 use tokio::sync::mpsc;
@@ -35,6 +36,8 @@ pub enum Value {
     Untracked,
     /// What is in a file.
     Number(i32),
+    /// It cannot be watched, so nothing depends on it.
+    Untracked,
 }
 
 /// News of something that is tracked.

@@ -1,0 +1,387 @@
+//! `vrrp_script`: programs that are run again and again.
+//!
+//! Each has its own beat: it is started every `interval`, counted from the first start, however long it
+//! takes and however late this process was. A run has one result. One that takes longer than its
+//! timeout, or as long as its interval, has failed at that moment, whatever it says later (with
+//! keepalived a program that hangs has no result until it is gone, and runs that are left out have none
+//! at all). While it goes on, each further interval is another failure.
+
+use std::{
+    collections::{HashMap, HashSet},
+    num::NonZeroU32,
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
+use tracing::{info, warn};
+
+use super::{Observation, Observer, TrackerId, Value};
+use crate::{
+    config::{Config, Script},
+    exec::{End, Job, Outcome, Program, Runner},
+};
+
+/// Between the first starts of two programs: each costs the processors about that much.
+const SPACING: Duration = Duration::from_millis(1);
+
+/// Runs all programs of a configuration that something depends on, until it is dropped; then those that
+/// run are killed.
+pub struct Scripts {
+    runner: Runner,
+    watched: HashMap<String, Watched>,
+}
+
+/// A program that is being watched.
+struct Watched {
+    script: Script,
+    /// `None` for one that may not be run.
+    program: Option<Program>,
+    standing: watch::Receiver<Standing>,
+    reader: watch::Sender<Reader>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Who is told of a program, and by which number it is known there.
+#[derive(Clone)]
+struct Reader {
+    index: usize,
+    observer: Observer,
+}
+
+impl Scripts {
+    /// Nothing yet.
+    pub fn new(runner: Runner) -> Self {
+        Self { runner, watched: HashMap::new() }
+    }
+
+    /// Runs the programs of `config` from now on, and tells `observer` of them. Within a tokio runtime.
+    ///
+    /// One that is the same as before keeps its beat and its standing; one that has another command or
+    /// other times begins anew with the standing that it had. All that is known is told again, by the
+    /// numbers that programs have now: give it another channel than before.
+    pub fn replan(&mut self, config: &Config, observer: &Observer) {
+        let used = used(config);
+        let mut before = std::mem::take(&mut self.watched);
+        let mut first = Instant::now();
+        for (index, script) in config.scripts.iter().enumerate() {
+            if !used.contains(script.name.as_str()) {
+                continue;
+            }
+            let reader = Reader { index, observer: observer.clone() };
+            let program = Program::new(&script.command, &config.global.scripts)
+                .inspect_err(|why| warn!("Disabling track script {}: {why}", script.name))
+                .ok();
+            let watched = match before.remove(&script.name) {
+                Some(same) if same.is(script, program.as_ref()) => {
+                    // Its task has a receiver as long as it lives.
+                    let _ = same.reader.send(reader);
+                    same
+                }
+                other => {
+                    let standing = other.as_ref().map(|other| other.standing.borrow().clone());
+                    // What runs of the old one ends before the new one begins.
+                    drop(other);
+                    let standing = standing.unwrap_or_else(|| Standing::at_start(script));
+                    let begun = self.begin(script, program, standing, reader, first);
+                    first += SPACING;
+                    begun
+                }
+            };
+            self.watched.insert(script.name.clone(), watched);
+        }
+    }
+
+    fn begin(
+        &self,
+        script: &Script,
+        program: Option<Program>,
+        standing: Standing,
+        reader: Reader,
+        first: Instant,
+    ) -> Watched {
+        let standing = if program.is_some() { standing } else { Standing::Untracked };
+        let (standing, seen) = watch::channel(standing);
+        let (reader, read) = watch::channel(reader);
+        let watcher = Watcher {
+            script: script.clone(),
+            runner: self.runner.clone(),
+            standing,
+            reader: read,
+            last: End::Exited(0),
+            lost: false,
+        };
+        let task = tokio::spawn(watcher.watch(program.clone(), first));
+        Watched { script: script.clone(), program, standing: seen, reader, task }
+    }
+}
+
+impl Watched {
+    /// Whether nothing has changed that its task knows of.
+    fn is(&self, script: &Script, program: Option<&Program>) -> bool {
+        let weighed = Script { weight: script.weight, ..self.script.clone() };
+        weighed == *script && self.program.as_ref() == program
+    }
+}
+
+/// The programs that some virtual router or group depends on.
+fn used(config: &Config) -> HashSet<&str> {
+    let instances = config.instances.iter().map(|instance| &instance.tracking);
+    let groups = config.sync_groups.iter().map(|group| &group.tracking);
+    instances
+        .chain(groups)
+        .flat_map(|lists| &lists.scripts)
+        .map(|line| line.name.as_str())
+        .collect()
+}
+
+/// What all results so far amount to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It may not be run, and nothing depends on it, as with keepalived.
+    Untracked,
+    /// No result yet: the first one decides.
+    Unknown,
+    /// So many failures since the last success.
+    Up { failures: u32 },
+    /// So many successes since the last failure, and why it is down.
+    Down { successes: u32, reason: String },
+}
+
+impl Standing {
+    fn at_start(script: &Script) -> Self {
+        if script.init_fail {
+            Self::Down { successes: 0, reason: "it has not succeeded yet".to_owned() }
+        } else {
+            Self::Unknown
+        }
+    }
+
+    fn value(&self) -> Value {
+        match self {
+            Self::Untracked => Value::Untracked,
+            Self::Unknown => Value::Unknown,
+            Self::Up { .. } => Value::Up,
+            Self::Down { reason, .. } => Value::Down(reason.clone()),
+        }
+    }
+
+    /// One more success; true if that brings it up.
+    fn succeed(&mut self, rise: NonZeroU32) -> bool {
+        match self {
+            Self::Down { successes, .. } if *successes + 1 < rise.get() => {
+                *successes += 1;
+                false
+            }
+            _ => {
+                let was_up = matches!(self, Self::Up { .. });
+                *self = Self::Up { failures: 0 };
+                !was_up
+            }
+        }
+    }
+
+    /// One more failure; true if that brings it down.
+    fn fail(&mut self, fall: NonZeroU32, reason: &str) -> bool {
+        match self {
+            Self::Up { failures } if *failures + 1 < fall.get() => {
+                *failures += 1;
+                false
+            }
+            Self::Down { successes, .. } => {
+                *successes = 0;
+                false
+            }
+            _ => {
+                *self = Self::Down { successes: 0, reason: reason.to_owned() };
+                true
+            }
+        }
+    }
+}
+
+/// Watches one program.
+struct Watcher {
+    script: Script,
+    runner: Runner,
+    standing: watch::Sender<Standing>,
+    reader: watch::Receiver<Reader>,
+    /// The last result, of which the log has been told.
+    last: End,
+    /// The last run has no result, and it was not its fault.
+    lost: bool,
+}
+
+impl Watcher {
+    /// Runs it for ever, the first time at `first`.
+    async fn watch(mut self, program: Option<Program>, first: Instant) {
+        self.tell().await;
+        let mut due = first;
+        loop {
+            match &program {
+                Some(program) => {
+                    self.rest(Some(due)).await;
+                    self.attempt(program).await;
+                    due = next_start(due, self.interval(), Instant::now());
+                }
+                None => self.rest(None).await,
+            }
+        }
+    }
+
+    /// A configuration without interval has one of a second.
+    fn interval(&self) -> Duration {
+        self.script.interval.max(Duration::from_millis(1))
+    }
+
+    /// Waits, and tells whoever asks what is known.
+    async fn rest(&mut self, until: Option<Instant>) {
+        let end = async {
+            match until {
+                Some(until) => sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => return,
+                Ok(()) = self.reader.changed() => self.tell().await,
+            }
+        }
+    }
+
+    /// Runs it once, and judges it as soon as there is something to judge.
+    async fn attempt(&mut self, program: &Program) {
+        let Script { timeout, .. } = self.script;
+        let (start, interval) = (Instant::now(), self.interval());
+        let runner = self.runner.clone();
+        let run = runner.run(Job { timeout: Some(timeout), ..Job::new(program.clone()) });
+        tokio::pin!(run);
+        let mut deadline = start + timeout.min(interval);
+        let mut failures = 0;
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut run => {
+                    match failures {
+                        0 => self.judge(&outcome).await,
+                        _ => self.explain(&outcome),
+                    }
+                    return;
+                }
+                () = sleep_until(deadline) => {
+                    failures += 1;
+                    self.overdue(failures).await;
+                    deadline = start + interval * (failures + 1);
+                }
+                Ok(()) = self.reader.changed() => self.tell().await,
+            }
+        }
+    }
+
+    async fn judge(&mut self, outcome: &Outcome) {
+        let was_lost = std::mem::replace(&mut self.lost, outcome.is_lost());
+        if self.lost && !was_lost {
+            return;
+        }
+        let name = &self.script.name;
+        let behind = |text: Option<&str>| text.map(|text| format!(": {text}")).unwrap_or_default();
+        let said = behind(outcome.last_line());
+        if self.last != outcome.end {
+            match &outcome.end {
+                End::Exited(status) => info!("Script `{name}` now returning {status}{said}"),
+                end => info!("Script `{name}` {end}{said}"),
+            }
+            self.last = outcome.end.clone();
+        }
+        if outcome.is_success() {
+            self.succeed().await;
+        } else {
+            self.fail(&outcome.end.to_string(), &said).await;
+        }
+    }
+
+    /// It still runs when that is a failure, the so many-th of this run.
+    async fn overdue(&mut self, failures: u32) {
+        let Script { name, timeout, .. } = &self.script;
+        let interval = self.interval();
+        let reason = if *timeout <= interval && failures == 1 {
+            format!("timed out after {timeout:?}")
+        } else if *timeout <= interval {
+            format!("does not end, {:?} after its start", interval * failures)
+        } else {
+            format!(
+                "was still running {:?} after its start, when it was to run again",
+                interval * failures
+            )
+        };
+        if self.last != End::TimedOut {
+            info!("Script `{name}` {reason}");
+            self.last = End::TimedOut;
+        }
+        self.fail(&reason, "").await;
+    }
+
+    /// What a run that has failed already has said.
+    fn explain(&self, outcome: &Outcome) {
+        if let Some(line) = outcome.last_line() {
+            info!("Script `{}`, which took too long: {line}", self.script.name);
+        }
+    }
+
+    async fn succeed(&mut self) {
+        let Script { name, rise, .. } = &self.script;
+        let mut is_news = false;
+        self.standing.send_modify(|standing| is_news = standing.succeed(*rise));
+        if is_news {
+            info!("VRRP_Script({name}) succeeded");
+            self.tell().await;
+        }
+    }
+
+    async fn fail(&mut self, reason: &str, said: &str) {
+        let Script { name, fall, .. } = &self.script;
+        let mut is_news = false;
+        self.standing.send_modify(|standing| {
+            is_news = standing.fail(*fall, &format!("{reason}{said}"));
+        });
+        if is_news {
+            warn!("VRRP_Script({name}) failed ({reason}){said}");
+            self.tell().await;
+        }
+    }
+
+    /// Tells what is known, if anything is.
+    async fn tell(&mut self) {
+        let Reader { index, observer } = self.reader.borrow_and_update().clone();
+        let value = self.standing.borrow().value();
+        if value != Value::Unknown {
+            let tracker = TrackerId::Script(index);
+            // Who reads from another channel next has told this one to end.
+            let _ = observer.send(Observation { tracker, value }).await;
+        }
+    }
+}
+
+/// When to run something again that was due at `due` and has ended now. At the next beat; if it has gone
+/// on beyond one, late, unless the one after that is nearer.
+fn next_start(due: Instant, interval: Duration, now: Instant) -> Instant {
+    let late = now.saturating_duration_since(due);
+    let missed = u32::try_from(late.as_nanos() / interval.as_nanos()).unwrap_or(u32::MAX);
+    let last = due + interval * missed;
+    if missed > 0 && now - last < interval / 2 { last } else { last + interval }
+}
+
+#[cfg(test)]
+#[path = "scripts_tests.rs"]
+mod tests;

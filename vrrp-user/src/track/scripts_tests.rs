@@ -1,0 +1,296 @@
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::yield_now,
+    time::{sleep, timeout},
+};
+
+use super::*;
+use crate::{
+    config,
+    exec::Message,
+    track::{BACKLOG, Value},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A configuration with a `vrrp_script` `s` that has these lines, and an instance that tracks it.
+fn config(lines: &str) -> Config {
+    named(&[("s", lines)])
+}
+
+fn named(scripts: &[(&str, &str)]) -> Config {
+    let blocks = scripts.iter().map(|(name, lines)| {
+        format!("vrrp_script {name} {{\nscript /bin/true\nuser root\n{lines}\n}}\n")
+    });
+    let tracked = scripts.iter().map(|(name, _)| format!("{name}\n"));
+    let text = format!(
+        "{}vrrp_instance VI_1 {{\ninterface eth0\nvirtual_router_id 51\npriority 100\n\
+         virtual_ipaddress {{\n192.0.2.1\n}}\ntrack_script {{\n{}}}\n}}\n",
+        blocks.collect::<String>(),
+        tracked.collect::<String>()
+    );
+    config::parse("test.conf", text.as_bytes()).config.unwrap()
+}
+
+/// What takes the place of the runner, and of who is told.
+struct Stage {
+    scripts: Scripts,
+    asked: mpsc::UnboundedReceiver<Message>,
+    told: mpsc::Receiver<Observation>,
+    /// When the test began.
+    begin: Instant,
+}
+
+/// A run that has begun.
+struct Run {
+    id: u64,
+    at: Duration,
+    answer: oneshot::Sender<Outcome>,
+}
+
+impl Run {
+    /// It has ended like that.
+    fn ends(self, end: End) {
+        let _ = self.answer.send(Outcome { end, stderr: "a line\n\n".to_owned() });
+    }
+}
+
+impl Stage {
+    fn new(config: &Config) -> Self {
+        let (runner, asked) = Runner::channel();
+        let (observer, told) = mpsc::channel(BACKLOG);
+        let mut scripts = Scripts::new(runner);
+        scripts.replan(config, &observer);
+        Self { scripts, asked, told, begin: Instant::now() }
+    }
+
+    /// The next run.
+    async fn run(&mut self) -> Run {
+        loop {
+            if let Message::Run { id, answer, .. } = self.asked.recv().await.unwrap() {
+                return Run { id, at: self.begin.elapsed(), answer };
+            }
+        }
+    }
+
+    /// The next thing that is told, and when.
+    async fn news(&mut self) -> (Duration, Value) {
+        let observation = self.told.recv().await.unwrap();
+        assert_eq!(observation.tracker, TrackerId::Script(0));
+        (self.begin.elapsed(), observation.value)
+    }
+
+    /// What has been told by now, if anything has.
+    async fn by_now(&mut self) -> Option<Value> {
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        self.told.try_recv().ok().map(|observation| observation.value)
+    }
+
+    /// Runs end at once with these statuses; what has been told after each.
+    async fn statuses(&mut self, statuses: &[i32]) -> Vec<Option<Value>> {
+        let mut told = Vec::new();
+        for status in statuses {
+            self.run().await.ends(End::Exited(*status));
+            told.push(self.by_now().await);
+        }
+        told
+    }
+}
+
+fn down(reason: &str) -> Value {
+    Value::Down(reason.to_owned())
+}
+
+/// What is told of a program that exits with status 1.
+fn failed() -> Option<Value> {
+    Some(down("exited with status 1: a line"))
+}
+
+/// keywords `script`, `interval`: it is run every interval from start to start, however long it takes.
+/// The first result decides, and only changes are told, with the last line of standard error.
+#[tokio::test(start_paused = true)]
+async fn beat() {
+    let mut stage = Stage::new(&config("interval 2"));
+    for (number, (took, status, told)) in [
+        (0, 0, Some(Value::Up)),
+        (1500, 0, None),
+        (10, 1, failed()),
+        (0, 1, None),
+        (1999, 0, Some(Value::Up)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let run = stage.run().await;
+        assert_eq!(run.at, 2 * SECOND * u32::try_from(number).unwrap());
+        sleep(Duration::from_millis(took)).await;
+        run.ends(End::Exited(status));
+        assert_eq!(stage.by_now().await, told, "{number}");
+    }
+}
+
+/// keywords `rise`, `fall`: so many in succession. The first result decides alone, as with keepalived.
+#[tokio::test(start_paused = true)]
+async fn rise_and_fall() {
+    let mut stage = Stage::new(&config("rise 3\nfall 2"));
+    let up = || Some(Value::Up);
+    let told = stage.statuses(&[0, 1, 0, 1, 1, 0, 0, 1, 0, 0, 0, 1]).await;
+    let expected = [up(), None, None, None, failed(), None, None, None, None, None, up(), None];
+    assert_eq!(told, expected);
+    let mut stage = Stage::new(&config("rise 3\nfall 2"));
+    assert_eq!(stage.statuses(&[1, 0, 0, 0]).await, [failed(), None, None, up()]);
+}
+
+/// keyword `init_fail`: down until so many successes as `rise` says.
+#[tokio::test(start_paused = true)]
+async fn init_fail() {
+    let mut stage = Stage::new(&config("init_fail\nrise 2"));
+    assert_eq!(stage.by_now().await, Some(down("it has not succeeded yet")));
+    assert_eq!(stage.statuses(&[0, 0]).await, [None, Some(Value::Up)]);
+}
+
+/// issue 6: a signal, and a program that cannot be run, are failures; a runner that dies is none, unless it
+/// does so again.
+#[tokio::test(start_paused = true)]
+async fn other_ends() {
+    for end in [End::Killed(9), End::NotStarted("Permission denied".to_owned())] {
+        let mut stage = Stage::new(&config("fall 1"));
+        stage.statuses(&[0]).await;
+        stage.run().await.ends(end.clone());
+        assert_eq!(stage.by_now().await, Some(down(&format!("{end}: a line"))));
+    }
+    let mut stage = Stage::new(&config("fall 1"));
+    stage.statuses(&[0]).await;
+    drop(stage.run().await.answer);
+    assert_eq!(stage.by_now().await, None);
+    drop(stage.run().await.answer);
+    assert_eq!(stage.by_now().await, Some(down("was not run: the runner died")));
+}
+
+/// keyword `timeout`, pain 11: a program that hangs has failed at that moment, not when it is gone, and
+/// once in an interval. It is run again when it is gone, in the rhythm it had.
+#[tokio::test(start_paused = true)]
+async fn timeout_is_a_failure() {
+    let mut stage = Stage::new(&config("interval 5\ntimeout 2\nfall 2"));
+    stage.statuses(&[0]).await;
+    let run = stage.run().await;
+    assert_eq!(run.at, 5 * SECOND);
+    sleep(2 * SECOND + Duration::from_millis(5)).await;
+    run.ends(End::TimedOut);
+    let run = stage.run().await;
+    assert_eq!(run.at, 10 * SECOND);
+    assert_eq!(stage.news().await, (12 * SECOND, down("timed out after 2s")));
+    run.ends(End::TimedOut);
+    let run = stage.run().await;
+    assert_eq!(run.at, 15 * SECOND);
+    run.ends(End::Exited(0));
+    assert_eq!(stage.by_now().await, Some(Value::Up));
+}
+
+/// keyword `timeout`: as long as the interval unless it is given. Who is gone shortly after that is run
+/// again then, so that failures come once in an interval, too.
+#[tokio::test(start_paused = true)]
+async fn timeout_of_an_interval() {
+    let mut stage = Stage::new(&config("interval 1\nfall 3"));
+    stage.statuses(&[0]).await;
+    for at in [1000, 2010, 3020] {
+        let run = stage.run().await;
+        assert_eq!(run.at, Duration::from_millis(at));
+        sleep(SECOND + Duration::from_millis(10)).await;
+        run.ends(End::TimedOut);
+    }
+    assert_eq!(stage.news().await.1, down("timed out after 1s"));
+    let run = stage.run().await;
+    assert_eq!(run.at, Duration::from_millis(4030));
+    run.ends(End::Exited(0));
+    assert_eq!(stage.run().await.at, 5 * SECOND);
+}
+
+/// issue 6, pain 11: a run that goes on when the next one is due is a failure with its reason, once for
+/// each interval, and what it says later is no success.
+#[tokio::test(start_paused = true)]
+async fn overrun() {
+    let mut stage = Stage::new(&config("interval 1\ntimeout 10\nfall 2"));
+    stage.statuses(&[0]).await;
+    let run = stage.run().await;
+    assert_eq!(run.at, SECOND);
+    let reason = "was still running 2s after its start, when it was to run again";
+    assert_eq!(stage.news().await, (3 * SECOND, down(reason)));
+    sleep(Duration::from_millis(700)).await;
+    run.ends(End::Exited(0));
+    assert_eq!(stage.by_now().await, None);
+    let run = stage.run().await;
+    assert_eq!(run.at, 4 * SECOND);
+    run.ends(End::Exited(0));
+    assert_eq!(stage.by_now().await, Some(Value::Up));
+}
+
+/// issue 6: many programs begin one after the other, and stay so.
+#[tokio::test(start_paused = true)]
+async fn many_begin() {
+    let names: Vec<String> = (0..100).map(|number| format!("s{number}")).collect();
+    let scripts: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let mut stage = Stage::new(&named(&scripts));
+    for round in 0..3 {
+        for number in 0..100 {
+            let run = stage.run().await;
+            assert_eq!(run.at, SECOND * round + Duration::from_millis(number));
+            run.ends(End::Exited(0));
+        }
+    }
+}
+
+/// issue 6: what nothing depends on is not run.
+#[tokio::test(start_paused = true)]
+async fn unused() {
+    let mut config = config("");
+    config.instances[0].tracking.scripts.clear();
+    let mut stage = Stage::new(&config);
+    assert!(timeout(10 * SECOND, stage.asked.recv()).await.is_err());
+}
+
+/// issue 6: a program that cannot be found is not tracked, as with keepalived.
+#[tokio::test(start_paused = true)]
+async fn refused() {
+    let mut config = config("");
+    config.scripts[0].command.argv = vec!["/no/such/program".to_owned()];
+    let mut stage = Stage::new(&config);
+    assert_eq!(stage.by_now().await, Some(Value::Untracked));
+    assert!(timeout(10 * SECOND, stage.asked.recv()).await.is_err());
+}
+
+/// issue 6: over a reload an unchanged program keeps its beat, its standing and its run; a changed one
+/// its standing; one that is gone is not run any more. Who is told anew is told everything.
+#[tokio::test(start_paused = true)]
+async fn replan() {
+    let mut stage = Stage::new(&named(&[("a", ""), ("b", "fall 2"), ("c", "")]));
+    for status in [0, 1, 0] {
+        stage.run().await.ends(End::Exited(status));
+        assert!(stage.by_now().await.is_some());
+    }
+    let (a, b, c) = (stage.run().await, stage.run().await, stage.run().await);
+    sleep(Duration::from_millis(100)).await;
+    let (observer, told) = mpsc::channel(BACKLOG);
+    stage.scripts.replan(&named(&[("b", "fall 2\nweight 7"), ("c", "interval 3")]), &observer);
+    stage.told = told;
+    let mut known = [stage.told.recv().await.unwrap(), stage.told.recv().await.unwrap()];
+    known.sort_by_key(|observation| observation.tracker);
+    let [first, second] = known;
+    assert_eq!((first.tracker, Some(first.value)), (TrackerId::Script(0), failed()));
+    assert_eq!((second.tracker, second.value), (TrackerId::Script(1), Value::Up));
+    let mut cancelled = Vec::new();
+    let mut began = Vec::new();
+    while let Ok(message) = stage.asked.try_recv() {
+        match message {
+            Message::Cancel { id } => cancelled.push(id),
+            Message::Run { id, .. } => began.push(id),
+        }
+    }
+    cancelled.sort_unstable();
+    assert_eq!((cancelled, began.len()), (vec![a.id, c.id], 1));
+    b.ends(End::Exited(0));
+    assert_eq!(stage.by_now().await, Some(Value::Up));
+    assert_eq!(stage.run().await.at, Duration::from_millis(2001));
+}
