@@ -1,8 +1,9 @@
 //! What virtual routers depend on besides their own interface: scripts, files, processes, other
 //! interfaces (keepalived's `track_*`).
 //!
-//! [`files`], [`processes`] and [`scripts`] watch; what they see are [`Observation`]s on one channel. [`weigh`] says
-//! what follows from all of them for a virtual router, without a clock and without asking anybody.
+//! [`files`], [`processes`] and [`scripts`] watch; what they see are [`Observation`]s on one channel.
+//! [`weigh`] says what follows from all of them for a virtual router, without a clock and without asking
+//! anybody.
 
 pub mod files;
 pub mod processes;
@@ -36,8 +37,6 @@ pub enum Value {
     Untracked,
     /// What is in a file.
     Number(i32),
-    /// It cannot be watched, so nothing depends on it.
-    Untracked,
 }
 
 /// News of something that is tracked.

@@ -101,6 +101,14 @@ impl Scripts {
         }
     }
 
+    /// What is known of each, by the numbers that it has now.
+    pub fn values(&self) -> impl Iterator<Item = (TrackerId, Value)> {
+        self.watched.values().map(|watched| {
+            let index = watched.reader.borrow().index;
+            (TrackerId::Script(index), watched.standing.borrow().value())
+        })
+    }
+
     fn begin(
         &self,
         script: &Script,

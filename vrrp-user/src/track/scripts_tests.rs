@@ -275,8 +275,11 @@ async fn replan() {
     let (observer, told) = mpsc::channel(BACKLOG);
     stage.scripts.replan(&named(&[("b", "fall 2\nweight 7"), ("c", "interval 3")]), &observer);
     stage.told = told;
+    let mut values: Vec<_> = stage.scripts.values().collect();
+    values.sort_by_key(|(tracker, _)| *tracker);
     let mut known = [stage.told.recv().await.unwrap(), stage.told.recv().await.unwrap()];
     known.sort_by_key(|observation| observation.tracker);
+    assert_eq!(values, known.clone().map(|known| (known.tracker, known.value)));
     let [first, second] = known;
     assert_eq!((first.tracker, Some(first.value)), (TrackerId::Script(0), failed()));
     assert_eq!((second.tracker, second.value), (TrackerId::Script(1), Value::Up));
