@@ -9,11 +9,11 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tracing::{error, info, level_filters::LevelFilter, warn};
+use tracing::{error, level_filters::LevelFilter, warn};
 use tracing_subscriber::EnvFilter;
 use xvrrp::{
     api, check,
-    config::{self, Loaded, Severity, Verdict, explain},
+    config::{self, Verdict, explain},
     daemon, exec,
     host::RuntimeDir,
 };
@@ -51,6 +51,11 @@ enum Command {
     ///
     /// Begins with the state of each virtual router, and ends with the daemon.
     Events(Events),
+    /// Have a running daemon read its configuration again, and wait until it goes on with it.
+    ///
+    /// Prints what has changed. A file that has errors changes nothing: exit status 1, with the
+    /// errors on standard error. SIGHUP does the same without a word here.
+    Reload(Runtime),
     /// Stop a running daemon and wait until it has stopped.
     Stop(Runtime),
     /// End a running daemon in favour of the next one.
@@ -200,6 +205,10 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Events(Events { runtime, json, adverts }) => {
             follow_events(&runtime.runtime_dir, json, adverts)
         }
+        Command::Reload(Runtime { runtime_dir }) => {
+            print(&api::reload(&runtime_dir)?.to_string())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Stop(Runtime { runtime_dir }) => {
             api::stop(&runtime_dir)?;
             Ok(ExitCode::SUCCESS)
@@ -256,8 +265,9 @@ fn asynchronous() -> Result<tokio::runtime::Runtime> {
 
 fn run_worker(Run { file, node, runtime, log_format, .. }: Run) -> Result<ExitCode> {
     start_log(log_format);
-    let loaded = config::load_as(&file, &node.id());
-    log_diagnostics(&loaded);
+    let source = daemon::Source { file, id: node.id() };
+    let (loaded, file) = (source.load(), source.file.clone());
+    daemon::log_diagnostics(&loaded);
     let Some(config) = loaded.config else {
         error!("{} cannot be run: see `xvrrp check -f {0}`", file.display());
         return Ok(ExitCode::from(Verdict::CannotRun.exit_code()));
@@ -268,8 +278,8 @@ fn run_worker(Run { file, node, runtime, log_format, .. }: Run) -> Result<ExitCo
             file.display()
         );
     }
-    let options = daemon::Options { runtime_dir: runtime.runtime_dir };
-    match asynchronous()?.block_on(daemon::run(config, &options)) {
+    let options = daemon::Options { runtime_dir: runtime.runtime_dir, source };
+    match asynchronous()?.block_on(daemon::run(config, options)) {
         Err(error) if error.is_worth_another_try() => {
             error!("{error}");
             Ok(ExitCode::from(daemon::Error::EXIT_CODE))
@@ -287,22 +297,6 @@ fn start_log(format: LogFormat) {
     match format {
         LogFormat::Text => log.with_target(false).with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().init(),
-    }
-}
-
-fn log_diagnostics(loaded: &Loaded) {
-    for diagnostic in &loaded.diagnostics {
-        let place = loaded.sources.positions(diagnostic.span).0;
-        let file = loaded.sources.name(diagnostic.span.file);
-        let (line, column) = (place.line, place.column);
-        let help = diagnostic.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-        let text =
-            format!("{file}:{line}:{column}: {}: {}{help}", diagnostic.code, diagnostic.message);
-        match diagnostic.severity {
-            Severity::Error => error!("{text}"),
-            Severity::Warning | Severity::NotYet => warn!("{text}"),
-            Severity::Hint => info!("{text}"),
-        }
     }
 }
 

@@ -111,6 +111,12 @@ impl Announcer {
         let _ = wait.await;
     }
 
+    /// `router` is no more: [`Self::cancel`], and its frames are not counted any longer.
+    pub async fn forget(&self, router: RouterId) {
+        self.cancel(router).await;
+        lock(&self.counts).remove(&router);
+    }
+
     /// The frames of `router` so far.
     pub fn counts(&self, router: RouterId) -> Counts {
         lock(&self.counts).get(&router).copied().unwrap_or_default()

@@ -10,7 +10,7 @@ use std::{
 use rustix::io::Errno;
 
 use super::{
-    Event, RouterStatus,
+    Event, Reloaded, RouterStatus,
     wire::{Answer, Request, socket_path},
 };
 
@@ -18,6 +18,8 @@ use super::{
 const STATUS_PATIENCE: Duration = Duration::from_secs(5);
 /// Stopping includes removing all addresses.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
+/// A large file takes a while to read, and many virtual routers to change.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why a command got no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +70,15 @@ pub enum ClientError {
 pub fn status(dir: &Path) -> Result<Vec<RouterStatus>, ClientError> {
     match request(dir, Request::Status, STATUS_PATIENCE)? {
         Answer::Status(routers) => Ok(routers),
+        other => Err(unexpected(other)),
+    }
+}
+
+/// Has the daemon with the runtime directory `dir` read its configuration again and go on with it.
+/// Blocks until that is done, up to a minute. [`ClientError::Refused`] says why nothing has changed.
+pub fn reload(dir: &Path) -> Result<Reloaded, ClientError> {
+    match request(dir, Request::Reload, RELOAD_PATIENCE)? {
+        Answer::Reloaded(reloaded) => Ok(reloaded),
         other => Err(unexpected(other)),
     }
 }
@@ -133,6 +144,7 @@ fn unexpected(answer: Answer) -> ClientError {
         Answer::Error(message) => ClientError::Refused(message),
         Answer::Status(_) => ClientError::Answer("it is a status".to_owned()),
         Answer::Event(_) => ClientError::Answer("it is an event".to_owned()),
+        Answer::Reloaded(_) => ClientError::Answer("it is that of a reload".to_owned()),
         Answer::Stopped {} => ClientError::Answer("it is that of a stop".to_owned()),
     }
 }

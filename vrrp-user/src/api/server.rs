@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    Event, Following, RouterStatus, What, timestamp,
+    Event, Following, Reloaded, RouterStatus, What, timestamp,
     wire::{Answer, MAX_REQUEST, Request, socket_path},
 };
 
@@ -40,6 +40,10 @@ pub trait Daemon: Send + Sync + 'static {
     /// What happens from now on, with `adverts` each advert, too. `None` when the daemon is on its
     /// way out.
     fn events(&self, adverts: bool) -> impl Future<Output = Option<Following>> + Send;
+
+    /// Reads the configuration again and goes on with it. Ready when that is done; an error says why
+    /// nothing has changed.
+    fn reload(&self) -> impl Future<Output = Result<Reloaded, String>> + Send;
 
     /// Ends the daemon's work in good order. Ready when that is done: lease closed, priority 0
     /// sent, addresses removed; `false` when it could not be done in good order. May be called more than
@@ -143,6 +147,10 @@ async fn serve(stream: UnixStream, daemon: Arc<impl Daemon>, mut closed: watch::
                     return;
                 }
                 Ok(Request::Status) => (Answer::Status(daemon.status().await), false),
+                Ok(Request::Reload) => {
+                    let outcome = daemon.reload().await;
+                    (outcome.map_or_else(Answer::Error, Answer::Reloaded), false)
+                }
                 Ok(Request::Stop) => (ended(daemon.stop().await), true),
                 Ok(Request::Handover) => (ended(daemon.hand_over().await), true),
                 Err(error) => (Answer::Error(format!("not a request: {error}")), false),

@@ -47,6 +47,10 @@ impl Daemon for Arc<Fake> {
         Some(Following { states: vec![event("state")], events: sender.subscribe() })
     }
 
+    async fn reload(&self) -> Result<Reloaded, String> {
+        Err("line 1\nline 2".to_owned())
+    }
+
     async fn stop(&self) -> bool {
         self.stopping.notify_one();
         self.finish.notified().await;

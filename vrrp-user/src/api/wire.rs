@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, RouterStatus};
+use super::{Event, Reloaded, RouterStatus};
 
 /// Longest request, in octets with its newline.
 pub(super) const MAX_REQUEST: usize = 4096;
@@ -20,13 +20,16 @@ pub(super) enum Request {
         /// Every advert, too.
         adverts: bool,
     },
+    /// Read the configuration again, and go on with it.
+    Reload,
     /// End the daemon in good order.
     Stop,
     /// End the daemon, and leave all to the one that comes next.
     Handover,
 }
 
-/// Such as `{"status":[…]}`, `{"event":{…}}`, `{"stopped":{}}` or `{"error":"…"}`.
+/// Such as `{"status":[…]}`, `{"event":{…}}`,
+/// `{"reloaded":{…}}`, `{"stopped":{}}` or `{"error":"…"}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Answer {
@@ -34,6 +37,8 @@ pub(super) enum Answer {
     Status(Vec<RouterStatus>),
     /// To `Events`, again and again until the connection ends.
     Event(Event),
+    /// To `Reload`, when all is done.
+    Reloaded(Reloaded),
     /// To `Stop` and `Handover`, when all is done. The last answer on a connection.
     Stopped {},
     /// The request was not understood, or not carried out as it should have been.

@@ -51,14 +51,24 @@ pub(super) struct Acceptance {
 impl Acceptance {
     /// Nothing is guarded yet, or what a killed daemon has left guards what it left.
     pub(super) fn new(plan: Arc<Plan>, slots: Arc<Slots>, runtime_dir: PathBuf) -> Self {
-        let means = vec![None; plan.routers.len()];
+        let means = vec![None; plan.routers.end()];
         Self { plan, slots, runtime_dir, firewall: None, removals: None, is_refused: false, means }
+    }
+
+    /// Goes on with another plan. Routers that are new to it are decided on by [`Self::settle`].
+    pub(super) fn replan(&mut self, plan: Arc<Plan>) {
+        self.means.resize(plan.routers.end(), None);
+        for (router, means) in self.means.iter_mut().enumerate() {
+            let is_same = self.plan.routers.contains(router) && plan.routers.contains(router);
+            means.take_if(|_| !is_same);
+        }
+        self.plan = plan;
     }
 
     /// Decides for each router, knowing which interfaces have the kernel program.
     pub(super) fn settle(&mut self, has_program: impl Fn(&str) -> bool) {
         let plan = Arc::clone(&self.plan);
-        for (router, instance) in plan.routers.iter().enumerate() {
+        for (&router, instance) in plan.routers.iter() {
             let is_covered =
                 all_addresses(instance).all(|address| has_program(interface_of(instance, address)));
             let means = self.choose(instance, is_covered);
@@ -125,7 +135,7 @@ impl Acceptance {
 
     /// How a router's addresses are guarded.
     pub(super) fn means(&self, router: RouterId) -> Means {
-        self.means[router].unwrap_or(Means::Accept)
+        self.means.get(router).copied().flatten().unwrap_or(Means::Accept)
     }
 
     /// Has the firewall guard the addresses that are on the interfaces because of us, by router, or

@@ -1,6 +1,8 @@
 //! The virtual addresses on the interfaces: added and removed as the pulse reports, written down
 //! before, announced after.
 
+mod replan;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -89,7 +91,7 @@ impl Addresses {
     /// True when the change is about a virtual address and not our doing.
     pub(super) fn is_concerned(&self, change: &Change) -> bool {
         let is_virtual = |address: &IpAddr| {
-            self.plan.routers.iter().flat_map(all_addresses).any(|own| own.address == *address)
+            self.plan.routers.values().flat_map(all_addresses).any(|own| own.address == *address)
         };
         let is_held = |index: u32, address: IpAddr| {
             self.held.iter().flatten().any(|own| (own.index, own.address) == (index, address))
@@ -189,7 +191,7 @@ impl Addresses {
         {
             warn!("{reason}");
         }
-        for router in 0..self.held.len() {
+        for router in self.plan.routers.ids() {
             self.mark(router, Presence::Installed);
         }
     }
@@ -418,8 +420,9 @@ impl Addresses {
 
     /// Where the addresses of a router belong, as far as the interfaces exist.
     fn places(&self, router: RouterId) -> Vec<Placed> {
-        let instance = &self.plan.routers[router];
-        all_addresses(instance)
+        let instances = self.plan.routers.get(router).into_iter();
+        instances
+            .flat_map(all_addresses)
             .filter_map(|address| {
                 let interface = self.home(router, address);
                 let (index, _) = *self.interfaces.get(interface)?;
@@ -448,15 +451,19 @@ impl Addresses {
             self.announcer.losing(id).await;
             return;
         }
+        let garp = self.plan.routers[router].garp;
+        self.announcer.start(id, self.targets(router), garp).await;
+    }
+
+    /// What the network is to know of the addresses of a router.
+    fn targets(&self, router: RouterId) -> Vec<Target> {
         let instance = &self.plan.routers[router];
-        let targets = all_addresses(instance)
-            .filter_map(|address| {
-                let (interface, mac) = *self.interfaces.get(self.home(router, address))?;
-                let mac = virtual_mac_of(instance, address).unwrap_or(mac);
-                Some(Target { interface, mac, address: address.address })
-            })
-            .collect();
-        self.announcer.start(id, targets, instance.garp).await;
+        let target = |address: &VirtualAddress| {
+            let (interface, mac) = *self.interfaces.get(self.home(router, address))?;
+            let mac = virtual_mac_of(instance, address).unwrap_or(mac);
+            Some(Target { interface, mac, address: address.address })
+        };
+        all_addresses(instance).filter_map(target).collect()
     }
 }
 

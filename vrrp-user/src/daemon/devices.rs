@@ -1,6 +1,8 @@
 //! The interfaces: where the program is attached, where adverts can leave, and which virtual
 //! routers may take part.
 
+mod replan;
+
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     net::IpAddr,
@@ -64,6 +66,9 @@ struct Device {
     port: Option<Arc<Port>>,
     /// Where the port listens besides.
     ears: Vec<Ear>,
+    /// The groups that it has joined, and the virtual routers that it hears.
+    groups: Vec<IpAddr>,
+    vrids: BTreeSet<u8>,
     /// Since when the port listens, for the routers that start with it.
     since: Option<Instant>,
 }
@@ -78,8 +83,8 @@ type UnicastKey = (u32, Mac, IpAddr);
 enum Part {
     /// Nothing was said yet.
     Unknown,
-    /// It does, from this device and address, and listens on further ones.
-    Takes { ifindex: u32, mac: Mac, source: IpAddr, ears: Vec<Ear> },
+    /// It does, from this device and address, hears these groups, and listens on further devices.
+    Takes { ifindex: u32, mac: Mac, source: IpAddr, groups: Vec<IpAddr>, ears: Vec<Ear> },
     /// It does not, for this reason: keepalived's FAULT.
     Fault(String),
 }
@@ -91,7 +96,7 @@ impl Devices {
         refusal: Option<String>,
         early: EarlyPorts,
     ) -> Self {
-        let routers = vec![Part::Unknown; plan.routers.len()];
+        let routers = vec![Part::Unknown; plan.routers.end()];
         let borrowed = plan.borrowed_addresses().into_iter().collect();
         let interfaces = plan.interfaces().into_iter().map(str::to_owned).collect();
         Self {
@@ -116,7 +121,7 @@ impl Devices {
         let known = |index: &u32| self.present.values().any(|device| device.ifindex == *index);
         let is_borrowed = |address: &IpAddr| self.borrowed.contains(address);
         let is_source = |address: &IpAddr| {
-            let mut routers = self.plan.routers.iter().filter(|router| needs_source(router));
+            let mut routers = self.plan.routers.values().filter(|router| needs_source(router));
             routers.any(|router| router.source == Some(*address))
         };
         match change {
@@ -182,7 +187,7 @@ impl Devices {
 
     /// Routers without the kernel program: nothing but this process keeps their leases.
     pub(super) fn without_program(&self) -> impl Iterator<Item = RouterId> {
-        self.plan.routers.iter().enumerate().filter_map(|(router, instance)| {
+        self.plan.routers.iter().filter_map(|(&router, instance)| {
             (self.attachment(&instance.interface).mode == Mode::None).then_some(router)
         })
     }
@@ -212,7 +217,7 @@ impl Devices {
             port.set_carrier(link.is_some_and(|link| link.carrier));
         }
         let mut all_said = all_open;
-        for (router, instance) in plan.routers.iter().enumerate() {
+        for (&router, instance) in plan.routers.iter() {
             let link = links.iter().find(|link| link.name == instance.interface);
             let fault = virtual_macs.fault(router).or_else(|| tracking.fault(router));
             let part = match (self.judge(instance, link, links), fault) {
@@ -254,6 +259,11 @@ impl Devices {
         let Part::Takes { source, .. } = self.routers[router] else { return None };
         let link = interface_with(source, links).filter(|link| link.kind != LinkKind::Loopback)?;
         Some((router, Target { interface: link.index, mac: link.mac?, address: source }))
+    }
+
+    /// What the tables of the kernel program have room for; `None` where there is none.
+    pub(super) fn room(&self) -> Option<datapath::Sizes> {
+        self.datapath.as_ref().map(Datapath::sizes)
     }
 
     /// How the program is attached to an interface.
@@ -327,8 +337,10 @@ impl Devices {
         if self.port(instance, source).is_none() {
             return Part::Fault(format!("no socket could be opened on {interface}"));
         }
-        let ears = self.present.get(interface).map(|device| device.ears.clone());
-        Part::Takes { ifindex: link.index, mac, source, ears: ears.unwrap_or_default() }
+        let device = self.present.get(interface);
+        let heard = device.map(|device| (device.groups.clone(), device.ears.clone()));
+        let (groups, ears) = heard.unwrap_or_default();
+        Part::Takes { ifindex: link.index, mac, source, groups, ears }
     }
 
     /// Where adverts come from.
@@ -444,16 +456,35 @@ impl Devices {
             None => self.attach(link, mac),
         };
         let is_heard = attachment.mode != Mode::None && self.plan.pass_on();
-        let (port, ears, since) = (None, Vec::new(), None);
-        let device = Device { ifindex: link.index, mac, attachment, is_heard, port, ears, since };
+        let device = Device {
+            ifindex: link.index,
+            mac,
+            attachment,
+            is_heard,
+            port: None,
+            ears: Vec::new(),
+            groups: Vec::new(),
+            vrids: BTreeSet::new(),
+            since: None,
+        };
         let former = self.present.insert(interface.to_owned(), device);
         self.retired.extend(former.and_then(|device| device.port));
     }
 
-    /// Opens the port of a device that has none, or listens in other places.
+    /// Opens the port of a device that has none, or listens in other places. One that is to hear other
+    /// virtual routers than before is told.
     fn update_port(&mut self, interface: &str, ears: Vec<Ear>) {
-        let Some(device) = self.present.get(interface) else { return };
-        if device.port.is_some() && device.ears == ears {
+        let (groups, vrids) = (self.plan.groups_on(interface), self.plan.vrids_on(interface));
+        let Some(device) = self.present.get_mut(interface) else { return };
+        if let Some(port) = &device.port
+            && (&device.groups, &device.ears) == (&groups, &ears)
+        {
+            if device.vrids != vrids {
+                match port.listen_for(&vrids) {
+                    Ok(()) => device.vrids = vrids,
+                    Err(error) => warn!("{interface}: adverts of some are not heard: {error}"),
+                }
+            }
             return;
         }
         let Device { ifindex, mac, is_heard, .. } = *device;
@@ -462,10 +493,11 @@ impl Devices {
             self.early.take(interface, ifindex, mac).filter(|_| !is_heard && ears.is_empty());
         let (port, since) = match early {
             Some((port, since)) => (Some(Arc::new(port)), Some(since)),
-            None => (self.open_port(interface, device, &ears), None),
+            None => (open_port(interface, device, (&groups, &vrids), &ears), None),
         };
         if let Some(device) = self.present.get_mut(interface) {
             (device.ears, device.since) = (ears, since);
+            (device.groups, device.vrids) = (groups, vrids);
             self.retired.extend(std::mem::replace(&mut device.port, port));
         }
     }
@@ -586,19 +618,25 @@ impl Devices {
     fn needs_port(&self, interface: &str) -> bool {
         !self.plan.groups_on(interface).is_empty()
     }
+}
 
-    fn open_port(&self, interface: &str, device: &Device, ears: &[Ear]) -> Option<Arc<Port>> {
-        if !self.needs_port(interface) {
-            return None;
-        }
-        let (groups, vrids) = (self.plan.groups_on(interface), self.plan.vrids_on(interface));
-        let Device { ifindex, mac, is_heard, .. } = *device;
-        match Port::open(interface, ifindex, mac, &groups, &vrids, ears) {
-            Ok(port) => Some(Arc::new(port.heard_elsewhere(is_heard))),
-            Err(error) => {
-                warn!("{interface}: no sockets for adverts: {error}");
-                None
-            }
+/// Opens the port of a device for these groups and virtual routers; `None` where there is no group, or
+/// it cannot be.
+fn open_port(
+    interface: &str,
+    device: &Device,
+    (groups, vrids): (&[IpAddr], &BTreeSet<u8>),
+    ears: &[Ear],
+) -> Option<Arc<Port>> {
+    if groups.is_empty() {
+        return None;
+    }
+    let Device { ifindex, mac, is_heard, .. } = *device;
+    match Port::open(interface, ifindex, mac, groups, vrids, ears) {
+        Ok(port) => Some(Arc::new(port.heard_elsewhere(is_heard))),
+        Err(error) => {
+            warn!("{interface}: no sockets for adverts: {error}");
+            None
         }
     }
 }

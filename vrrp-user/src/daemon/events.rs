@@ -78,6 +78,9 @@ pub(super) fn of_report(
             let (state, reason) = match (to, devices.fault(router)) {
                 (State::Active, _) => (api::State::Master, describe(cause)),
                 (State::Backup, _) => (api::State::Backup, describe(cause)),
+                (State::Initialize, _) if plan.leaving.contains(&router) => {
+                    (api::State::Init, "no longer in the configuration")
+                }
                 (State::Initialize, _) if stopping => (api::State::Init, "stopped"),
                 (State::Initialize, reason) => {
                     (api::State::Fault, reason.unwrap_or("it is over already"))

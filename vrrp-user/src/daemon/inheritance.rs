@@ -1,7 +1,7 @@
 //! The kernel side at the start: taken over from the last daemon where there is something to take
 //! over, else loaded.
 
-use std::{path::Path, sync::Arc, thread};
+use std::{path::Path, thread};
 
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -18,8 +18,9 @@ use crate::{
 };
 
 /// What a daemon starts with.
-#[derive(Default)]
 pub(super) struct Inheritance {
+    /// What is to run, with the numbers that routers have in the kernel side.
+    pub(super) plan: Plan,
     /// The kernel side; `None` where there is none.
     pub(super) datapath: Option<Datapath>,
     /// Why there is none, although one was wanted.
@@ -31,7 +32,7 @@ pub(super) struct Inheritance {
 impl Inheritance {
     /// Takes over what the last daemon with this runtime directory has left on the devices of this
     /// namespace. What cannot be taken over is removed.
-    pub(super) fn take(plan: &Arc<Plan>, links: &[Link], runtime_dir: &Path) -> Self {
+    pub(super) fn take(plan: &Plan, links: &[Link], runtime_dir: &Path) -> Self {
         let owner = Owner::of(runtime_dir);
         // What is missed stays behind what comes now, and closes it: a second look is worth it.
         let found = Heritage::of(owner).or_else(|_| Heritage::of(owner));
@@ -41,8 +42,9 @@ impl Inheritance {
         });
         if !plan.wants_program() {
             remove(&heritage);
-            return Self::default();
+            return Self { plan: plan.clone(), datapath: None, refusal: None, heirs: Vec::new() };
         }
+        let plan = plan.renumbered(links, &heritage.numbers());
         let keys = plan.keys(links);
         let now = pulse::now();
         let is_heir = |slot: u32| {
@@ -52,13 +54,12 @@ impl Inheritance {
         let heirs: Vec<_> = plan
             .routers
             .iter()
-            .enumerate()
             .filter(|(router, instance)| {
                 plan.mode_on(&instance.interface) != XdpMode::None
                     && has_addresses(instance, links)
-                    && is_heir(slot_of(*router))
+                    && is_heir(slot_of(**router))
             })
-            .map(|(router, _)| router)
+            .map(|(router, _)| *router)
             .collect();
         if !heirs.is_empty() {
             info!(
@@ -70,18 +71,18 @@ impl Inheritance {
         match Datapath::take_over(heritage, owner, &keys, sizes, plan.drop_foreign(), verbose) {
             Ok(mut datapath) => {
                 let slots = datapath.slots();
-                let others = (0..plan.routers.len()).filter(|router| !heirs.contains(router));
+                let others = plan.routers.ids().filter(|router| !heirs.contains(router));
                 others.for_each(|router| slots.get(slot_of(router)).close());
                 follow_log(&mut datapath);
-                if let Err(error) = report_to_us(&mut datapath, plan) {
+                if let Err(error) = report_to_us(&mut datapath, &plan) {
                     warn!("what the kernel program reports cannot be set: {error}");
                 }
-                Self { datapath: Some(datapath), refusal: None, heirs }
+                Self { plan, datapath: Some(datapath), refusal: None, heirs }
             }
             Err(error) => {
                 warn!("{error}; going on with raw sockets, the kernel answers ARP");
                 Heritage::of(owner).iter().for_each(remove);
-                Self { datapath: None, refusal: Some(error.to_string()), heirs: Vec::new() }
+                Self { plan, datapath: None, refusal: Some(error.to_string()), heirs: Vec::new() }
             }
         }
     }

@@ -33,7 +33,7 @@ impl Estate {
         heirs: &[RouterId],
     ) -> Result<Self, Error> {
         let (mut addresses, leftovers) = Journal::open(runtime_dir.path())?;
-        let mut held = vec![Vec::new(); plan.routers.len()];
+        let mut held = vec![Vec::new(); plan.routers.end()];
         let mut orphans = Vec::new();
         for owned in leftovers {
             match heirs.iter().find(|heir| is_of(&owned, plan, **heir, links)) {

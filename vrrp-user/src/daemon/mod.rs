@@ -4,6 +4,7 @@
 mod acceptance;
 mod addresses;
 mod devices;
+mod difference;
 mod early;
 mod ending;
 mod error;
@@ -14,8 +15,11 @@ mod log;
 mod memory;
 mod neighbours;
 mod plan;
+mod reading;
 mod refusals;
+mod reload;
 mod rings;
+mod routers;
 mod service;
 mod supervisor;
 mod tracking;
@@ -23,6 +27,7 @@ mod vigil;
 mod virtual_macs;
 
 use std::{
+    collections::BTreeSet,
     net::IpAddr,
     path::PathBuf,
     sync::Arc,
@@ -33,7 +38,7 @@ use futures_util::{FutureExt, StreamExt};
 use rustix::thread::{CapabilitySet, capabilities};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
 };
 use tracing::{info, warn};
 use vrrp_common::ladder::Reject;
@@ -49,6 +54,7 @@ use self::{
     journal::Estate,
     plan::{Plan, slot_of},
     refusals::{Matter, Refusals},
+    reload::Reloads,
     rings::{Log, Rings, next_record},
     service::Request,
     tracking::Tracking,
@@ -57,6 +63,7 @@ use self::{
 };
 pub use self::{
     error::Error,
+    reading::{Source, log_diagnostics},
     supervisor::{clean_up, supervise},
 };
 use crate::{
@@ -74,12 +81,14 @@ use crate::{
 pub struct Options {
     /// Where socket, lock and journal live.
     pub runtime_dir: PathBuf,
+    /// Where the configuration is, for reloads.
+    pub source: Source,
 }
 
 /// Runs as the worker of a supervisor until SIGTERM, SIGINT or a `stop` request; then everything is
 /// as it was before. After a `handover` request all is left to the daemon that comes next.
-pub async fn run(config: Config, options: &Options) -> Result<(), Error> {
-    let plan = Arc::new(Plan::new(config.clone()));
+pub async fn run(config: Config, options: Options) -> Result<(), Error> {
+    let plan = Plan::new(&config);
     if plan.routers.is_empty() {
         return Err(Error::NothingToRun);
     }
@@ -88,7 +97,7 @@ pub async fn run(config: Config, options: &Options) -> Result<(), Error> {
     }
     let runtime_dir = RuntimeDir::inherit(&options.runtime_dir)?;
     let (requests, incoming) = mpsc::channel(16);
-    let daemon = Daemon::start(plan, &config, &runtime_dir).await?;
+    let daemon = Daemon::start(&plan, &config, &runtime_dir, options.source).await?;
     let server = api::Server::bind(runtime_dir.path())
         .map_err(Error::setup("the socket of `xvrrp status`"))?;
     let (over, shutdown) = oneshot::channel::<()>();
@@ -112,7 +121,11 @@ fn is_permitted() -> bool {
 }
 
 struct Daemon {
+    source: Source,
+    reloads: Reloads,
     plan: Arc<Plan>,
+    /// Those of the plan, for who introduces neighbours.
+    virtual_addresses: watch::Sender<BTreeSet<IpAddr>>,
     host: Host,
     pulse: pulse::Handle,
     reports: mpsc::Receiver<Report>,
@@ -143,28 +156,34 @@ const SOON: Duration = Duration::from_millis(2);
 
 impl Daemon {
     async fn start(
-        plan: Arc<Plan>,
+        plan: &Plan,
         config: &Config,
         runtime_dir: &RuntimeDir,
+        source: Source,
     ) -> Result<Self, Error> {
         let host = Host::new()?;
         let links = host.links().await?;
         let delay = plan.startup_delay();
         let early =
-            if delay.is_zero() { EarlyPorts::open(&plan, &links) } else { EarlyPorts::default() };
-        let Inheritance { mut datapath, refusal, heirs } =
-            Inheritance::take(&plan, &links, runtime_dir.path());
+            if delay.is_zero() { EarlyPorts::open(plan, &links) } else { EarlyPorts::default() };
+        let Inheritance { plan, mut datapath, refusal, heirs } =
+            Inheritance::take(plan, &links, runtime_dir.path());
+        let plan = Arc::new(plan);
         let Estate { addresses, traces, held, made } =
             Estate::open(runtime_dir, &host, &links, &plan, &heirs).await?;
         let slots = match &datapath {
             Some(datapath) => datapath.slots(),
-            None => Arc::new(Slots::own(plan.slots()).map_err(Error::setup("the slots"))?),
+            None => {
+                let room = plan.sizes().with_room();
+                Arc::new(Slots::own(room.slots()).map_err(Error::setup("the slots"))?)
+            }
         };
+        let (virtual_addresses, strangers) = watch::channel(plan.virtual_addresses());
         let Rings { doorbells, rejects, adverts } =
             datapath.as_mut().map(Rings::of).unwrap_or_default();
         match datapath.as_mut().map(Datapath::requesters) {
             Some(Ok(requesters)) => {
-                neighbours::introduce(requesters, host.clone(), plan.virtual_addresses());
+                neighbours::introduce(requesters, host.clone(), strangers);
             }
             Some(Err(error)) => warn!("the kernel will not know whom the program answers: {error}"),
             None => {}
@@ -174,9 +193,9 @@ impl Daemon {
             warn!("memory is not locked, adverts may wait for swapped pages: {reason}");
         }
         let mut tracking = Tracking::new(&heirs);
-        tracking.replan(config, plan.routers.iter().enumerate(), &links);
+        tracking.replan(config, plan.routers.iter().map(|(id, router)| (*id, router)), &links);
         let mut specs = plan.specs();
-        for (router, spec) in specs.iter_mut().enumerate() {
+        for (router, spec) in plan.routers.ids().zip(&mut specs) {
             spec.parameters.priority =
                 tracking.priority(router).unwrap_or(spec.parameters.priority);
         }
@@ -211,7 +230,10 @@ impl Daemon {
                 Ward::inherit(&slots)?,
                 held,
             ),
+            source,
+            reloads: Reloads::default(),
             plan,
+            virtual_addresses,
             host,
             pulse,
             reports,
@@ -286,6 +308,7 @@ impl Daemon {
                     Request::Events { adverts, answer } => {
                         let _ = answer.send(self.follow(adverts));
                     }
+                    Request::Reload(client) => self.begin_reload(Some(client)),
                     Request::Stop(done) => break End::Request(done),
                     Request::Handover(done) => break End::Handover(done),
                 },
@@ -305,8 +328,13 @@ impl Daemon {
                 },
                 _ = terminate.recv() => break End::Signal("SIGTERM"),
                 _ = interrupt.recv() => break End::Signal("SIGINT"),
+                loaded = self.reloads.reading.done() => if self.end_reload(loaded).await {
+                    look_again = self.look_around().await;
+                    self.addresses.settle().await;
+                },
                 _ = hangup.recv() => {
-                    warn!("SIGHUP: this version cannot reload its configuration; the running one stays in force");
+                    info!("SIGHUP: reading the configuration again");
+                    self.begin_reload(None);
                 }
                 _ = orphaned.recv() => {
                     warn!("the supervisor has died: nobody starts this process again if it dies, too");
@@ -349,7 +377,7 @@ impl Daemon {
             self.announcer.start(announce::RouterId(router), vec![source], once).await;
         }
         let board = self.pulse.board();
-        for router in 0..self.plan.routers.len() {
+        for router in self.plan.routers.ids() {
             // Nobody says that a lease has ended before its router was told anything.
             if board.state(router) == State::Initialize && !is_heir(router) {
                 self.addresses.give_up(router);
@@ -403,7 +431,15 @@ impl Daemon {
     /// Carries out a report and all that wait behind it, so that many virtual routers that change
     /// together are one batch for the kernel.
     async fn carry_out(&mut self, first: Report) {
-        let mut reports = vec![first];
+        self.catch_up_from(vec![first]).await;
+    }
+
+    /// Carries out what has been reported by now.
+    async fn catch_up(&mut self) {
+        self.catch_up_from(Vec::new()).await;
+    }
+
+    async fn catch_up_from(&mut self, mut reports: Vec<Report>) {
         while let Ok(report) = self.reports.try_recv() {
             reports.push(report);
         }

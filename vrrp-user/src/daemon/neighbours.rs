@@ -8,6 +8,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
+use tokio::sync::watch;
 use tracing::{debug, warn};
 use vrrp_common::{
     Family,
@@ -25,7 +26,7 @@ use crate::{
 pub(super) fn introduce(
     mut requesters: Requesters,
     host: Host,
-    virtual_addresses: BTreeSet<IpAddr>,
+    virtual_addresses: watch::Receiver<BTreeSet<IpAddr>>,
 ) {
     let readiness = match Readiness::of(&requesters) {
         Ok(readiness) => readiness,
@@ -36,10 +37,13 @@ pub(super) fn introduce(
     };
     tokio::spawn(async move {
         while readiness.wait().await.is_ok() {
-            let strangers = requesters.by_ref().map(neighbour).filter(|stranger| {
-                is_host(stranger.address) && !virtual_addresses.contains(&stranger.address)
-            });
-            for (_, reason) in host.introduce(&strangers.collect::<Vec<_>>()).await {
+            let strangers: Vec<_> = {
+                let ours = virtual_addresses.borrow();
+                let is_stranger =
+                    |one: &Neighbour| is_host(one.address) && !ours.contains(&one.address);
+                requesters.by_ref().map(neighbour).filter(is_stranger).collect()
+            };
+            for (_, reason) in host.introduce(&strangers).await {
                 debug!("{reason}");
             }
         }

@@ -12,6 +12,7 @@ use vrrp_common::{
     wire::{Mac, ethernet::Vlan, vrrp},
 };
 
+use super::{difference::renumber, routers::Routers};
 use crate::{
     config::{Authentication, ChecksumForm, Config, Instance, Scheduling, VirtualAddress, XdpMode},
     datapath::{RouterKey, Sizes},
@@ -20,9 +21,14 @@ use crate::{
     pulse::{Addresses, RouterId, Spec},
 };
 
-/// What is to run. A router's index here is its [`RouterId`]; its slot is that plus one.
+/// What is to run. The slot of a router is its number plus one.
+#[derive(Clone)]
 pub(super) struct Plan {
-    pub(super) routers: Vec<Instance>,
+    pub(super) routers: Routers,
+    /// Their numbers in the order of the file.
+    order: Vec<RouterId>,
+    /// Those that the file does not have any more, until they have resigned.
+    pub(super) leaving: BTreeSet<RouterId>,
     drop_foreign: bool,
     pass_on: bool,
     startup_delay: Duration,
@@ -30,14 +36,55 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(config: Config) -> Self {
+    /// The plan of a daemon that begins.
+    pub(super) fn new(config: &Config) -> Self {
+        Self::numbered(config, 0..config.instances.len())
+    }
+
+    /// With a number for each router of the file.
+    pub(super) fn numbered(config: &Config, numbers: impl Iterator<Item = RouterId>) -> Self {
+        let order: Vec<_> = numbers.collect();
+        let global = &config.global;
         Self {
-            routers: config.instances,
-            drop_foreign: config.global.drop_foreign,
-            pass_on: config.global.pass_on,
-            startup_delay: config.global.startup_delay,
-            scheduling: config.global.scheduling,
+            routers: order.iter().copied().zip(config.instances.iter().cloned()).collect(),
+            order,
+            leaving: BTreeSet::new(),
+            drop_foreign: global.drop_foreign,
+            pass_on: global.pass_on,
+            startup_delay: global.startup_delay,
+            scheduling: global.scheduling.clone(),
         }
+    }
+
+    /// The same with the numbers of a kernel program that is there: `known` are its slots.
+    pub(super) fn renumbered(&self, links: &[Link], known: &BTreeMap<RouterKey, u32>) -> Self {
+        let keys: BTreeMap<u32, RouterKey> =
+            self.keys(links).into_iter().map(|(key, slot)| (slot, key)).collect();
+        let number = |router| {
+            let slot = known.get(keys.get(&slot_of(router))?)?;
+            (*slot as usize).checked_sub(1)
+        };
+        let numbers = renumber(&self.routers, number);
+        let instance = |(router, instance): (&RouterId, &Instance)| {
+            (numbers.get(router).copied().unwrap_or(*router), instance.clone())
+        };
+        let order = self.order.iter().filter_map(|router| numbers.get(router).copied());
+        Self {
+            routers: self.routers.iter().map(instance).collect(),
+            order: order.collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Those that the file has, by number.
+    pub(super) fn present(&self) -> impl Iterator<Item = (RouterId, &Instance)> {
+        let routers = self.routers.iter().map(|(router, instance)| (*router, instance));
+        routers.filter(|(router, _)| !self.leaving.contains(router))
+    }
+
+    /// Those that the file has, in its order.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = (RouterId, &Instance)> {
+        self.order.iter().filter_map(|router| Some((*router, self.routers.get(*router)?)))
     }
 
     /// Slots that are needed; slot 0 belongs to nobody.
@@ -48,8 +95,10 @@ impl Plan {
     pub(super) fn sizes(&self) -> Sizes {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Sizes {
-            routers: count(self.routers.len()),
-            addresses: count(self.routers.iter().map(|router| all_addresses(router).count()).sum()),
+            routers: count(self.routers.end()),
+            addresses: count(
+                self.routers.values().map(|router| all_addresses(router).count()).sum(),
+            ),
         }
     }
 
@@ -74,35 +123,35 @@ impl Plan {
 
     /// True unless every virtual router does without the kernel program.
     pub(super) fn wants_program(&self) -> bool {
-        self.routers.iter().any(|router| router.xdp_mode != XdpMode::None)
+        self.routers.values().any(|router| router.xdp_mode != XdpMode::None)
     }
 
     /// The routers whose interface is there, by their keys in the kernel program's table, with their
     /// slots.
     pub(super) fn keys(&self, links: &[Link]) -> BTreeMap<RouterKey, u32> {
-        let key = |(id, router): (RouterId, &Instance)| {
+        let key = |(&id, router): (&RouterId, &Instance)| {
             let link = links.iter().find(|link| link.name == router.interface)?;
             let vrid = router.vrid.get();
             Some((abi::router_key(link.index, Vlan::NONE, router.family(), vrid), slot_of(id)))
         };
-        self.routers.iter().enumerate().filter_map(key).collect()
+        self.routers.iter().filter_map(key).collect()
     }
 
     /// What the pulse must know.
     pub(super) fn specs(&self) -> Vec<Spec> {
-        self.routers.iter().enumerate().map(|(id, router)| spec(id, router)).collect()
+        self.routers.iter().map(|(id, router)| spec(*id, router)).collect()
     }
 
     /// The router that a slot belongs to; `None` for slot 0.
     pub(super) fn router_of(&self, slot: u32) -> Option<RouterId> {
         let router = (slot as usize).checked_sub(1)?;
-        (router < self.routers.len()).then_some(router)
+        self.routers.contains(router).then_some(router)
     }
 
     /// Every interface that a router or an address of one is on.
     pub(super) fn interfaces(&self) -> BTreeSet<&str> {
         self.routers
-            .iter()
+            .values()
             .flat_map(|router| {
                 all_addresses(router)
                     .map(|address| interface_of(router, address))
@@ -116,7 +165,8 @@ impl Plan {
         &'a self,
         interface: &'a str,
     ) -> impl Iterator<Item = (RouterId, &'a Instance)> {
-        self.routers.iter().enumerate().filter(move |(_, router)| router.interface == interface)
+        let routers = self.routers.iter().map(|(id, router)| (*id, router));
+        routers.filter(move |(_, router)| router.interface == interface)
     }
 
     /// Addresses that belong on this interface, each with its router and the virtual MAC that it is
@@ -125,7 +175,7 @@ impl Plan {
         &'a self,
         interface: &'a str,
     ) -> impl Iterator<Item = (RouterId, IpAddr, Option<Mac>)> + 'a {
-        self.routers.iter().enumerate().flat_map(move |(id, router)| {
+        self.present().flat_map(move |(id, router)| {
             all_addresses(router)
                 .filter(move |address| interface_of(router, address) == interface)
                 .map(move |address| (id, address.address, virtual_mac_of(router, address)))
@@ -134,37 +184,45 @@ impl Plan {
 
     /// Routers with a virtual MAC.
     pub(super) fn with_virtual_mac(&self) -> impl Iterator<Item = (RouterId, &Instance, Mac)> {
-        let routers = self.routers.iter().enumerate();
-        routers.filter_map(|(id, router)| Some((id, router, router.virtual_mac.as_ref()?.mac)))
+        self.present()
+            .filter_map(|(id, router)| Some((id, router, router.virtual_mac.as_ref()?.mac)))
     }
 
     /// What the macvlan of a router is called where it needs one: as the file says, else as
-    /// keepalived calls it. A name that is taken gets a number.
-    pub(super) fn macvlan_name(&self, router: RouterId) -> String {
+    /// keepalived calls it. A name that is taken gets a number. It stays as it is at `present` unless
+    /// the file says otherwise.
+    pub(super) fn macvlan_name(
+        &self,
+        router: RouterId,
+        present: Option<&str>,
+        taken: &BTreeSet<&str>,
+    ) -> String {
         let named = |router: &Instance| router.virtual_mac.as_ref()?.name.clone();
         let default_name = |router: &Instance| match router.family() {
             Family::V4 => format!("vrrp.{}", router.vrid),
             Family::V6 => format!("vrrp6.{}", router.vrid),
         };
         let instance = &self.routers[router];
-        if let Some(name) = named(instance) {
+        if let Some(name) = named(instance).or_else(|| present.map(str::to_owned)) {
             return name;
         }
         let name = default_name(instance);
-        let is_taken = |(_, other, _): &(RouterId, &Instance, Mac)| {
+        let is_same = |(_, other, _): &(RouterId, &Instance, Mac)| {
             named(other).is_none() && default_name(other) == name
         };
-        match self.with_virtual_mac().take_while(|(id, ..)| *id != router).filter(is_taken).count()
-        {
-            0 => name,
-            taken => format!("{name}.{}", taken + 1),
-        }
+        let before = self.with_virtual_mac().take_while(|(id, ..)| *id != router);
+        let numbered = |number: usize| match number {
+            0 => name.clone(),
+            number => format!("{name}.{}", number + 1),
+        };
+        let mut names = (before.filter(is_same).count()..).map(numbered);
+        names.find(|name| !taken.contains(name.as_str())).unwrap_or(name)
     }
 
     /// Interfaces that virtual addresses belong on.
     pub(super) fn interfaces_with_addresses(&self) -> BTreeSet<&str> {
         let addresses = |router| all_addresses(router).map(move |own| interface_of(router, own));
-        self.routers.iter().flat_map(addresses).collect()
+        self.routers.values().flat_map(addresses).collect()
     }
 
     /// True when a router whose adverts use this interface has a virtual MAC.
@@ -176,7 +234,7 @@ impl Plan {
     /// own them. A dead daemon may have left them behind; none is a source of adverts.
     pub(super) fn borrowed_addresses(&self) -> Vec<IpAddr> {
         self.routers
-            .iter()
+            .values()
             .filter(|router| !router.priority.is_owner())
             .flat_map(all_addresses)
             .map(|address| address.address)
@@ -185,7 +243,7 @@ impl Plan {
 
     /// Routers that this interface is for: it has their adverts, or addresses of them.
     fn users_of(&self, interface: &str) -> impl Iterator<Item = &Instance> {
-        self.routers.iter().filter(move |router| {
+        self.routers.values().filter(move |router| {
             router.interface == interface
                 || all_addresses(router).any(|address| interface_of(router, address) == interface)
         })
@@ -193,12 +251,12 @@ impl Plan {
 
     /// All virtual addresses, those of owners too.
     pub(super) fn virtual_addresses(&self) -> BTreeSet<IpAddr> {
-        self.routers.iter().flat_map(all_addresses).map(|address| address.address).collect()
+        self.routers.values().flat_map(all_addresses).map(|address| address.address).collect()
     }
 
     /// Virtual IPv6 addresses, those of owners too.
     pub(super) fn virtual_ipv6(&self) -> Vec<Ipv6Addr> {
-        let addresses = self.routers.iter().flat_map(all_addresses);
+        let addresses = self.routers.values().flat_map(all_addresses);
         addresses
             .filter_map(|address| match address.address {
                 IpAddr::V4(_) => None,
@@ -230,7 +288,7 @@ impl Plan {
 
     /// Routers whose adverts go to single peers.
     pub(super) fn unicast_routers(&self) -> impl Iterator<Item = &Instance> {
-        self.routers.iter().filter(|router| router.unicast.is_some())
+        self.routers.values().filter(|router| router.unicast.is_some())
     }
 }
 
@@ -255,7 +313,7 @@ pub(super) fn slot_of(router: RouterId) -> u32 {
     u32::try_from(router + 1).unwrap_or(u32::MAX)
 }
 
-fn spec(id: RouterId, router: &Instance) -> Spec {
+pub(super) fn spec(id: RouterId, router: &Instance) -> Spec {
     Spec {
         slot: slot_of(id),
         parameters: Parameters {
@@ -334,7 +392,7 @@ mod tests {
             )
         };
         let text: String = routers.iter().enumerate().map(instance).collect();
-        Plan::new(config::parse("test.conf", text.as_bytes()).config.unwrap())
+        Plan::new(&config::parse("test.conf", text.as_bytes()).config.unwrap())
     }
 
     /// keyword `use_vmac`: macvlans have keepalived's names, and no two the same.
@@ -346,8 +404,14 @@ mod tests {
             ("eth0", 52, "192.0.2.2"),
             ("eth2", 51, "192.0.2.1"),
         ]);
-        let names: Vec<_> = (0..4).map(|router| plan.macvlan_name(router)).collect();
+        let name = |router, present, taken: &[&str]| {
+            plan.macvlan_name(router, present, &taken.iter().copied().collect())
+        };
+        let names: Vec<_> = (0..4).map(|router| name(router, None, &[])).collect();
         assert_eq!(names, ["vrrp.51", "vrrp.51.2", "vrrp.52", "vrrp.51.3"]);
+        // Those before it may have gone in a reload, and left their names to others.
+        assert_eq!(name(0, Some("vrrp.51.2"), &[]), "vrrp.51.2");
+        assert_eq!(name(0, None, &["vrrp.51", "vrrp.51.2"]), "vrrp.51.3");
     }
 
     /// keyword `use_vmac`: the virtual MAC is that of the addresses on the router's own

@@ -59,6 +59,12 @@ impl Refusals {
         Say::TooMany
     }
 
+    /// The slot has another router from now on, of which nothing was refused.
+    pub(super) fn forget(&mut self, slot: u32) {
+        self.told.retain(|(of, _), _| *of != slot);
+        self.windows.retain(|(of, _), _| *of != slot);
+    }
+
     /// When [`Self::poll`] may have something to tell.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         self.windows.values().min().copied()

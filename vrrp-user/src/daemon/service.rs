@@ -9,10 +9,11 @@ use super::{
     devices::Devices,
     events::{Feed, by_calendar},
     plan::{Plan, slot_of},
+    reload::Waiting,
 };
 use crate::{
     announce::{self, Announcer},
-    api::{self, Class, Event, Family, Following, Pulse, RouterStatus, What, timestamp},
+    api::{self, Class, Event, Family, Following, Pulse, Reloaded, RouterStatus, What, timestamp},
     datapath::Slots,
     election::State,
     pulse::{self, Lateness},
@@ -23,6 +24,7 @@ use crate::{
 pub(super) enum Request {
     Status(oneshot::Sender<Vec<RouterStatus>>),
     Events { adverts: bool, answer: oneshot::Sender<Following> },
+    Reload(Waiting),
     Stop(oneshot::Sender<bool>),
     Handover(oneshot::Sender<bool>),
 }
@@ -54,6 +56,15 @@ impl api::Daemon for Handle {
         let (answer, wait) = oneshot::channel();
         self.0.send(Request::Events { adverts, answer }).await.ok()?;
         wait.await.ok()
+    }
+
+    async fn reload(&self) -> Result<Reloaded, String> {
+        let (answer, wait) = oneshot::channel();
+        let ending = || Err("it is on its way out".to_owned());
+        match self.0.send(Request::Reload(answer)).await {
+            Ok(()) => wait.await.unwrap_or_else(|_| ending()),
+            Err(_) => ending(),
+        }
     }
 
     async fn stop(&self) -> bool {
@@ -113,7 +124,7 @@ pub(super) fn status(
             counters,
         }
     };
-    plan.routers.iter().enumerate().map(row).collect()
+    plan.in_order().map(row).collect()
 }
 
 /// What a follower of events gets: the state of each virtual router, and then all that happens.
@@ -130,7 +141,7 @@ pub(super) fn follow(
         let what = What::State { router: instance.name.clone(), state };
         Event { at: at.clone(), what }
     };
-    let states = plan.routers.iter().enumerate().map(found).collect();
+    let states = plan.in_order().map(found).collect();
     Following { states, events: feed.subscribe(adverts) }
 }
 

@@ -82,10 +82,35 @@ impl VirtualMacs {
         journal: Journal<Trace>,
         inherited: Vec<Trace>,
     ) -> Self {
-        let routers = vec![Router::default(); plan.routers.len()];
+        let routers = vec![Router::default(); plan.routers.end()];
         let inherited = inherited.into_iter().collect();
         let (made, asking) = (BTreeSet::new(), BTreeMap::new());
         Self { plan, host, journal, made, inherited, asking, routers }
+    }
+
+    /// Goes on with another plan. What no router needs any more is undone; what is missing is made by
+    /// [`Self::arrange`].
+    pub(super) async fn replan(&mut self, plan: Arc<Plan>) {
+        let wanted: BTreeSet<_> = plan.with_virtual_mac().map(|(router, ..)| router).collect();
+        let leaving: Vec<_> = plan.leaving.iter().copied().collect();
+        self.plan = plan;
+        for router in 0..self.routers.len() {
+            if !wanted.contains(&router) && !leaving.contains(&router) {
+                let Router { present, .. } = std::mem::take(&mut self.routers[router]);
+                if let Some(way) = present {
+                    self.dismantle(way).await;
+                }
+            }
+        }
+        self.routers.resize(self.plan.routers.end(), Router::default());
+    }
+
+    /// What the macvlan of a router is called: one that is there keeps its name.
+    fn name_of(&self, router: RouterId) -> String {
+        let others = self.routers.iter().enumerate().filter(|(other, _)| *other != router);
+        let taken = others.filter_map(|(_, other)| Some(other.macvlan()?.0.name.as_str()));
+        let present = self.routers[router].macvlan().map(|(macvlan, _)| macvlan.name.as_str());
+        self.plan.macvlan_name(router, present, &taken.collect())
     }
 
     /// True when a macvlan of ours has changed, and not by our doing.
@@ -121,7 +146,7 @@ impl VirtualMacs {
             self.routers[router].wanted = match devices.mode(interface) {
                 None => [None, None],
                 Some((parent, Mode::None)) => {
-                    let name = plan.macvlan_name(router);
+                    let name = self.name_of(router);
                     [(); 2]
                         .map(|()| Some(Way::Macvlan(Macvlan { parent, name: name.clone(), mac })))
                 }

@@ -137,6 +137,14 @@ impl Heritage {
         self.slot_of(key).is_some_and(|(slots, slot)| slots.get(slot).is_open(now))
     }
 
+    /// The slots of its routers, where there is one set of maps; else none, as nothing can be used on.
+    pub fn numbers(&self) -> BTreeMap<RouterKey, u32> {
+        match &self.generations[..] {
+            [generation] => generation.routers.iter().flatten().collect(),
+            _ => BTreeMap::new(),
+        }
+    }
+
     /// True when its maps can be taken over as they are: they are of this version, large enough, and
     /// have no router in another slot than `routers` say, nor one that these do not have.
     pub(super) fn fits(&self, sizes: Sizes, routers: &BTreeMap<RouterKey, u32>) -> bool {
@@ -182,6 +190,18 @@ impl Generation {
     /// The map with this name.
     pub(super) fn map(&self, name: &'static str) -> Result<Map, Error> {
         Ok(Map::from_map_data(open(&self.maps, name)?)?)
+    }
+
+    /// What its maps have room for.
+    pub(super) fn sizes(&self) -> Sizes {
+        let entries = |name| {
+            let info = self.maps.get(name).and_then(|id| MapInfo::from_id(*id).ok());
+            info.map_or(0, |info| info.max_entries())
+        };
+        Sizes {
+            routers: self.capacity.min(entries("ROUTERS")).saturating_sub(1),
+            addresses: entries("ADDRESSES").min(entries("ADDRESSES_IPV6")),
+        }
     }
 
     fn has_room_for(&self, sizes: Sizes) -> bool {

@@ -9,7 +9,7 @@ use std::{
 
 use aya::{
     Ebpf, Pod,
-    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray},
+    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues},
     programs::{ProgramError, TestRun, TestRunOptions, TestRunResult},
 };
 use tracing::warn;
@@ -59,6 +59,9 @@ pub enum Error {
     Missing(&'static str),
 }
 
+/// Virtual routers, and addresses, that can be added at run time in any case.
+const ROOM: u32 = 256;
+
 /// How large the tables are to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
@@ -69,8 +72,20 @@ pub struct Sizes {
 }
 
 impl Sizes {
+    /// The same with room for what a reload may add: as much again, and [`ROOM`] at least.
+    #[must_use]
+    pub fn with_room(self) -> Self {
+        let more = |count: u32| count.saturating_add(count.max(ROOM));
+        Self { routers: more(self.routers), addresses: more(self.addresses) }
+    }
+
+    /// True when what needs `other` has room.
+    pub const fn hold(self, other: Self) -> bool {
+        other.routers <= self.routers && other.addresses <= self.addresses
+    }
+
     /// Slots: slot 0 belongs to no router.
-    const fn slots(self) -> u32 {
+    pub const fn slots(self) -> u32 {
         if self.routers == 0 { 2 } else { self.routers + 1 }
     }
 
@@ -158,6 +173,7 @@ pub struct Datapath {
     /// What it takes to load programs for the maps of the last daemon.
     adopted: Option<object::Recipe>,
     places: Places,
+    sizes: Sizes,
     slots: Arc<Slots>,
     /// Slots that were copied from others, with these.
     copied: Vec<(u32, Arc<Slots>, u32)>,
@@ -191,9 +207,10 @@ impl Datapath {
 
     /// Takes over what the last daemon of `owner` has left, for `routers` in the slots given.
     ///
-    /// Where its maps fit they are used on: leases, counters and what the kernel has heard stay as
+    /// Where its maps fit `sizes` they are used on: leases, counters and what the kernel has heard stay as
     /// they are. Its programs serve until [`Self::renew`], which replaces them by ours: the verifier
-    /// takes longer than a short lease lasts. Otherwise all is loaded anew, the leases are copied,
+    /// takes longer than a short lease lasts. Otherwise all is loaded anew, with room for more
+    /// than `sizes`, the leases are copied,
     /// and each program of the last daemon is replaced by ours when [`Self::attach`] comes to it.
     /// After the first round of that, [`Self::settle`] forgets the rest.
     pub fn take_over(
@@ -205,9 +222,9 @@ impl Datapath {
         verbose: bool,
     ) -> Result<Self, Error> {
         let mut datapath = if heritage.fits(sizes, routers) {
-            Self::adopt(&heritage, sizes, verbose)?
+            Self::adopt(&heritage, verbose)?
         } else {
-            let mut datapath = Self::load(sizes, drop_foreign, verbose)?;
+            let mut datapath = Self::load(sizes.with_room(), drop_foreign, verbose)?;
             datapath.copy_slots(&heritage, routers);
             datapath
         };
@@ -217,8 +234,9 @@ impl Datapath {
         Ok(datapath)
     }
 
-    fn adopt(heritage: &Heritage, sizes: Sizes, verbose: bool) -> Result<Self, Error> {
+    fn adopt(heritage: &Heritage, verbose: bool) -> Result<Self, Error> {
         let generation = heritage.generations.first().ok_or(Error::Missing("map SLOTS"))?;
+        let sizes = generation.sizes();
         let mut datapath = Self::with_maps(sizes, |name| generation.map(name))?;
         datapath.stale = Stale {
             routers: datapath.routers.keys().flatten().collect(),
@@ -251,6 +269,7 @@ impl Datapath {
             object: None,
             adopted: None,
             places: Places::default(),
+            sizes,
             slots: Arc::new(Slots::shared(memory)),
             copied: Vec::new(),
             stale: Stale::default(),
@@ -270,6 +289,11 @@ impl Datapath {
 
     fn set(&mut self, setting: Setting, value: u64) -> Result<(), Error> {
         Ok(self.settings.set(setting as u32, value, 0)?)
+    }
+
+    /// What its tables have room for.
+    pub const fn sizes(&self) -> Sizes {
+        self.sizes
     }
 
     /// The slots, shared with the program.
@@ -299,6 +323,11 @@ impl Datapath {
     pub fn adverts(&mut self) -> Result<Adverts, Error> {
         let ring = self.adverts.take().ok_or(Error::Missing("ring ADVERTS"))?;
         Ok(Adverts::new(ring.try_into()?))
+    }
+
+    /// Whether adverts of virtual routers that are not ours are dropped: `xdp_drop_foreign`.
+    pub fn drop_foreign(&mut self, wanted: bool) -> Result<(), Error> {
+        self.set(Setting::DropForeign, wanted.into())
     }
 
     /// Whether each advert of ours that passes every check is to leave a record in the advert ring.
@@ -406,6 +435,14 @@ impl Datapath {
             (format!("rejected_{}", reject.name()), sum(Counter::of_reject(*reject)))
         });
         Ok(named.chain(rejects).collect())
+    }
+
+    /// Counts from zero for a slot that another router has from now on.
+    pub fn clear_counters(&mut self, slot: u32) -> Result<(), Error> {
+        let processors = self.counters.get(&slot, 0)?.len();
+        let none: Counters = [0; Counter::COUNT + Reject::COUNT];
+        let none = PerCpuValues::try_from(vec![none; processors]).map_err(MapError::IoError)?;
+        Ok(self.counters.set(slot, none, 0)?)
     }
 
     /// How many adverts of a slot were dropped for each reason, on all processors.

@@ -135,6 +135,32 @@ impl Slot<'_> {
         self.0.serves_on.store(serves_on.into(), Release);
     }
 
+    /// Makes it a new slot.
+    pub fn clear(&self) {
+        let abi::Slot {
+            lease,
+            presence,
+            no_accept,
+            serves_on,
+            last_seen,
+            expected,
+            ignored,
+            rules,
+            addresses,
+            secret,
+            own,
+            destination,
+            news,
+        } = self.0;
+        let words = [lease, presence, no_accept, serves_on, last_seen, expected, ignored];
+        let demands = [rules, addresses, secret].into_iter().chain(own).chain(destination);
+        let told = news.iter().flat_map(|news| {
+            let abi::News { at, advert, source, digest, seal, rung, answered } = news;
+            [at, advert, digest, seal, rung, answered].into_iter().chain(source)
+        });
+        words.into_iter().chain(demands).chain(told).for_each(|word| word.store(0, Release));
+    }
+
     /// Takes over the lease of another slot of the same virtual router, and what is dropped for it.
     pub fn copy(&self, other: Slot<'_>) {
         self.0.no_accept.store(other.0.no_accept.load(Acquire), Release);

@@ -6,7 +6,7 @@ use vrrp_common::{Priority, Version};
 
 use super::{
     ANNOUNCEMENT_PERIOD, ANSWERS_IN_A_ROW, Action, Actions, Advert, Announce, Cause, Election,
-    Event, Heard, Instant, State,
+    Event, Heard, Instant, Parameters, State,
     timers::{Timer, Timers},
 };
 
@@ -21,6 +21,7 @@ impl Election {
             Event::Advert(advert) if advert.source == self.parameters.source => {}
             Event::Source(source) => self.change_source(source),
             Event::Priority(priority) => self.change_priority(priority, actions),
+            Event::Parameters(parameters) => self.change_parameters(parameters, now, actions),
             _ => match self.state {
                 State::Initialize => self.initialize(event, now, actions),
                 State::Backup => self.backup(event, now, actions),
@@ -55,7 +56,11 @@ impl Election {
                     self.backup_advert(advert, now);
                 }
             }
-            Event::Startup | Event::Resume | Event::Priority(_) | Event::Source(_) => {}
+            Event::Startup
+            | Event::Resume
+            | Event::Priority(_)
+            | Event::Source(_)
+            | Event::Parameters(_) => {}
         }
     }
 
@@ -73,7 +78,8 @@ impl Election {
             | Event::Resume
             | Event::Repeat
             | Event::Priority(_)
-            | Event::Source(_) => {}
+            | Event::Source(_)
+            | Event::Parameters(_) => {}
         }
     }
 
@@ -277,6 +283,50 @@ impl Election {
         self.parameters.priority = priority;
         if lowered && self.state == State::Active {
             self.advertise(actions);
+        }
+    }
+
+    /// No transition comes of it by itself. What is heard next is compared with what holds now.
+    fn change_parameters(&mut self, new: Parameters, now: Instant, actions: &mut Actions) {
+        let old = self.parameters;
+        self.change_priority(new.priority, actions);
+        self.parameters = new;
+        self.heard.judge_afresh();
+        match self.state {
+            State::Initialize => self.active_adver_interval = new.interval,
+            State::Backup => self.count_down_anew(&old),
+            State::Active => self.bring_forward_advert(&old, now),
+        }
+        let preemption = |of: &Parameters| (of.preempt, of.preempt_delay);
+        if preemption(&old) != preemption(&new) {
+            self.cancel_preempt_delay();
+        }
+    }
+
+    /// As Backup: what was learned of the Active router stays, and what follows from our own
+    /// configuration counts from when it was last heard.
+    fn count_down_anew(&mut self, old: &Parameters) {
+        let new = self.parameters;
+        let has_learned = new.version == Version::V3 && self.heard.active_router.is_some();
+        if !has_learned {
+            self.active_adver_interval = new.interval;
+        }
+        let patience = |of: &Parameters| (of.interval, of.down_timer_adverts);
+        if patience(old) != patience(&new) && self.timers.runs(Timer::ActiveDown) {
+            let wait = match self.heard.take_over {
+                Cause::Resignation => self.skew_time(),
+                _ => self.active_down_interval(),
+            };
+            self.timers.set(Timer::ActiveDown, self.heard.latest + wait);
+        }
+    }
+
+    /// As Active: the next advert comes when the last one has promised it, or as early as those after
+    /// it will.
+    fn bring_forward_advert(&mut self, old: &Parameters, now: Instant) {
+        let interval = self.parameters.interval;
+        if interval < old.interval {
+            self.timers.bring_forward(Timer::Adver, now + interval.duration());
         }
     }
 

@@ -123,6 +123,8 @@ pub enum Event {
     Priority(Priority),
     /// The own primary address changed.
     Source(IpAddr),
+    /// The configuration changed. The version stays: with another one it is another virtual router.
+    Parameters(Parameters),
 }
 
 /// What the caller has to do, in the order of the list.

@@ -32,6 +32,13 @@ impl Timers {
         self.0[timer as usize] = Some(deadline);
     }
 
+    /// Lets `timer` expire at `deadline` if it runs and would expire later.
+    pub(super) fn bring_forward(&mut self, timer: Timer, deadline: Instant) {
+        if let Some(set) = &mut self.0[timer as usize] {
+            *set = deadline.min(*set);
+        }
+    }
+
     /// Stops `timer`.
     pub(super) fn stop(&mut self, timer: Timer) {
         self.0[timer as usize] = None;

@@ -65,6 +65,14 @@ impl Row {
     fn since(now: Instant) -> Self {
         Self { since: AtomicU64::new(now.as_nanos()), ..Self::default() }
     }
+
+    fn clear(&self, now: Instant) {
+        let all = [&self.state, &self.priority].into_iter().chain(&self.active_router);
+        let all = all.chain(&self.own).chain(&self.ladder).chain(&self.rejects);
+        all.for_each(|word| word.store(0, Relaxed));
+        self.since.store(now.as_nanos(), Relaxed);
+        self.lateness.clear();
+    }
 }
 
 /// A virtual router as it is now.
@@ -148,6 +156,11 @@ impl Board {
     /// True while it is to be.
     pub fn reports_adverts(&self) -> bool {
         self.reports_adverts.load(Relaxed)
+    }
+
+    /// The row is for another virtual router from now on.
+    pub(super) fn clear(&self, router: RouterId) {
+        self.rows[router].clear(now());
     }
 
     pub(super) fn show(&self, router: RouterId, election: &Election) {

@@ -51,6 +51,11 @@ impl Histogram {
         }
     }
 
+    /// Begins anew. Only the thread that counts may.
+    pub(super) fn clear(&self) {
+        self.counts.iter().chain([&self.most]).for_each(|count| count.store(0, Relaxed));
+    }
+
     pub(super) fn read(&self) -> Lateness {
         let ends = CLASSES.into_iter().map(Some).chain([None]);
         let counts = self.counts.iter().map(|count| count.load(Relaxed));

@@ -5,6 +5,7 @@
 mod board;
 mod clock;
 mod deadlines;
+mod difference;
 mod doorbells;
 mod frame;
 mod lateness;
@@ -26,6 +27,7 @@ use std::{
 };
 
 use socket2::Socket;
+use tokio::sync::oneshot;
 use vrrp_common::{
     Addr, Family, Priority, Vrid,
     abi::Fate,
@@ -35,6 +37,7 @@ use vrrp_common::{
 
 pub use board::{Board, Snapshot};
 pub use clock::now;
+pub use difference::{Change, Member};
 pub use lateness::Lateness;
 pub use scheduling::Scheduling;
 pub use thread::{Handle, spawn};
@@ -45,12 +48,13 @@ use crate::{
     sys,
 };
 
-/// Index of a virtual router, in the order of the configuration. Its slot is this plus one.
+/// Number of a virtual router, at the start in the order of the configuration. Its slot is this plus
+/// one.
 pub type RouterId = usize;
 
 /// What the pulse must know of a virtual router. It is `Backup` of nothing until a
 /// [`Command::Start`] gives it a port.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
     /// Slot in shared memory.
     pub slot: u32,
@@ -136,6 +140,8 @@ pub struct Port {
     /// A raw socket for each family that is spoken here, one for IPv4 behind authentication headers,
     /// and the same on each [`Ear`].
     receivers: Vec<(Family, Socket)>,
+    /// How many of them, from the first, look at the VRID.
+    filtered: usize,
 }
 
 /// A macvlan on a port's device. It takes away from the device what others send with its MAC: the
@@ -162,11 +168,13 @@ impl Port {
         ears: &[Ear],
     ) -> io::Result<Self> {
         let mut receivers = receivers(device, ifindex, groups, vrids)?;
+        let families: BTreeSet<_> = receivers.iter().map(|(family, _)| *family).collect();
         for ear in ears {
             receivers.extend(receivers_of_ear(ear, groups, vrids)?);
         }
         let sender = sys::packet::packet_socket(ifindex)?;
-        Ok(Self::new(ifindex, mac, ipv4::TTL, sender, receivers))
+        let port = Self::new(ifindex, mac, ipv4::TTL, sender, receivers);
+        Ok(Self { filtered: families.len(), ..port })
     }
 
     /// Opens the socket of unicast routers that send from `source`, which is on any device, and
@@ -194,7 +202,7 @@ impl Port {
         receivers: Vec<(Family, Socket)>,
     ) -> Self {
         let carrier = AtomicBool::new(true);
-        Self { ifindex, mac, hop_limit, carrier, is_heard: false, sender, receivers }
+        Self { ifindex, mac, hop_limit, carrier, is_heard: false, sender, receivers, filtered: 0 }
     }
 
     /// Says whether the kernel program hears adverts that come in here and passes them on, so that
@@ -202,6 +210,15 @@ impl Port {
     #[must_use]
     pub fn heard_elsewhere(self, is_heard: bool) -> Self {
         Self { is_heard, ..self }
+    }
+
+    /// Has it listen for adverts of these virtual routers from now on. What has come in already is
+    /// heard as before.
+    pub fn listen_for(&self, vrids: &BTreeSet<u8>) -> io::Result<()> {
+        let filtered = &self.receivers[..self.filtered];
+        filtered.iter().try_for_each(|(family, socket)| {
+            sys::raw::only_vrids(socket, *family, vrids.iter().copied())
+        })
     }
 
     /// Says whether frames can leave. A send without carrier reports success, too, so that only
@@ -230,12 +247,14 @@ fn receivers(
         let socket = sys::raw::vrrp_socket(device, ifindex, &v4)?;
         sys::raw::only_vrids(&socket, Family::V4, vrids.iter().copied())?;
         receivers.push((Family::V4, socket));
-        receivers.push((Family::V4, sys::raw::ah_socket(device, ifindex, &v4)?));
     }
     if !v6.is_empty() {
         let socket = sys::raw::vrrp_socket_v6(device, ifindex, &v6)?;
         sys::raw::only_vrids(&socket, Family::V6, vrids.iter().copied())?;
         receivers.push((Family::V6, socket));
+    }
+    if !v4.is_empty() {
+        receivers.push((Family::V4, sys::raw::ah_socket(device, ifindex, &v4)?));
     }
     Ok(receivers)
 }
@@ -279,6 +298,31 @@ pub enum Command {
         router: RouterId,
         /// 1-254, or 255 of an owner.
         priority: Priority,
+    },
+    /// There is one more virtual router. It takes no part yet.
+    Install(Member),
+    /// The configuration of a virtual router is another. It goes on as what it is.
+    Change {
+        /// Which.
+        router: RouterId,
+        /// What is new. The answer has what was.
+        change: Box<Change>,
+        /// Hears when it is so.
+        done: oneshot::Sender<Box<Change>>,
+    },
+    /// A virtual router is no more. It resigns if it is Active.
+    Remove {
+        /// Which.
+        router: RouterId,
+        /// Gets it. Nothing is reported of it any more.
+        done: oneshot::Sender<Option<Member>>,
+    },
+    /// The thread goes on in another scheduling class.
+    Schedule {
+        /// Which.
+        class: sys::sched::Class,
+        /// Hears whether the kernel lets it.
+        done: oneshot::Sender<io::Result<()>>,
     },
     /// All virtual routers resign, and the thread ends.
     Stop,

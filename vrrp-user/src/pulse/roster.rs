@@ -32,7 +32,8 @@ const LOOK_AHEAD: Duration = Duration::from_millis(20);
 
 /// The virtual routers of the daemon.
 pub(super) struct Roster {
-    routers: Vec<Router>,
+    /// By number; `None` where there is room for one more.
+    routers: Vec<Option<Box<Router>>>,
     /// The routers of a family with a VRID, on whatever port: see [`place`].
     by_vrid: Vec<Vec<RouterId>>,
     /// When the next regular advert of each Active router is due.
@@ -45,31 +46,51 @@ pub(super) struct Roster {
 
 impl Roster {
     pub(super) fn new(specs: Vec<Spec>, slots: &Arc<Slots>) -> Self {
-        let count = specs.len();
-        let routers = specs.into_iter().enumerate();
-        let routers: Vec<_> =
-            routers.map(|(id, spec)| Router::new(id, spec, Arc::clone(slots))).collect();
-        let mut by_vrid = vec![Vec::new(); 2 * 256];
-        for router in &routers {
-            by_vrid[place(router.family(), router.vrid())].push(router.id());
+        // Slot 0 is nobody's.
+        let room = (slots.count() as usize).saturating_sub(1);
+        let mut roster = Self {
+            routers: (0..room).map(|_| None).collect(),
+            by_vrid: vec![Vec::new(); 2 * 256],
+            adverts: Deadlines::new(room),
+            vigils: Deadlines::new(room),
+            due: Vec::with_capacity(room),
+        };
+        for spec in specs {
+            roster.install(Box::new(Router::new(spec, Arc::clone(slots))));
         }
-        Self {
-            routers,
-            by_vrid,
-            adverts: Deadlines::new(count),
-            vigils: Deadlines::new(count),
-            due: Vec::with_capacity(count),
+        roster
+    }
+
+    /// Takes in one more, where there is room for its number and none with it.
+    pub(super) fn install(&mut self, router: Box<Router>) {
+        let id = router.id();
+        self.by_vrid[place(router.family(), router.vrid())].push(id);
+        if let Some(room) = self.routers.get_mut(id) {
+            *room = Some(router);
         }
+    }
+
+    /// Gives up one that waits for nothing any more.
+    pub(super) fn remove(&mut self, id: RouterId) -> Option<Box<Router>> {
+        let router = self.routers.get_mut(id)?.take()?;
+        self.by_vrid[place(router.family(), router.vrid())].retain(|other| *other != id);
+        self.adverts.set(id, None);
+        self.vigils.set(id, None);
+        Some(router)
+    }
+
+    fn get(&self, router: RouterId) -> Option<&Router> {
+        self.routers.get(router)?.as_deref()
     }
 
     /// All of them, to look at.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Router> {
-        self.routers.iter()
+        self.routers.iter().flatten().map(AsRef::as_ref)
     }
 
     /// Those of `family` with `vrid`, to look at.
     pub(super) fn with_vrid(&self, family: Family, vrid: u8) -> impl Iterator<Item = &Router> {
-        self.by_vrid[place(family, vrid)].iter().map(|id| &self.routers[*id])
+        self.by_vrid[place(family, vrid)].iter().filter_map(|id| self.get(*id))
     }
 
     /// Lets something happen to a router. There is no other way to change one: what it waits for may
@@ -79,7 +100,7 @@ impl Roster {
         router: RouterId,
         act: impl FnOnce(&mut Router) -> R,
     ) -> Option<R> {
-        let visited = self.routers.get_mut(router)?;
+        let visited = self.routers.get_mut(router)?.as_deref_mut()?;
         let result = act(visited);
         let deadline = visited.next_deadline();
         let (advert, vigil) =
@@ -120,14 +141,16 @@ impl Roster {
     /// Sends the regular adverts of all these routers.
     fn advertise(&mut self, due: &mut [RouterId], now: Instant, outlet: &Outlet<'_>) {
         // As they come, they mostly are in this order.
-        due.sort_unstable_by_key(|router| self.routers[*router].ifindex());
+        due.sort_unstable_by_key(|router| self.get(*router).and_then(Router::ifindex));
         let mut batch = ArrayVec::new();
         for &router in &*due {
             let deadline = self.adverts.of(router).unwrap_or(now);
             let is_ready = self.visit(router, |router| router.prepare(now.max(deadline), outlet));
             if is_ready == Some(true) {
-                let joins =
-                    |first: &RouterId| self.routers[*first].shares_port(&self.routers[router]);
+                let joins = |first: &RouterId| match (self.get(*first), self.get(router)) {
+                    (Some(first), Some(router)) => first.shares_port(router),
+                    _ => false,
+                };
                 if batch.is_full() || !batch.first().is_none_or(joins) {
                     self.flush(&mut batch, outlet);
                 }
@@ -139,14 +162,16 @@ impl Roster {
 
     /// Sends what these routers have prepared for their port, in one system call.
     fn flush(&mut self, batch: &mut ArrayVec<RouterId, BATCH>, outlet: &Outlet<'_>) {
-        let Some(port) = batch.first().and_then(|first| self.routers[*first].port()) else {
+        let Some(port) = batch.first().and_then(|first| self.get(*first)?.port()) else {
             return;
         };
         let before = now();
-        let frames = batch.iter().map(|router| self.routers[*router].prepared());
+        let frames = batch.iter().filter_map(|router| self.get(*router).map(Router::prepared));
         let left = send_frames(port, frames);
         for (router, left) in batch.drain(..).zip(left) {
-            self.routers[router].settle_prepared(left, before, outlet);
+            if let Some(Some(router)) = self.routers.get_mut(router) {
+                router.settle_prepared(left, before, outlet);
+            }
         }
     }
 }

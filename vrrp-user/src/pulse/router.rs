@@ -12,8 +12,8 @@ use vrrp_common::{
 };
 
 use super::{
-    Board, Oddity, Port, Report, RouterId, Spec, board::Own, clock::now, doorbells::Doorbells,
-    frame::AdvertFrame, thread::Reports,
+    Board, Oddity, Port, Report, RouterId, Spec, board::Own, clock::now, difference::router_of,
+    doorbells::Doorbells, frame::AdvertFrame, thread::Reports,
 };
 use crate::{
     auth::Authenticator,
@@ -24,12 +24,12 @@ use crate::{
 /// A virtual router with everything that its adverts need.
 pub(super) struct Router {
     id: RouterId,
-    spec: Spec,
-    election: Election,
+    pub(super) spec: Spec,
+    pub(super) election: Election,
     slots: Arc<Slots>,
     port: Option<Arc<Port>>,
     frame: AdvertFrame,
-    authenticator: Authenticator,
+    pub(super) authenticator: Authenticator,
     /// When the advert that [`Self::prepare`] has written is due.
     prepared_for: Instant,
     /// Until when the last advert that left pays for answers.
@@ -56,11 +56,11 @@ pub(super) struct Outlet<'a> {
 }
 
 impl Router {
-    pub(super) fn new(id: RouterId, spec: Spec, slots: Arc<Slots>) -> Self {
+    pub(super) fn new(spec: Spec, slots: Arc<Slots>) -> Self {
         let election = Election::new(spec.parameters);
         let authenticator = Authenticator::new(spec.authentication.as_ref());
         let router = Self {
-            id,
+            id: router_of(spec.slot),
             spec,
             election,
             slots,
@@ -78,10 +78,15 @@ impl Router {
             heard: [None; 3],
         };
         // Adverts come in before this router may take part; they are to be counted for what they are.
-        router.slot().set_rules(&router.demanded());
-        // Whose adverts the program cannot judge, it could not close for them.
-        router.slot().set_serves_on(router.spec.serves_on && router.is_heard_by_program());
+        router.show_rules();
         router
+    }
+
+    /// Tells the kernel program what the configuration says.
+    pub(super) fn show_rules(&self) {
+        self.slot().set_rules(&self.demanded());
+        // Whose adverts the program cannot judge, it could not close for them.
+        self.slot().set_serves_on(self.spec.serves_on && self.is_heard_by_program());
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
@@ -231,7 +236,7 @@ impl Router {
 
     /// One event through the election, its actions carried out in their order, and the slot brought
     /// up to date.
-    fn handle(&mut self, event: Event, at: Instant, outlet: &Outlet<'_>) {
+    pub(super) fn handle(&mut self, event: Event, at: Instant, outlet: &Outlet<'_>) {
         let own_before = self.own();
         let mut actions = Actions::new();
         self.election.handle(event, at, &mut actions);
@@ -326,14 +331,14 @@ impl Router {
         (parameters.priority, parameters.source.into())
     }
 
-    fn slot(&self) -> Slot<'_> {
+    pub(super) fn slot(&self) -> Slot<'_> {
         self.slots.get(self.spec.slot)
     }
 }
 
 impl Outlet<'_> {
     /// Never waits: a full queue loses the report, and the board says so.
-    fn report(&self, report: Report) {
+    pub(super) fn report(&self, report: Report) {
         if self.reports.try_send(report).is_err() {
             self.board.lose_report();
         }

@@ -9,6 +9,7 @@ use std::{
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rustix::{
@@ -19,10 +20,11 @@ use rustix::{
         timerfd_settime,
     },
 };
+use tokio::sync::oneshot;
 use vrrp_common::abi::Kind;
 
 use super::{
-    Board, Command, Port, Report, Spec,
+    Board, Change, Command, Member, Port, Report, RouterId, Spec,
     clock::now,
     receive,
     roster::Roster,
@@ -33,6 +35,7 @@ use crate::{
     config,
     datapath::{Doorbells, Slots},
     election::Instant,
+    sys::sched::{Class, set_class},
 };
 
 /// Commands that may wait. The daemon sends a few for each virtual router and link event.
@@ -42,6 +45,9 @@ const REPORTS: usize = 1024;
 /// Reports that one virtual router may have waiting.
 const REPORTS_PER_ROUTER: usize = 16;
 
+/// How long to wait for a thread with so many commands waiting.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// Where reports go.
 pub(super) type Reports = tokio::sync::mpsc::Sender<Report>;
 
@@ -50,6 +56,8 @@ pub struct Handle {
     commands: SyncSender<Command>,
     bell: Arc<OwnedFd>,
     board: Arc<Board>,
+    slots: Arc<Slots>,
+    wish: config::Scheduling,
     scheduling: Scheduling,
     thread: Option<JoinHandle<()>>,
 }
@@ -64,8 +72,8 @@ pub fn spawn(
 ) -> io::Result<(Handle, tokio::sync::mpsc::Receiver<Report>)> {
     let (commands, incoming) = sync_channel(COMMANDS);
     let (outgoing, reports) =
-        tokio::sync::mpsc::channel(REPORTS + REPORTS_PER_ROUTER * specs.len());
-    let board = Arc::new(Board::new(specs.len()));
+        tokio::sync::mpsc::channel(REPORTS + REPORTS_PER_ROUTER * slots.count() as usize);
+    let board = Arc::new(Board::new((slots.count() as usize).saturating_sub(1)));
     let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
     let budget = budget(specs.iter().map(|spec| spec.parameters.interval.duration()));
     let mut pulse = Pulse::new(
@@ -78,14 +86,15 @@ pub fn spawn(
         Arc::clone(&bell),
     )?;
     let (say, hear) = sync_channel(1);
-    let wish = wish.clone();
+    let (wish, wanted) = (wish.clone(), wish.clone());
     let thread = thread::Builder::new().name("pulse".to_owned()).spawn(move || {
         // Nobody to hear it means that this function has failed, and it does not.
         let _ = say.send(apply(&wish, budget));
         pulse.run();
     })?;
     let scheduling = hear.recv().map_err(io::Error::other)?;
-    Ok((Handle { commands, bell, board, scheduling, thread: Some(thread) }, reports))
+    let (slots, thread) = (Arc::clone(slots), Some(thread));
+    Ok((Handle { commands, bell, board, slots, wish: wanted, scheduling, thread }, reports))
 }
 
 impl Handle {
@@ -96,9 +105,83 @@ impl Handle {
             Ok(()) => true,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
         };
+        self.ring();
+        taken
+    }
+
+    /// The same, and waits while it is behind. `false` when the thread is gone.
+    async fn push(&self, mut command: Command) -> bool {
+        loop {
+            let outcome = self.commands.try_send(command);
+            self.ring();
+            command = match outcome {
+                Ok(()) => return true,
+                Err(TrySendError::Disconnected(_)) => return false,
+                Err(TrySendError::Full(command)) => command,
+            };
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn ring(&self) {
         // The counter cannot overflow before the thread has read it, so this cannot fail.
         let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
-        taken
+    }
+
+    /// Adds virtual routers, whose slots nobody uses. They take no part yet.
+    pub async fn install(&self, specs: Vec<Spec>) {
+        for spec in specs {
+            self.push(Command::Install(Member::new(spec, &self.slots))).await;
+        }
+    }
+
+    /// Gives virtual routers other configurations. Ready when all have them.
+    pub async fn change(&self, changes: Vec<(RouterId, Change)>) {
+        let mut waiting = Vec::with_capacity(changes.len());
+        for (router, change) in changes {
+            let (done, wait) = oneshot::channel();
+            self.push(Command::Change { router, change: Box::new(change), done }).await;
+            waiting.push(wait);
+        }
+        for wait in waiting {
+            // Where the thread is gone, that is known elsewhere.
+            let _ = wait.await;
+        }
+    }
+
+    /// Has virtual routers resign, and removes them. Ready when they are gone; what there was to report
+    /// of them has been.
+    pub async fn remove(&self, routers: &[RouterId]) {
+        let mut waiting = Vec::with_capacity(routers.len());
+        for &router in routers {
+            let (done, wait) = oneshot::channel();
+            self.push(Command::Remove { router, done }).await;
+            waiting.push(wait);
+        }
+        for wait in waiting {
+            // As in `change`.
+            let _ = wait.await;
+        }
+    }
+
+    /// Reserves the time that virtual routers with these intervals need, where a share of a processor
+    /// is reserved and the configuration does not say how much. An error is the kernel's: it stays as
+    /// it was.
+    pub async fn provide_for(
+        &mut self,
+        intervals: impl Iterator<Item = Duration>,
+    ) -> io::Result<()> {
+        let Class::Deadline { period, .. } = self.scheduling.class else { return Ok(()) };
+        let class = Class::Deadline { runtime: budget(intervals), period };
+        if self.wish.budget.is_some() || class == self.scheduling.class {
+            return Ok(());
+        }
+        let (done, wait) = oneshot::channel();
+        self.push(Command::Schedule { class, done }).await;
+        // As in `change`.
+        wait.await.unwrap_or(Ok(()))?;
+        self.scheduling.class = class;
+        Ok(())
     }
 
     /// What the thread shows of itself.
@@ -266,6 +349,22 @@ impl Pulse {
             }
             Command::Priority { router, priority } => {
                 self.roster.visit(router, |router| router.change_priority(priority, &outlet));
+            }
+            Command::Install(Member(router)) => {
+                self.board.clear(router.id());
+                self.roster.install(router);
+            }
+            Command::Change { router, mut change, done } => {
+                self.roster.visit(router, |router| router.change(&mut change, &outlet));
+                // Who asked may have gone, and so below.
+                let _ = done.send(change);
+            }
+            Command::Remove { router, done } => {
+                self.roster.visit(router, |router| router.retire(&outlet));
+                let _ = done.send(self.roster.remove(router).map(Member));
+            }
+            Command::Schedule { class, done } => {
+                let _ = done.send(set_class(class));
             }
             Command::Stop => {
                 self.roster.visit_all(|router| router.shut_down(&outlet));

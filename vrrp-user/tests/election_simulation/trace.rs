@@ -89,6 +89,7 @@ fn happening(event: Event) -> String {
         Event::Timer => "wakes to a deadline".to_owned(),
         Event::Priority(priority) => format!("has priority {} from now on", priority.get()),
         Event::Source(source) => format!("has the address {source} from now on"),
+        Event::Parameters(parameters) => format!("is {parameters:?} from now on"),
     }
 }
 

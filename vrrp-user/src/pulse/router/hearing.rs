@@ -145,7 +145,7 @@ impl Router {
     }
 
     /// Hands the election all that the kernel program has seen and the election has not.
-    pub(super) fn catch_up(&mut self, outlet: &Outlet<'_>) {
+    pub(in crate::pulse) fn catch_up(&mut self, outlet: &Outlet<'_>) {
         self.see_repetition(outlet);
         self.read_news(outlet);
     }

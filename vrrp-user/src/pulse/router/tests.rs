@@ -63,6 +63,7 @@ pub(in crate::pulse) fn port() -> (Arc<Port>, Socket) {
         hop_limit: 255,
         carrier: AtomicBool::new(true),
         receivers: vec![(Family::V4, sender.try_clone().unwrap())],
+        filtered: 0,
         sender,
     };
     (Arc::new(port), network)
@@ -92,7 +93,7 @@ impl Bench {
         let (port, network) = port();
         let (reports, reported) = tokio::sync::mpsc::channel(64);
         Self {
-            router: Router::new(0, spec, Arc::clone(&slots)),
+            router: Router::new(spec, Arc::clone(&slots)),
             slots,
             port,
             board: Board::new(1),

@@ -1,0 +1,158 @@
+//! A new configuration for the running daemon. It is read and planned as a whole first; if that fails,
+//! nothing has changed. Then what differs is changed, and nothing else is touched.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::{
+    Daemon,
+    difference::Difference,
+    plan::{Plan, slot_of},
+    reading,
+};
+use crate::{
+    announce,
+    api::Reloaded,
+    config::{Config, Loaded},
+    datapath::Sizes,
+    pulse::RouterId,
+};
+
+/// Who waits for a reload, and hears what it changed or why it changed nothing.
+pub(super) type Waiting = oneshot::Sender<Result<Reloaded, String>>;
+
+/// Reloads that were asked for.
+#[derive(Default)]
+pub(super) struct Reloads {
+    pub(super) reading: reading::Reading,
+    /// Who waits for what is being read, and who came later: the file may have changed since.
+    waiting: Vec<Waiting>,
+    later: Vec<Waiting>,
+    is_due_again: bool,
+}
+
+impl Daemon {
+    /// Reads the configuration again, for a client or a signal.
+    pub(super) fn begin_reload(&mut self, client: Option<Waiting>) {
+        let reloads = &mut self.reloads;
+        if reloads.reading.start(&self.source) {
+            reloads.waiting.extend(client);
+        } else {
+            reloads.later.extend(client);
+            reloads.is_due_again = true;
+        }
+    }
+
+    /// Takes in what was read, and tells who waits. True when the interfaces are to be looked at.
+    pub(super) async fn end_reload(&mut self, loaded: Option<Loaded>) -> bool {
+        let outcome = match loaded {
+            Some(loaded) => self.reload(loaded).await,
+            None => Err("the configuration could not be read: see the log".to_owned()),
+        };
+        match &outcome {
+            Ok(reloaded) => info!("configuration reloaded: {}", reloaded.summary()),
+            Err(reason) => warn!("the running configuration stays in force: {reason}"),
+        }
+        for client in std::mem::take(&mut self.reloads.waiting) {
+            // Whoever asked may have gone.
+            let _ = client.send(outcome.clone());
+        }
+        if std::mem::take(&mut self.reloads.is_due_again) {
+            self.reloads.waiting = std::mem::take(&mut self.reloads.later);
+            self.reloads.reading.start(&self.source);
+        }
+        outcome.is_ok()
+    }
+
+    async fn reload(&mut self, loaded: Loaded) -> Result<Reloaded, String> {
+        reading::log_diagnostics(&loaded);
+        let errors = reading::errors(&loaded);
+        let config = match loaded.config {
+            Some(config) if errors.is_empty() => config,
+            _ => return Err(format!("the file has errors\n{}", errors.join("\n"))),
+        };
+        let last = Arc::clone(&self.plan);
+        let next = last.next(&config);
+        self.refuse_unfit(&next)?;
+        let difference = last.difference(&next);
+        let reloaded = report(&last, &next, &difference);
+        self.change(next, &difference, &config).await;
+        Ok(reloaded)
+    }
+
+    /// Why this daemon cannot run `next`, if so.
+    fn refuse_unfit(&self, next: &Plan) -> Result<(), String> {
+        if next.routers.is_empty() {
+            return Err("the file has no virtual router to run".to_owned());
+        }
+        let needed = self.plan.sizes_until(next);
+        let room = self.devices.room().unwrap_or(Sizes {
+            routers: self.slots.count().saturating_sub(1),
+            addresses: u32::MAX,
+        });
+        if room.hold(needed) {
+            return Ok(());
+        }
+        Err(format!(
+            "it has {} virtual routers with {} addresses, and this daemon has room for {} and {} \
+             since its start: `xvrrp handover` and `xvrrp run` start one that has more",
+            needed.routers, needed.addresses, room.routers, room.addresses
+        ))
+    }
+
+    /// Puts `next` in force. Who leaves resigns when others have what was theirs.
+    async fn change(&mut self, next: Plan, difference: &Difference, config: &Config) {
+        let Difference { coming, leaving, changed, .. } = difference;
+        let last = Arc::clone(&self.plan);
+        self.pulse.install(next.specs_of(coming)).await;
+        self.pulse.change(last.changes(&next, changed)).await;
+        self.adopt(Arc::new(next.with_leaving(&last, leaving)), config).await;
+        if !leaving.is_empty() {
+            self.pulse.remove(leaving).await;
+            // The last that there is to say of them.
+            self.catch_up().await;
+            self.adopt(Arc::new(next), config).await;
+            for router in leaving {
+                self.forget(*router).await;
+            }
+        }
+        let intervals = self.plan.routers.values().map(|router| router.interval.duration());
+        if let Err(error) = self.pulse.provide_for(intervals).await {
+            warn!("the time that is reserved for the pulse stays as it was: {error}");
+        }
+    }
+
+    /// Has all parts go on with another plan.
+    async fn adopt(&mut self, plan: Arc<Plan>, _config: &Config) {
+        self.plan = Arc::clone(&plan);
+        self.virtual_addresses.send_replace(plan.virtual_addresses());
+        self.virtual_macs.replan(Arc::clone(&plan)).await;
+        self.devices.replan(Arc::clone(&plan));
+        self.addresses.replan(plan).await;
+    }
+
+    /// A virtual router is gone, and its number free.
+    async fn forget(&mut self, router: RouterId) {
+        self.announcer.forget(announce::RouterId(router)).await;
+        self.refusals.forget(slot_of(router));
+        self.devices.clear_counters(slot_of(router));
+    }
+}
+
+/// For people.
+fn report(last: &Plan, next: &Plan, difference: &Difference) -> Reloaded {
+    let name = |plan: &Plan, router: &RouterId| plan.routers[*router].name.clone();
+    let changed = |router: &RouterId| match (name(last, router), name(next, router)) {
+        (old, new) if old == new => new,
+        (old, new) => format!("{new} (was {old})"),
+    };
+    Reloaded {
+        added: difference.coming.iter().map(|router| name(next, router)).collect(),
+        removed: difference.leaving.iter().map(|router| name(last, router)).collect(),
+        changed: difference.changed.iter().map(changed).collect(),
+        unchanged: difference.unchanged,
+        kept: last.kept(next),
+    }
+}
