@@ -5,13 +5,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tracing::{debug, error, warn};
 
 use super::{
     acceptance::{Acceptance, Means},
+    mending::Mending,
     plan::{Plan, all_addresses, interface_of, slot_of, virtual_mac_of},
     vigil::Ward,
 };
@@ -23,10 +24,6 @@ use crate::{
     host::{Change, Host, Journal, Link, Owned, Placed},
     pulse::{self, Board, Report, RouterId},
 };
-
-/// Addresses that somebody else removes are added again at most once in this time: who removes them
-/// may be a program that does so whenever it sees them.
-const MENDING: Duration = Duration::from_secs(1);
 
 /// Of the network of all link-local IPv6 addresses.
 const LINK_LOCAL_PREFIX: u8 = 64;
@@ -51,8 +48,8 @@ pub(super) struct Addresses {
     held: Vec<Vec<Owned>>,
     /// Routers whose addresses are to be there.
     wanted: Vec<bool>,
-    /// When addresses were last added again.
-    mended: Option<Instant>,
+    /// How often each has had some added again.
+    mending: Mending,
 }
 
 impl Addresses {
@@ -82,7 +79,7 @@ impl Addresses {
             others: BTreeSet::new(),
             held: inherited,
             wanted,
-            mended: None,
+            mending: Mending::default(),
         }
     }
 
@@ -151,14 +148,11 @@ impl Addresses {
             lacking.into_iter().partition(|router| self.has_lease(*router));
         // Whoever has no lease may have a better router, and not have heard of it yet.
         all_done &= lapsed.is_empty();
-        if !lacking.is_empty() {
-            if self.mended.is_some_and(|last| last.elapsed() < MENDING) {
-                all_done = false;
-            } else {
-                self.mended = Some(Instant::now());
-                self.mend(lacking).await;
-            }
-        }
+        let now = Instant::now();
+        let (lacking, waiting): (Vec<_>, Vec<_>) =
+            lacking.into_iter().partition(|router| self.mending.allows(*router, now));
+        all_done &= waiting.is_empty();
+        self.mend(lacking).await;
         // Another MAC has to be made known, too.
         for router in self.routers(|own, router| {
             own.wanted[router] && may(router) && own.has_moved(router, &former)
@@ -197,12 +191,17 @@ impl Addresses {
     async fn mend(&mut self, routers: Vec<RouterId>) {
         for router in &routers {
             let name = &self.plan.routers[*router].name;
-            warn!("({name}) addresses are missing on the interface; adding them again");
+            warn!("({name}) {}", self.mending.describe(*router, &self.missing(*router)));
         }
         self.add(routers.clone()).await;
         for router in routers {
             self.announce(router, Announce::TakeOver).await;
         }
+    }
+
+    /// How often a router had addresses added again that were missing.
+    pub(super) fn mended(&self, router: RouterId) -> u64 {
+        self.mending.times(router)
     }
 
     /// Has those guarded who keep others from the addresses that are there, or are about to be: from

@@ -12,6 +12,7 @@ mod inheritance;
 mod journal;
 mod log;
 mod memory;
+mod mending;
 mod neighbours;
 mod plan;
 mod refusals;
