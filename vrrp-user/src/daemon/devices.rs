@@ -311,6 +311,11 @@ impl Devices {
         let Some(mac) = link.mac else {
             return Part::Fault(format!("interface {interface} has no MAC address"));
         };
+        if let Some(kind) = &link.port_of {
+            return Part::Fault(format!(
+                "interface {interface} is a port of a {kind}, which takes all that comes in"
+            ));
+        }
         let Some(source) = self.source(instance, link) else {
             let address = match instance.family() {
                 Family::V4 => "IPv4 address",
