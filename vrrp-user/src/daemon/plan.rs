@@ -167,6 +167,11 @@ impl Plan {
         self.routers.iter().flat_map(addresses).collect()
     }
 
+    /// True when a router on this interface wants secondary addresses to stay when the first one goes.
+    pub(super) fn promotes_secondaries_on(&self, interface: &str) -> bool {
+        self.routers_on(interface).any(|(_, router)| router.promote_secondaries)
+    }
+
     /// True when a router whose adverts use this interface has a virtual MAC.
     pub(super) fn has_virtual_mac_on(&self, interface: &str) -> bool {
         self.with_virtual_mac().any(|(_, router, _)| router.interface == interface)
