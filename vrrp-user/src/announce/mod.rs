@@ -45,6 +45,28 @@ pub struct Target {
     pub mac: [u8; 6],
     /// The virtual address.
     pub address: IpAddr,
+    /// What it shares its spacing with, if that is more than its interface.
+    pub group: Option<Group>,
+    /// Period of a refresh of its own, of one round (keepalived's `garp_extra_if`).
+    pub extra: Option<Duration>,
+}
+
+impl Target {
+    /// One with nothing but the three that every target has.
+    pub const fn new(interface: u32, mac: [u8; 6], address: IpAddr) -> Self {
+        Self { interface, mac, address, group: None, extra: None }
+    }
+}
+
+/// keepalived's `garp_group`: interfaces that share the spacing of what is sent on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Tells it from others.
+    pub number: usize,
+    /// Spacing of gratuitous ARP; zero for that of the router.
+    pub interval: Duration,
+    /// Spacing of Neighbor Advertisements, likewise.
+    pub gna_interval: Duration,
 }
 
 /// What became of the frames of one router since the daemon started.

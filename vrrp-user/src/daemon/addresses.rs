@@ -13,7 +13,7 @@ use tracing::{debug, error, warn};
 use super::{
     acceptance::{Acceptance, Means},
     mending::Mending,
-    plan::{Plan, all_addresses, interface_of, slot_of, virtual_mac_of},
+    plan::{Plan, all_addresses, extra_garp_of, interface_of, slot_of, virtual_mac_of},
     vigil::Ward,
 };
 use crate::{
@@ -452,7 +452,11 @@ impl Addresses {
             .filter_map(|address| {
                 let (interface, mac) = *self.interfaces.get(self.home(router, address))?;
                 let mac = virtual_mac_of(instance, address).unwrap_or(mac);
-                Some(Target { interface, mac, address: address.address })
+                Some(Target {
+                    group: self.plan.garp_group_of(interface_of(instance, address)),
+                    extra: extra_garp_of(instance, address),
+                    ..Target::new(interface, mac, address.address)
+                })
             })
             .collect();
         self.announcer.start(id, targets, instance.garp).await;

@@ -253,7 +253,7 @@ impl Devices {
     fn own_source(&self, router: RouterId, links: &[Link]) -> Option<(RouterId, Target)> {
         let Part::Takes { source, .. } = self.routers[router] else { return None };
         let link = interface_with(source, links).filter(|link| link.kind != LinkKind::Loopback)?;
-        Some((router, Target { interface: link.index, mac: link.mac?, address: source }))
+        Some((router, Target::new(link.index, link.mac?, source)))
     }
 
     /// How the program is attached to an interface.

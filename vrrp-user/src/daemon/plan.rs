@@ -13,7 +13,11 @@ use vrrp_common::{
 };
 
 use crate::{
-    config::{Authentication, ChecksumForm, Config, Instance, Scheduling, VirtualAddress, XdpMode},
+    announce::Group,
+    config::{
+        Authentication, ChecksumForm, Config, GarpGroup, Instance, Scheduling, VirtualAddress,
+        XdpMode,
+    },
     datapath::{RouterKey, Sizes},
     election::Parameters,
     host::Link,
@@ -27,6 +31,7 @@ pub(super) struct Plan {
     pass_on: bool,
     startup_delay: Duration,
     scheduling: Scheduling,
+    garp_groups: Vec<GarpGroup>,
 }
 
 impl Plan {
@@ -37,6 +42,7 @@ impl Plan {
             pass_on: config.global.pass_on,
             startup_delay: config.global.startup_delay,
             scheduling: config.global.scheduling,
+            garp_groups: config.interfaces.garp_groups,
         }
     }
 
@@ -70,6 +76,14 @@ impl Plan {
     /// How the pulse is to be scheduled.
     pub(super) const fn scheduling(&self) -> &Scheduling {
         &self.scheduling
+    }
+
+    /// What announcements on this interface share their spacing with.
+    pub(super) fn garp_group_of(&self, interface: &str) -> Option<Group> {
+        let has = |group: &GarpGroup| group.interfaces.iter().any(|name| name == interface);
+        let number = self.garp_groups.iter().position(has)?;
+        let GarpGroup { garp_interval: interval, gna_interval, .. } = self.garp_groups[number];
+        Some(Group { number, interval, gna_interval })
     }
 
     /// True unless every virtual router does without the kernel program.
@@ -253,6 +267,15 @@ pub(super) fn interface_of<'a>(router: &'a Instance, address: &'a VirtualAddress
 pub(super) fn virtual_mac_of(router: &Instance, address: &VirtualAddress) -> Option<Mac> {
     let virtual_mac = router.virtual_mac.as_ref().filter(|_| address.device.is_none());
     virtual_mac.map(|virtual_mac| virtual_mac.mac)
+}
+
+/// How often an address is announced besides: `garp_extra_if`, where it is on another interface than
+/// the adverts. Without `all` only where it has a virtual MAC.
+pub(super) fn extra_garp_of(router: &Instance, address: &VirtualAddress) -> Option<Duration> {
+    let elsewhere = interface_of(router, address) != router.interface;
+    let has_virtual_mac = address.options.on_virtual_mac;
+    let extra = router.extra_garp.filter(|extra| elsewhere && (extra.all || has_virtual_mac));
+    extra.map(|extra| extra.interval).filter(|interval| !interval.is_zero())
 }
 
 /// Slot of a router.
