@@ -273,9 +273,18 @@ impl Addresses {
         }
         self.change(&changes).await;
         for (router, occasion) in announcements {
-            if self.wanted[router] {
-                self.announce(router, occasion).await;
+            if !self.wanted[router] {
+                continue;
             }
+            if occasion == Announce::Silence {
+                let name = &self.plan.routers[router].name;
+                warn!(
+                    "({name}) no adverts left for so long that another router may have taken over; announcing the addresses again"
+                );
+                // The supervisor removes what nobody pays for.
+                self.add(vec![router]).await;
+            }
+            self.announce(router, occasion).await;
         }
     }
 
