@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     announce::{self, Announcer, Target},
-    config::VirtualAddress,
+    config::{Instance, Tracking, VirtualAddress},
     datapath::{Presence, Slots},
     election::{Announce, State},
     host::{Change, Host, Journal, Link, Owned, Placed},
@@ -48,6 +48,8 @@ pub(super) struct Addresses {
     held: Vec<Vec<Owned>>,
     /// Routers whose addresses are to be there.
     wanted: Vec<bool>,
+    /// Addresses with `no_track` that somebody removed: they stay removed until the next takeover.
+    abandoned: BTreeSet<(RouterId, Owned)>,
     /// How often each has had some added again.
     mending: Mending,
 }
@@ -79,6 +81,7 @@ impl Addresses {
             others: BTreeSet::new(),
             held: inherited,
             wanted,
+            abandoned: BTreeSet::new(),
             mending: Mending::default(),
         }
     }
@@ -169,10 +172,12 @@ impl Addresses {
             .flat_map(|link| link.addresses.iter().map(|own| (link.index, own.address, own.prefix)))
             .collect();
         let mut gone = Vec::new();
-        for held in &mut self.held {
-            gone.extend(
-                held.extract_if(.., |own| !there.contains(&(own.index, own.address, own.prefix))),
-            );
+        for (router, held) in self.held.iter_mut().enumerate() {
+            let is_gone = |own: &mut Owned| !there.contains(&(own.index, own.address, own.prefix));
+            let lost: Vec<_> = held.extract_if(.., is_gone).collect();
+            let untracked = lost.iter().filter(|own| !is_tracked(&self.plan.routers[router], own));
+            self.abandoned.extend(untracked.map(|own| (router, own.clone())));
+            gone.extend(lost);
         }
         let ours: BTreeSet<_> =
             self.held.iter().flatten().map(|own| (own.index, own.address, own.prefix)).collect();
@@ -326,6 +331,7 @@ impl Addresses {
         for (router, active) in changes {
             self.wanted[*router] = *active;
         }
+        self.abandoned.retain(|(router, _)| !changes.contains_key(router));
         self.remove(removed.into_iter().map(|(router, _)| *router).collect()).await;
         self.add(added.into_iter().map(|(router, _)| *router).collect()).await;
     }
@@ -419,6 +425,7 @@ impl Addresses {
         let mut places = self.places(router);
         places.retain(|place| {
             !self.held[router].contains(&place.owned())
+                && !self.abandoned.contains(&(router, place.owned()))
                 && !self.others.contains(&(place.index, place.address.address))
         });
         places
@@ -470,6 +477,12 @@ impl Addresses {
             .collect();
         self.announcer.start(id, targets, instance.garp).await;
     }
+}
+
+/// False for `no_track`: nothing happens when somebody removes it.
+fn is_tracked(instance: &Instance, owned: &Owned) -> bool {
+    let is_it = |own: &&VirtualAddress| own.address == owned.address && own.prefix == owned.prefix;
+    all_addresses(instance).find(is_it).is_none_or(|own| own.options.tracking != Tracking::Off)
 }
 
 const fn is_link_local(address: IpAddr) -> bool {
