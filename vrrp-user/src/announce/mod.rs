@@ -21,7 +21,10 @@ use tokio::sync::{mpsc, oneshot};
 use vrrp_common::wire::{arp, ndp};
 
 use self::schedule::{Due, Schedule};
-use crate::{config::Garp, sys::packet::packet_socket};
+use crate::{
+    config::Garp,
+    sys::packet::{is_bound, packet_socket},
+};
 
 /// Commands that may wait for the announcer.
 const QUEUE: usize = 64;
@@ -221,9 +224,14 @@ impl Task {
         sent.map(|_| ())
     }
 
-    /// Closes a socket that nobody needs, should one for `interface` be one too many.
+    /// Closes the sockets of interfaces that are gone, and one that nobody needs, should one for
+    /// `interface` be one too many.
     fn make_room(&mut self, interface: u32) {
-        if self.sockets.len() < SPARE || self.sockets.contains_key(&interface) {
+        if self.sockets.contains_key(&interface) {
+            return;
+        }
+        self.sockets.retain(|_, socket| is_bound(socket));
+        if self.sockets.len() < SPARE {
             return;
         }
         let used = self.schedule.interfaces();
