@@ -12,11 +12,11 @@ const SETTLING: Duration = Duration::from_secs(15);
 const LINES: [(&str, &str); 16] = [
     ("198.51.100.1", "198.51.100.1"),
     ("198.51.100.2", "198.51.100.2/24 brd + label eth0:two scope link"),
-    ("198.51.100.3", "198.51.100.3/24 brd -"),
-    ("198.51.100.4", "198.51.100.4/24 brd 198.51.100.77 scope site"),
+    ("198.51.101.3", "198.51.101.3/24 brd -"),
+    ("198.51.102.4", "198.51.102.4/24 brd 198.51.102.77 scope site"),
     ("198.51.100.5", "198.51.100.5 peer 198.51.100.6"),
-    ("198.51.100.7", "198.51.100.7/24 noprefixroute"),
-    ("198.51.100.8", "198.51.100.8/24 dev eth1"),
+    ("198.51.103.7", "198.51.103.7/24 noprefixroute"),
+    ("198.51.104.8", "198.51.104.8/24 dev eth1"),
     ("2001:db8:7::1", "2001:db8:7::1"),
     ("2001:db8:7::2", "2001:db8:7::2/64"),
     ("2001:db8:7::3", "2001:db8:7::3/64 -nodad"),
@@ -78,13 +78,17 @@ fn the_same_as_keepalived_installs() {
         wait_until("the end of duplicate address detection", SETTLING, settled).unwrap();
         let found = installed(node);
         router.stop().unwrap();
+        if daemon == Daemon::Keepalived {
+            // It leaves the address with a peer behind.
+            return found;
+        }
         let gone = || Ok(installed(node) == before);
         wait_until("nothing left", SETTLING, gone)
             .unwrap_or_else(|error| panic!("{daemon}: {error}: {:#?}", installed(node)));
         found
     });
     for (address, line) in LINES {
-        assert!(ours.contains_key(address), "{line}");
+        assert!(ours.contains_key(address), "{line}: {ours:#?}");
         assert_eq!(ours[address], theirs[address], "{line}");
     }
     assert_eq!(ours.len(), theirs.len());

@@ -132,7 +132,7 @@ fn who_stays_after_a_partition_announces_again() {
         pair.expect_state(1, healed, "BACKUP");
         pair.expect_announcement(0, healed, Duration::from_secs(2));
         pair.expect_known(0);
-        pair.expect_announcement(0, healed + Duration::from_secs(3), Duration::from_secs(5));
+        pair.expect_announcement(0, healed + Duration::from_secs(3), Duration::from_secs(10));
         let states = pair.routers[0].log();
         let entered = states.iter().filter(|line| line.contains("Entering MASTER STATE")).count();
         assert_eq!(entered, 1, "{states:#?}");
