@@ -150,6 +150,11 @@ impl BpfObjects {
         output_of(&mut bpftool).map(drop)
     }
 
+    /// How many they are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// No object at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

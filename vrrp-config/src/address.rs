@@ -22,10 +22,6 @@ use super::{
 /// Linux takes 15 characters for a label or an interface (IFNAMSIZ).
 pub(super) const MAX_NAME: usize = 15;
 
-/// Words with which a virtual address is not set up yet.
-const NOT_YET: [&str; 7] =
-    ["peer", "preferred_lft", "home", "mngtmpaddr", "noprefixroute", "autojoin", "no_track"];
-
 /// IPv6 addresses of this length are no source addresses unless the line says so.
 const HOST_PREFIX: u8 = 128;
 
@@ -96,11 +92,6 @@ impl Reader<'_> {
         behind: &[Word],
     ) -> Option<usize> {
         let name = word.text.as_str();
-        if NOT_YET.contains(&name) && self.groups.is_none() {
-            let message =
-                format!("`{name}` is not implemented yet; the address is used without it");
-            self.findings.report(code::NOT_YET, word.span, message);
-        }
         let options = &mut address.options;
         match name {
             "-nodad" => {

@@ -141,7 +141,7 @@ fn removed_address_comes_back() {
         for _ in 0..2 {
             wait_for_addresses("a", &["192.0.2.1/24", "192.0.2.254/32"]).await;
             ip(&["address del 192.0.2.254/32 dev a"]);
-            daemon.wait_for("adding them again");
+            daemon.wait_for("adding it again");
         }
         wait_for_addresses("a", &["192.0.2.1/24", "192.0.2.254/32"]).await;
         assert_eq!(daemon.status().counters["became_master"], 1);

@@ -65,7 +65,7 @@ impl Listener {
 }
 
 fn target(interface: u32, last: u8) -> Target {
-    Target { interface, mac: MAC, address: [192, 0, 2, last].into() }
+    Target::new(interface, MAC, [192, 0, 2, last].into())
 }
 
 /// R-6.4.2-07, keywords `garp_master_repeat`, `garp_master_delay`, `garp_master_refresh`,
@@ -202,7 +202,7 @@ fn neighbor_advertisements() {
         let a = running("a").await.index;
         let announcer = Announcer::spawn();
         let address = |last: u16| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last);
-        let ipv6 = |last| Target { interface: a, mac: MAC, address: address(last).into() };
+        let ipv6 = |last| Target::new(a, MAC, address(last).into());
         let plan = Garp { repeat: 2, gna_interval: Duration::from_millis(5), ..QUIET };
         announcer.start(A, vec![ipv6(1), target(a, 9), ipv6(2)], plan).await;
         arp.expect(&[9, 9]).await;

@@ -191,8 +191,7 @@ pub(super) static SECTIONS: &[Section] = &[
             .takes(&[word("all"), one("SECONDS", Kind::Number(1, 86400))])
             .missing_is_reported()
             .default("off")
-            .outdated("vrrp_vmac_garp_intvl")
-            .support(NotYet),
+            .outdated("vrrp_vmac_garp_intvl"),
             keyword(
                 "vrrp_down_timer_adverts",
                 "so many intervals without an advert, and a Backup takes over",
@@ -248,10 +247,9 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("log_unknown_vrids", "adverts of virtual routers that are not ours are logged")
                 .default("off")
                 .support(NotYet),
-            keyword("dynamic_interfaces", "interfaces may be missing at the start")
+            keyword("dynamic_interfaces", "interfaces may be missing at the start, which they may without it")
                 .takes(&[word("allow_if_changes")])
-                .default("off")
-                .support(NotYet),
+                .default("on"),
             keyword("disable_local_igmp", "the kernel does not announce groups of the link")
                 .default("off")
                 .support(NoEffect("the group is joined without it")),

@@ -2,7 +2,7 @@
 
 use super::{
     Argument, Block, INTERFACE, Kind, Section,
-    Support::{Deprecated, NotYet},
+    Support::{Deprecated, Done, NotYet},
     keyword, one,
 };
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "garp_group",
         inside: &[Block::GarpGroup],
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword("garp_interval", "time between gratuitous ARPs")
                 .takes(SPACING)

@@ -117,8 +117,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .since(NEWER),
             keyword("accept", "packets to the addresses are taken in").default("on; in strict mode only of the owner"),
             keyword("no_accept", "packets to the addresses are dropped, except by their owner"),
-            keyword("promote_secondaries", "an address does not go with the first one of its network")
-                .support(NotYet),
+            keyword("promote_secondaries", "an address does not go with the first one of its network"),
             keyword("virtual_routes", "routes that the master has").opens(Block::Routes).support(NotYet),
             keyword("virtual_rules", "policy rules that the master has")
                 .opens(Block::Rules)
@@ -212,8 +211,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .takes(&[word("all"), one("SECONDS", Kind::Number(0, 86400))])
                 .default("as vrrp_garp_extra_if")
                 .outdated("vmac_garp_intvl")
-                .missing_is_reported()
-                .support(NotYet),
+                .missing_is_reported(),
         ],
     },
     Section {

@@ -133,24 +133,20 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "Words of an address",
         inside: IN_ADDRESSES,
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword("dev", "on this interface")
                 .takes(&[one("INTERFACE", Kind::Interface)])
-                .default("that of the virtual router")
-                .support(Done),
+                .default("that of the virtual router"),
             keyword("label", "name of the address in `ip address` (IPv4)")
-                .takes(&[one("LABEL", Kind::Free("1-15 characters"))])
-                .support(Done),
+                .takes(&[one("LABEL", Kind::Free("1-15 characters"))]),
             keyword("scope", "where the address is valid (IPv4)")
                 .takes(&[one("SCOPE", Kind::Free("global, site, link, host, nowhere or 0-255"))])
-                .default("global")
-                .support(Done),
+                .default("global"),
             keyword("brd", "broadcast address; +: all bits of the host set, -: none (IPv4)")
                 .takes(&[one("ADDRESS|+|-", Kind::Free("an IPv4 address, + or -"))])
-                .default("none")
-                .support(Done),
-            keyword("-nodad", "looks for duplicates of the address first (IPv6)").support(Done),
+                .default("none"),
+            keyword("-nodad", "looks for duplicates of the address first (IPv6)"),
             keyword("peer", "address of the other end").takes(&[one("ADDRESS[/LENGTH]", LENGTH)]),
             keyword("home", "the home address of Mobile IPv6"),
             keyword("mngtmpaddr", "the kernel makes temporary addresses from it (IPv6)"),

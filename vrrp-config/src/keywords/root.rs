@@ -52,7 +52,8 @@ pub(super) static SECTIONS: &[Section] = &[
                 .missing_is_reported()
                 .opens(Block::TrackGroup),
             keyword("garp_group", "limits for gratuitous ARP on some interfaces")
-                .opens(Block::GarpGroup),
+                .opens(Block::GarpGroup)
+                .support(Done),
             keyword("linkbeat_interfaces", "interfaces whose link is polled")
                 .opens(Block::Linkbeat),
             keyword("interface_up_down_delays", "interfaces that may be down for a moment")

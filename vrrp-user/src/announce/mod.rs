@@ -21,7 +21,10 @@ use tokio::sync::{mpsc, oneshot};
 use vrrp_common::wire::{arp, ndp};
 
 use self::schedule::{Due, Schedule};
-use crate::{config::Garp, sys::packet::packet_socket};
+use crate::{
+    config::Garp,
+    sys::packet::{is_bound, packet_socket},
+};
 
 /// Commands that may wait for the announcer.
 const QUEUE: usize = 64;
@@ -45,6 +48,28 @@ pub struct Target {
     pub mac: [u8; 6],
     /// The virtual address.
     pub address: IpAddr,
+    /// What it shares its spacing with, if that is more than its interface.
+    pub group: Option<Group>,
+    /// Period of a refresh of its own, of one round (keepalived's `garp_extra_if`).
+    pub extra: Option<Duration>,
+}
+
+impl Target {
+    /// One with nothing but the three that every target has.
+    pub const fn new(interface: u32, mac: [u8; 6], address: IpAddr) -> Self {
+        Self { interface, mac, address, group: None, extra: None }
+    }
+}
+
+/// keepalived's `garp_group`: interfaces that share the spacing of what is sent on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Tells it from others.
+    pub number: usize,
+    /// Spacing of gratuitous ARP; zero for that of the router.
+    pub interval: Duration,
+    /// Spacing of Neighbor Advertisements, likewise.
+    pub gna_interval: Duration,
 }
 
 /// What became of the frames of one router since the daemon started.
@@ -205,9 +230,14 @@ impl Task {
         sent.map(|_| ())
     }
 
-    /// Closes a socket that nobody needs, should one for `interface` be one too many.
+    /// Closes the sockets of interfaces that are gone, and one that nobody needs, should one for
+    /// `interface` be one too many.
     fn make_room(&mut self, interface: u32) {
-        if self.sockets.len() < SPARE || self.sockets.contains_key(&interface) {
+        if self.sockets.contains_key(&interface) {
+            return;
+        }
+        self.sockets.retain(|_, socket| is_bound(socket));
+        if self.sockets.len() < SPARE {
             return;
         }
         let used = self.schedule.interfaces();

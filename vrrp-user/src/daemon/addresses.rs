@@ -7,28 +7,25 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tracing::{debug, error, warn};
 
 use super::{
     acceptance::{Acceptance, Means},
-    plan::{Plan, all_addresses, interface_of, slot_of, virtual_mac_of},
+    mending::Mending,
+    plan::{Plan, all_addresses, extra_garp_of, interface_of, slot_of, virtual_mac_of},
     vigil::Ward,
 };
 use crate::{
     announce::{self, Announcer, Target},
-    config::VirtualAddress,
+    config::{Instance, Tracking, VirtualAddress},
     datapath::{Presence, Slots},
     election::{Announce, State},
     host::{Change, Host, Journal, Link, Owned, Placed},
     pulse::{self, Board, Report, RouterId},
 };
-
-/// Addresses that somebody else removes are added again at most once in this time: who removes them
-/// may be a program that does so whenever it sees them.
-const MENDING: Duration = Duration::from_secs(1);
 
 /// Of the network of all link-local IPv6 addresses.
 const LINK_LOCAL_PREFIX: u8 = 64;
@@ -53,8 +50,10 @@ pub(super) struct Addresses {
     held: Vec<Vec<Owned>>,
     /// Routers whose addresses are to be there.
     wanted: Vec<bool>,
-    /// When addresses were last added again.
-    mended: Option<Instant>,
+    /// Addresses with `no_track` that somebody removed: they stay removed until the next takeover.
+    abandoned: BTreeSet<(RouterId, Owned)>,
+    /// How often each has had some added again.
+    mending: Mending,
 }
 
 impl Addresses {
@@ -84,7 +83,8 @@ impl Addresses {
             others: BTreeSet::new(),
             held: inherited,
             wanted,
-            mended: None,
+            abandoned: BTreeSet::new(),
+            mending: Mending::default(),
         }
     }
 
@@ -153,14 +153,11 @@ impl Addresses {
             lacking.into_iter().partition(|router| self.has_lease(*router));
         // Whoever has no lease may have a better router, and not have heard of it yet.
         all_done &= lapsed.is_empty();
-        if !lacking.is_empty() {
-            if self.mended.is_some_and(|last| last.elapsed() < MENDING) {
-                all_done = false;
-            } else {
-                self.mended = Some(Instant::now());
-                self.mend(lacking).await;
-            }
-        }
+        let now = Instant::now();
+        let (lacking, waiting): (Vec<_>, Vec<_>) =
+            lacking.into_iter().partition(|router| self.mending.allows(*router, now));
+        all_done &= waiting.is_empty();
+        self.mend(lacking).await;
         // Another MAC has to be made known, too.
         for router in self.routers(|own, router| {
             own.wanted[router] && may(router) && own.has_moved(router, &former)
@@ -177,10 +174,12 @@ impl Addresses {
             .flat_map(|link| link.addresses.iter().map(|own| (link.index, own.address, own.prefix)))
             .collect();
         let mut gone = Vec::new();
-        for held in &mut self.held {
-            gone.extend(
-                held.extract_if(.., |own| !there.contains(&(own.index, own.address, own.prefix))),
-            );
+        for (router, held) in self.held.iter_mut().enumerate() {
+            let is_gone = |own: &mut Owned| !there.contains(&(own.index, own.address, own.prefix));
+            let lost: Vec<_> = held.extract_if(.., is_gone).collect();
+            let untracked = lost.iter().filter(|own| !is_tracked(&self.plan.routers[router], own));
+            self.abandoned.extend(untracked.map(|own| (router, own.clone())));
+            gone.extend(lost);
         }
         let ours: BTreeSet<_> =
             self.held.iter().flatten().map(|own| (own.index, own.address, own.prefix)).collect();
@@ -199,12 +198,17 @@ impl Addresses {
     async fn mend(&mut self, routers: Vec<RouterId>) {
         for router in &routers {
             let name = &self.plan.routers[*router].name;
-            warn!("({name}) addresses are missing on the interface; adding them again");
+            warn!("({name}) {}", self.mending.describe(*router, &self.missing(*router)));
         }
         self.add(routers.clone()).await;
         for router in routers {
             self.announce(router, Announce::TakeOver).await;
         }
+    }
+
+    /// How often a router had addresses added again that were missing.
+    pub(super) fn mended(&self, router: RouterId) -> u64 {
+        self.mending.times(router)
     }
 
     /// Has those guarded who keep others from the addresses that are there, or are about to be: from
@@ -276,9 +280,18 @@ impl Addresses {
         }
         self.change(&changes).await;
         for (router, occasion) in announcements {
-            if self.wanted[router] {
-                self.announce(router, occasion).await;
+            if !self.wanted[router] {
+                continue;
             }
+            if occasion == Announce::Silence {
+                let name = &self.plan.routers[router].name;
+                warn!(
+                    "({name}) no adverts left for so long that another router may have taken over; announcing the addresses again"
+                );
+                // The supervisor removes what nobody pays for.
+                self.add(vec![router]).await;
+            }
+            self.announce(router, occasion).await;
         }
     }
 
@@ -320,6 +333,7 @@ impl Addresses {
         for (router, active) in changes {
             self.wanted[*router] = *active;
         }
+        self.abandoned.retain(|(router, _)| !changes.contains_key(router));
         self.remove(removed.into_iter().map(|(router, _)| *router).collect()).await;
         self.add(added.into_iter().map(|(router, _)| *router).collect()).await;
     }
@@ -413,6 +427,7 @@ impl Addresses {
         let mut places = self.places(router);
         places.retain(|place| {
             !self.held[router].contains(&place.owned())
+                && !self.abandoned.contains(&(router, place.owned()))
                 && !self.others.contains(&(place.index, place.address.address))
         });
         places
@@ -461,10 +476,20 @@ impl Addresses {
         let target = |address: &VirtualAddress| {
             let (interface, mac) = *self.interfaces.get(self.home(router, address))?;
             let mac = virtual_mac_of(instance, address).unwrap_or(mac);
-            Some(Target { interface, mac, address: address.address })
+            Some(Target {
+                group: self.plan.garp_group_of(interface_of(instance, address)),
+                extra: extra_garp_of(instance, address),
+                ..Target::new(interface, mac, address.address)
+            })
         };
         all_addresses(instance).filter_map(target).collect()
     }
+}
+
+/// False for `no_track`: nothing happens when somebody removes it.
+fn is_tracked(instance: &Instance, owned: &Owned) -> bool {
+    let is_it = |own: &&VirtualAddress| own.address == owned.address && own.prefix == owned.prefix;
+    all_addresses(instance).find(is_it).is_none_or(|own| own.options.tracking != Tracking::Off)
 }
 
 const fn is_link_local(address: IpAddr) -> bool {

@@ -258,7 +258,7 @@ impl Devices {
     fn own_source(&self, router: RouterId, links: &[Link]) -> Option<(RouterId, Target)> {
         let Part::Takes { source, .. } = self.routers[router] else { return None };
         let link = interface_with(source, links).filter(|link| link.kind != LinkKind::Loopback)?;
-        Some((router, Target { interface: link.index, mac: link.mac?, address: source }))
+        Some((router, Target::new(link.index, link.mac?, source)))
     }
 
     /// What the tables of the kernel program have room for; `None` where there is none.
@@ -321,6 +321,11 @@ impl Devices {
         let Some(mac) = link.mac else {
             return Part::Fault(format!("interface {interface} has no MAC address"));
         };
+        if let Some(kind) = &link.port_of {
+            return Part::Fault(format!(
+                "interface {interface} is a port of a {kind}, which takes all that comes in"
+            ));
+        }
         let Some(source) = self.source(instance, link) else {
             let address = match instance.family() {
                 Family::V4 => "IPv4 address",

@@ -14,7 +14,11 @@ use vrrp_common::{
 
 use super::{difference::renumber, routers::Routers};
 use crate::{
-    config::{Authentication, ChecksumForm, Config, Instance, Scheduling, VirtualAddress, XdpMode},
+    announce::Group,
+    config::{
+        Authentication, ChecksumForm, Config, GarpGroup, Instance, Scheduling, VirtualAddress,
+        XdpMode,
+    },
     datapath::{RouterKey, Sizes},
     election::Parameters,
     host::Link,
@@ -33,6 +37,7 @@ pub(super) struct Plan {
     pass_on: bool,
     startup_delay: Duration,
     scheduling: Scheduling,
+    garp_groups: Vec<GarpGroup>,
 }
 
 impl Plan {
@@ -53,6 +58,7 @@ impl Plan {
             pass_on: global.pass_on,
             startup_delay: global.startup_delay,
             scheduling: global.scheduling.clone(),
+            garp_groups: config.interfaces.garp_groups.clone(),
         }
     }
 
@@ -119,6 +125,14 @@ impl Plan {
     /// How the pulse is to be scheduled.
     pub(super) const fn scheduling(&self) -> &Scheduling {
         &self.scheduling
+    }
+
+    /// What announcements on this interface share their spacing with.
+    pub(super) fn garp_group_of(&self, interface: &str) -> Option<Group> {
+        let has = |group: &GarpGroup| group.interfaces.iter().any(|name| name == interface);
+        let number = self.garp_groups.iter().position(has)?;
+        let GarpGroup { garp_interval: interval, gna_interval, .. } = self.garp_groups[number];
+        Some(Group { number, interval, gna_interval })
     }
 
     /// True unless every virtual router does without the kernel program.
@@ -225,6 +239,11 @@ impl Plan {
         self.routers.values().flat_map(addresses).collect()
     }
 
+    /// True when a router on this interface wants secondary addresses to stay when the first one goes.
+    pub(super) fn promotes_secondaries_on(&self, interface: &str) -> bool {
+        self.routers_on(interface).any(|(_, router)| router.promote_secondaries)
+    }
+
     /// True when a router whose adverts use this interface has a virtual MAC.
     pub(super) fn has_virtual_mac_on(&self, interface: &str) -> bool {
         self.with_virtual_mac().any(|(_, router, _)| router.interface == interface)
@@ -306,6 +325,15 @@ pub(super) fn interface_of<'a>(router: &'a Instance, address: &'a VirtualAddress
 pub(super) fn virtual_mac_of(router: &Instance, address: &VirtualAddress) -> Option<Mac> {
     let virtual_mac = router.virtual_mac.as_ref().filter(|_| address.device.is_none());
     virtual_mac.map(|virtual_mac| virtual_mac.mac)
+}
+
+/// How often an address is announced besides: `garp_extra_if`, where it is on another interface than
+/// the adverts. Without `all` only where it has a virtual MAC.
+pub(super) fn extra_garp_of(router: &Instance, address: &VirtualAddress) -> Option<Duration> {
+    let elsewhere = interface_of(router, address) != router.interface;
+    let has_virtual_mac = address.options.on_virtual_mac;
+    let extra = router.extra_garp.filter(|extra| elsewhere && (extra.all || has_virtual_mac));
+    extra.map(|extra| extra.interval).filter(|interval| !interval.is_zero())
 }
 
 /// Slot of a router.

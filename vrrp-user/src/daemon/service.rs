@@ -100,6 +100,7 @@ pub(super) fn status(
         let announced = announcer.counts(announce::RouterId(router));
         counters.insert("garp_sent".to_owned(), announced.sent);
         counters.insert("garp_errors".to_owned(), announced.failed);
+        counters.insert("addresses_mended".to_owned(), addresses.mended(router));
 
         RouterStatus {
             name: instance.name.clone(),

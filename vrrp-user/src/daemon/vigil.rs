@@ -292,6 +292,7 @@ mod tests {
             address: [192, 0, (number >> 8) as u8, number as u8].into(),
             prefix: 24,
             label: None,
+            peer: None,
         };
         BTreeMap::from([(slot, (0..addresses).map(owned).collect())])
     }

@@ -1,5 +1,5 @@
 //! What the virtual addresses need of the interfaces beside the kernel program: that the kernel asks
-//! in the name of others; for virtual MACs, that the network card lets frames to them in; and where
+//! in the name of others, and keeps the rest of them when one goes; for virtual MACs, that the network card lets frames to them in; and where
 //! there is no program, an interface of their own.
 //!
 //! The interface is a macvlan in private mode, as keepalived makes it. Here it is on only while its
@@ -31,6 +31,10 @@ const ASKING: [(&str, &str); 1] = [("arp_announce", "2")];
 /// The kernel does not answer on one interface for the addresses of another, as keepalived has it.
 const ANSWERING: [(&str, &str); 2] = [("arp_ignore", "1"), ("arp_filter", "1")];
 
+/// keyword `promote_secondaries`: the first address of a network does not take the others along when
+/// it goes.
+const PROMOTING: [(&str, &str); 1] = [("promote_secondaries", "1")];
+
 pub(super) struct VirtualMacs {
     plan: Arc<Plan>,
     host: Host,
@@ -39,9 +43,9 @@ pub(super) struct VirtualMacs {
     made: BTreeSet<Trace>,
     /// What of it the last daemon made, and nobody has asked for yet.
     inherited: BTreeSet<Trace>,
-    /// Interfaces that ask as [`ASKING`] says, with their indices. Whoever changes that afterwards
-    /// shall have it so.
-    asking: BTreeMap<String, u32>,
+    /// Interfaces that are as [`ASKING`] and [`PROMOTING`] say, with their indices. Whoever changes
+    /// that afterwards shall have it so.
+    arranged: BTreeMap<String, u32>,
     routers: Vec<Router>,
 }
 
@@ -84,8 +88,8 @@ impl VirtualMacs {
     ) -> Self {
         let routers = vec![Router::default(); plan.routers.end()];
         let inherited = inherited.into_iter().collect();
-        let (made, asking) = (BTreeSet::new(), BTreeMap::new());
-        Self { plan, host, journal, made, inherited, asking, routers }
+        let (made, arranged) = (BTreeSet::new(), BTreeMap::new());
+        Self { plan, host, journal, made, inherited, arranged, routers }
     }
 
     /// Goes on with another plan. What no router needs any more is undone; what is missing is made by
@@ -129,12 +133,20 @@ impl VirtualMacs {
     /// another interface than before.
     pub(super) async fn arrange(&mut self, links: &[Link], devices: &Devices) -> bool {
         let plan = Arc::clone(&self.plan);
-        for interface in plan.interfaces_with_addresses() {
+        let with_addresses = plan.interfaces_with_addresses();
+        for interface in plan.interfaces() {
             let index = links.iter().find(|link| link.name == interface).map(|link| link.index);
-            if let Some(index) = index
-                && self.asking.insert(interface.to_owned(), index) != Some(index)
-            {
+            let Some(index) = index else { continue };
+            if self.arranged.insert(interface.to_owned(), index) == Some(index) {
+                continue;
+            }
+            if with_addresses.contains(interface) {
                 self.keep_quiet(interface, &ASKING).await;
+            }
+            if plan.promotes_secondaries_on(interface)
+                && let Err(error) = self.set(interface, &PROMOTING).await
+            {
+                warn!("{interface}: promote_secondaries: {error}");
             }
         }
         let mut changed = false;
@@ -310,20 +322,26 @@ impl VirtualMacs {
 
     /// Keeps an interface from speaking for the virtual addresses by itself.
     async fn keep_quiet(&mut self, interface: &str, sysctls: &[(&str, &str)]) {
+        if let Err(error) = self.set(interface, sysctls).await {
+            warn!("{interface} may speak for virtual addresses by itself: {error}");
+        }
+    }
+
+    /// Sets sysctls of an interface for IPv4, all that can be set. The first error is returned.
+    async fn set(&mut self, interface: &str, sysctls: &[(&str, &str)]) -> host::Result<()> {
+        let mut outcome = Ok(());
         for (name, value) in sysctls {
             let path = sysctl("ipv4", interface, name);
             let is_it =
                 |trace: &Trace| matches!(trace, Trace::Sysctl { path: of, .. } if *of == path);
             self.made.extend(self.inherited.extract_if(.., is_it));
-            let outcome = match Trace::sysctl(path, value) {
+            outcome = outcome.and(match Trace::sysctl(path, value) {
                 Ok(Some(trace)) => self.make(trace).await,
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
-            };
-            if let Err(error) = outcome {
-                warn!("{interface} may speak for virtual addresses by itself: {error}");
-            }
+            });
         }
+        outcome
     }
 
     async fn dismantle(&mut self, way: Way) {
@@ -410,7 +428,7 @@ fn set_up_macvlan(parent: &str, macvlan: &str) {
             set(family, name, value.trim());
         }
     }
-    for (name, value) in [("arp_ignore", "1"), ("rp_filter", "2")] {
+    for (name, value) in [("arp_ignore", "1"), ("rp_filter", "2"), ("promote_secondaries", "1")] {
         set("ipv4", name, value);
     }
     // No address of its own, neither link-local nor from a prefix that somebody announces.

@@ -106,6 +106,7 @@ mod tests {
             mtu: 1500,
             addresses: Vec::new(),
             vlan_uppers,
+            port_of: None,
         }
     }
 

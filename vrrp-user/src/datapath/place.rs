@@ -65,7 +65,13 @@ impl Places {
             (Entry::Vacant(_), None) => return Err(Error::Missing("program")),
             (Entry::Vacant(_), Some(program)) => {
                 self.make_room(ifindex, hook);
-                hook.attach(ifindex, program.as_fd()).map_err(Error::Attach)?;
+                // A device takes its XDP program along to another network namespace, where nobody can
+                // detach it, and brings it back.
+                hook.attach(ifindex, program.as_fd())
+                    .or_else(|error| {
+                        hook.replace(ifindex, program.as_fd(), program.as_fd()).map_err(|_| error)
+                    })
+                    .map_err(Error::Attach)?;
                 let program = program.try_clone()?;
                 self.0.insert((ifindex, hook), Tenant { program, standing: Standing::Ours });
             }

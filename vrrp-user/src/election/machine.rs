@@ -1,6 +1,6 @@
 //! The transitions, in the order of RFC 9568 6.4.1 to 6.4.3.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use vrrp_common::{Priority, Version};
 
@@ -181,8 +181,20 @@ impl Election {
         let Some(deadline) = self.timers.expired(Timer::Adver, now) else {
             return;
         };
+        let interval = self.parameters.interval.duration();
         self.advertise(actions);
-        self.timers.set(Timer::Adver, deadline.next_beat(self.parameters.interval.duration(), now));
+        if now.since(deadline) + interval >= self.patience() {
+            actions.push(Action::Announce(Announce::Silence));
+        }
+        self.timers.set(Timer::Adver, deadline.next_beat(interval, now));
+    }
+
+    /// How long no advert may leave here before a Backup with the same `down_timer_adverts` takes over,
+    /// Skew_Time left out.
+    fn patience(&self) -> Duration {
+        // One that is late by less than an interval is no silence, whatever is configured.
+        let adverts = self.parameters.down_timer_adverts.max(2);
+        self.parameters.interval.duration() * adverts.into()
     }
 
     /// RFC 9568 6.4.3: "if an ADVERTISEMENT is received". Preempt_Mode plays no part here. The owner

@@ -19,6 +19,7 @@
 //! | yielding to a better router | (Advertise with `higher_prio_send_advert`,) Close, Transition, RemoveAddresses |
 //! | shutdown of an Active | Close, Advertise 0, Transition, RemoveAddresses |
 //! | a losing advert while Active | Advertise, Announce(LosingAdvert) |
+//! | an advert that leaves far too late | Advertise, Announce(Silence) |
 //!
 //! The time of an event may lie before that of the event before, since adverts carry the stamp of
 //! the kernel. Active_Down_Timer then still runs from the latest of them. Events are taken as they
@@ -164,6 +165,9 @@ pub enum Announce {
     /// Another router believed to be Active and may have spoiled caches (keepalived
     /// `garp_lower_prio_*`). At most four times in a row, then once a second.
     LosingAdvert,
+    /// No advert left here for so long that another router may have taken over meanwhile, though it
+    /// was not heard: it may have yielded already.
+    Silence,
 }
 
 /// Why a state changed.

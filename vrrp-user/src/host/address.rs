@@ -6,14 +6,17 @@ use rtnetlink::{
     packet_core::{NLM_F_CREATE, NLM_F_EXCL},
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
-        address::{AddressAttribute, AddressHeader, AddressHeaderFlags, AddressMessage, CacheInfo},
+        address::{
+            AddressAttribute, AddressFlags, AddressHeader, AddressHeaderFlags, AddressMessage,
+            CacheInfo,
+        },
     },
 };
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Host, Result};
-use crate::config::{Broadcast, VirtualAddress};
+use crate::config::{AddressOptions, Broadcast, VirtualAddress};
 
 /// A virtual address and the interface that it belongs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +43,10 @@ pub struct Owned {
     /// Label, if one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// The other end of a point-to-point link, if one was given; then the prefix length is that of its
+    /// network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<IpAddr>,
 }
 
 /// What [`Host::add_addresses`] did not add. All others are in place now.
@@ -60,6 +67,7 @@ impl Placed {
             address: self.address.address,
             prefix: self.address.prefix,
             label: self.address.label.clone(),
+            peer: self.address.options.peer,
         }
     }
 }
@@ -129,25 +137,38 @@ fn add_message(placed: &Placed) -> AddressMessage {
     if let Some(broadcast) = broadcast(address) {
         message.attributes.push(AddressAttribute::Broadcast(broadcast));
     }
-    if address.address.is_ipv6() && !address.detect_duplicates {
-        // Else it could not be used for a second, and never again once two had it for a moment.
-        message.header.flags |= AddressHeaderFlags::Nodad;
+    let flags = flags(address);
+    // The header has room for the first eight.
+    message.header.flags = AddressHeaderFlags::from_bits_retain(flags.bits() as u8);
+    if flags.bits() > u32::from(u8::MAX) {
+        message.attributes.push(AddressAttribute::Flags(flags));
     }
-    if address.address.is_ipv6() && address.prefix == HOST_PREFIX {
-        message.attributes.push(AddressAttribute::CacheInfo(never_preferred()));
+    if let Some(preferred) = address.options.preferred_lifetime {
+        // Nobody but us ends its validity.
+        let mut lifetimes = CacheInfo::default();
+        lifetimes.ifa_preferred = u32::try_from(preferred.as_secs()).unwrap_or(u32::MAX);
+        lifetimes.ifa_valid = u32::MAX;
+        message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
     }
     message
 }
 
-/// Prefix length of an IPv6 address that no prefix was given for.
-const HOST_PREFIX: u8 = 128;
-
-/// The address answers and is no source of new connections, as keepalived has it: it may be gone
-/// before they are over.
-fn never_preferred() -> CacheInfo {
-    let mut lifetimes = CacheInfo::default();
-    (lifetimes.ifa_preferred, lifetimes.ifa_valid) = (0, u32::MAX);
-    lifetimes
+/// What the words of the line, and those that it lacks, are to the kernel.
+fn flags(address: &VirtualAddress) -> AddressFlags {
+    let AddressOptions { home, temporary_parent, no_prefix_route, autojoin, .. } = address.options;
+    // Else an IPv6 address could not be used for a second, and never again once two had it for a
+    // moment.
+    let undoubted = address.address.is_ipv6() && !address.detect_duplicates;
+    [
+        (undoubted, AddressFlags::Nodad),
+        (home, AddressFlags::Homeaddress),
+        (temporary_parent, AddressFlags::Managetempaddr),
+        (no_prefix_route, AddressFlags::Noprefixroute),
+        (autojoin, AddressFlags::Mcautojoin),
+    ]
+    .into_iter()
+    .filter_map(|(set, flag)| set.then_some(flag))
+    .collect()
 }
 
 /// The part that identifies the address.
@@ -162,8 +183,10 @@ fn message(owned: &Owned) -> AddressMessage {
         index: owned.index,
         ..AddressHeader::default()
     };
-    message.attributes =
-        vec![AddressAttribute::Local(owned.address), AddressAttribute::Address(owned.address)];
+    message.attributes = vec![
+        AddressAttribute::Local(owned.address),
+        AddressAttribute::Address(owned.peer.unwrap_or(owned.address)),
+    ];
     if let Some(label) = &owned.label {
         message.attributes.push(AddressAttribute::Label(label.clone()));
     }
@@ -197,6 +220,8 @@ fn refused(action: &'static str, owned: &Owned, errno: Errno) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn placed(address: &str, prefix: u8, broadcast: Option<Broadcast>) -> Placed {
@@ -251,8 +276,9 @@ mod tests {
         assert_eq!(broadcast(&placed("192.0.2.9", 24, None).address), None);
     }
 
-    /// keywords `virtual_ipaddress`, `-nodad`: an IPv6 address is used without duplicate address
-    /// detection unless that is asked for, and as /128 it is no source address.
+    /// keywords `virtual_ipaddress`, `-nodad`, `preferred_lft`: an IPv6 address is used without
+    /// duplicate address detection unless that is asked for, and with no preferred lifetime it is no
+    /// source address.
     #[test]
     fn request_to_add_ipv6() {
         let message = add_message(&placed("2001:db8::1", 64, None));
@@ -268,8 +294,44 @@ mod tests {
 
         let mut host = placed("2001:db8::1", 128, None);
         host.address.detect_duplicates = true;
-        let message = add_message(&host);
-        assert_eq!(message.header.flags, AddressHeaderFlags::empty());
-        assert_eq!(lifetimes(&message), Some((0, u32::MAX)));
+        for seconds in [0, 600] {
+            host.address.options.preferred_lifetime = Some(Duration::from_secs(seconds));
+            let message = add_message(&host);
+            assert_eq!(message.header.flags, AddressHeaderFlags::empty());
+            assert_eq!(lifetimes(&message), Some((seconds as u32, u32::MAX)));
+        }
+    }
+
+    /// keywords `virtual_ipaddress`, `home`, `mngtmpaddr`, `noprefixroute`, `autojoin`, `peer`: flags
+    /// that the header has no room for stand behind it, and the peer is part of what identifies an
+    /// address.
+    #[test]
+    fn words_that_few_use() {
+        let mut placed = placed("2001:db8::1", 64, None);
+        let flags = |placed: &Placed| {
+            let message = add_message(placed);
+            let long = message.attributes.iter().find_map(|attribute| match attribute {
+                AddressAttribute::Flags(flags) => Some(*flags),
+                _ => None,
+            });
+            (message.header.flags, long)
+        };
+        placed.address.options.home = true;
+        let short = AddressHeaderFlags::Nodad | AddressHeaderFlags::Homeaddress;
+        assert_eq!(flags(&placed), (short, None));
+        let options = &mut placed.address.options;
+        (options.temporary_parent, options.no_prefix_route, options.autojoin) = (true, true, true);
+        let long = AddressFlags::Nodad
+            | AddressFlags::Homeaddress
+            | AddressFlags::Managetempaddr
+            | AddressFlags::Noprefixroute
+            | AddressFlags::Mcautojoin;
+        assert_eq!(flags(&placed), (short, Some(long)));
+
+        let peer = "2001:db8::2".parse().unwrap();
+        placed.address.options.peer = Some(peer);
+        for message in [add_message(&placed), message(&placed.owned())] {
+            assert!(message.attributes.contains(&AddressAttribute::Address(peer)));
+        }
     }
 }

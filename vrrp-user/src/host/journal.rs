@@ -189,6 +189,7 @@ mod tests {
             address: [192, 0, 2, last].into(),
             prefix: 24,
             label: None,
+            peer: None,
         }
     }
 

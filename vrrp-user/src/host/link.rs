@@ -8,7 +8,7 @@ use std::{
 use rtnetlink::packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{AddressAttribute, AddressHeaderFlags, AddressMessage},
-    link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
+    link::{InfoKind, InfoPortKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
 };
 
 use super::{Host, Result};
@@ -35,6 +35,9 @@ pub struct Link {
     pub addresses: Vec<LinkAddress>,
     /// A VLAN device of this namespace sits on top of it.
     pub vlan_uppers: bool,
+    /// What it is a port of, by the kernel's name for such devices, where that takes all that comes in
+    /// before IP sees it: a bridge, a bond or a team, but not a VRF.
+    pub port_of: Option<String>,
 }
 
 /// An address of an interface.
@@ -120,6 +123,7 @@ impl Link {
             mtu: 0,
             addresses: Vec::new(),
             vlan_uppers: false,
+            port_of: None,
         };
         for attribute in &message.attributes {
             match attribute {
@@ -130,6 +134,7 @@ impl Link {
                     if let Some(kind) = info.iter().find_map(kind) {
                         link.kind = kind;
                     }
+                    link.port_of = info.iter().find_map(port_of);
                 }
                 _ => {}
             }
@@ -216,6 +221,14 @@ fn kind(info: &LinkInfo) -> Option<LinkKind> {
         InfoKind::Bond => LinkKind::Bond,
         other => LinkKind::Other(other.to_string()),
     })
+}
+
+fn port_of(info: &LinkInfo) -> Option<String> {
+    match info {
+        LinkInfo::PortKind(InfoPortKind::Vrf) => None,
+        LinkInfo::PortKind(kind) => Some(kind.to_string()),
+        _ => None,
+    }
 }
 
 /// The index of the device below, if the message is about a VLAN device. With IFLA_LINK_NETNSID
@@ -323,6 +336,19 @@ mod tests {
         let mut tap = message(4, "tap0", LinkFlags::Up);
         tap.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Tun)]));
         assert_eq!(kind(tap), LinkKind::Other("tun".to_owned()));
+    }
+
+    /// Issue 6 (hosts that change under us): a port of a bridge receives nothing for itself; an
+    /// interface in a VRF does.
+    #[test]
+    fn ports() {
+        let port_of = |kind| {
+            let mut port = message(2, "eth0", LinkFlags::Up);
+            port.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::PortKind(kind)]));
+            Link::from_message(&port).unwrap().port_of
+        };
+        assert_eq!(port_of(InfoPortKind::Bridge).as_deref(), Some("bridge"));
+        assert_eq!(port_of(InfoPortKind::Vrf), None);
     }
 
     /// keyword `xdp_mode` (auto): a VLAN device over a link is seen from its lower link, but not

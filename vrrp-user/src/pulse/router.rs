@@ -18,7 +18,7 @@ use super::{
 use crate::{
     auth::Authenticator,
     datapath::{Slot, Slots},
-    election::{Action, Actions, Advert, Election, Event, Instant, State},
+    election::{Action, Actions, Advert, Announce, Election, Event, Instant, State},
 };
 
 /// A virtual router with everything that its adverts need.
@@ -32,6 +32,8 @@ pub(super) struct Router {
     pub(super) authenticator: Authenticator,
     /// When the advert that [`Self::prepare`] has written is due.
     prepared_for: Instant,
+    /// What is announced when the prepared advert has left.
+    announced_then: Option<Announce>,
     /// Until when the last advert that left pays for answers.
     paid_until: Option<Instant>,
     /// Stamps of the news that were handled, by kind, and of the last repetition.
@@ -68,6 +70,7 @@ impl Router {
             frame: AdvertFrame::new(),
             authenticator,
             prepared_for: Instant::default(),
+            announced_then: None,
             paid_until: None,
             handled: [Instant::default(); Kind::COUNT],
             repeated: Instant::default(),

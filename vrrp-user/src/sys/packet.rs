@@ -21,6 +21,18 @@ pub fn packet_socket(ifindex: u32) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// False once the interface of a [`packet_socket`] has been deleted or has left this namespace, even
+/// if there is another one under its number.
+pub fn is_bound(socket: &Socket) -> bool {
+    let Ok(address) = socket.local_addr() else { return false };
+    if address.domain() != Domain::PACKET {
+        return false;
+    }
+    // SAFETY: the storage behind `as_ptr` is as large and as aligned as any socket address, all of it
+    // is initialized, and the domain says that it is a sockaddr_ll.
+    unsafe { (*address.as_ptr().cast::<libc::sockaddr_ll>()).sll_ifindex > 0 }
+}
+
 fn link_address(ifindex: u32) -> io::Result<SockAddr> {
     let index = ifindex.try_into().map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
     let fill = |storage: *mut socket2::SockAddrStorage, length: *mut libc::socklen_t| {

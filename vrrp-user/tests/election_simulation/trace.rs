@@ -103,6 +103,7 @@ fn deed(action: Action) -> String {
         Action::RemoveAddresses => "removes addresses".to_owned(),
         Action::Announce(Announce::TakeOver) => "announces".to_owned(),
         Action::Announce(Announce::LosingAdvert) => "announces again".to_owned(),
+        Action::Announce(Announce::Silence) => "announces after a silence".to_owned(),
         Action::Transition { to, cause, .. } => format!("is {to:?} ({cause:?})"),
     }
 }

@@ -8,6 +8,7 @@ mod cost;
 mod egress;
 mod failover;
 mod flood;
+mod heal;
 mod hogs;
 mod in_turn;
 mod live;
@@ -79,6 +80,8 @@ enum Work {
     Egress,
     /// A MASTER that is started again
     Restart,
+    /// Addresses that somebody else removes
+    Heal,
     /// Time to the last virtual address after a start, and memory
     Startup,
     /// Becoming MASTER for 200 addresses among other virtual routers
@@ -154,6 +157,7 @@ fn measure(work: Work, scale: Scale) -> Result<Section> {
         Work::Flood => flood::measure(scale),
         Work::Egress => egress::measure(scale),
         Work::Restart => restart::measure(scale),
+        Work::Heal => heal::measure(scale),
         Work::Startup => startup::measure(scale),
         Work::Burst => burst::measure(scale),
         Work::Arp => arp::measure(scale),

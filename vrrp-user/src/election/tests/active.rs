@@ -27,8 +27,24 @@ fn adverts_are_phase_locked() {
 fn missed_adverts_are_not_caught_up() {
     for (late, next) in [(999_999, 2), (1_000_000, 3), (1_000_001, 3), (60_300_000, 62)] {
         let mut bench = Bench::active(v3());
-        assert_eq!(bench.on(1_000_000 + late, Event::Timer), [advertise(100)]);
+        assert_eq!(bench.on(1_000_000 + late, Event::Timer)[0], advertise(100));
         assert_eq!(bench.deadline(), Some(next * 1_000_000));
+    }
+}
+
+/// Issue 6 (pain 2): after a silence of three intervals, or as many as `down_timer_adverts` says, a
+/// Backup has taken over and yields to the next advert, which is all that it takes; what it told the
+/// hosts has to be put right. Two missed adverts are no reason.
+#[test]
+fn announced_again_after_a_silence() {
+    let announced = [advertise(100), Action::Announce(Announce::Silence)];
+    for (down_timer_adverts, enough) in [(3, 2_000_000), (5, 4_000_000), (1, 1_000_000)] {
+        let parameters = Parameters { down_timer_adverts, ..v3() };
+        let mut bench = Bench::active(parameters);
+        assert_eq!(bench.on(1_000_000 + enough - 1, Event::Timer), [advertise(100)]);
+        let mut bench = Bench::active(parameters);
+        assert_eq!(bench.on(1_000_000 + enough, Event::Timer), announced);
+        assert_eq!(bench.run_to_deadline().1, [advertise(100)]);
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
         frame::{AdvertFrame, Content},
         send::{Sent, send},
     },
-    Outlet, Port, Router,
+    Outlet, Port, Report, Router,
 };
 use crate::{
     config::Unicast,
@@ -40,11 +40,18 @@ impl Router {
         self.prepared_for = due;
         let mut actions = Actions::new();
         self.election.handle(Event::Timer, now, &mut actions);
-        // Adver_Timer leads to nothing but an advert (RFC 9568 6.4.3).
-        actions.into_iter().any(|action| match action {
-            Action::Advertise { priority } => self.write(priority),
-            _ => false,
-        })
+        // Adver_Timer leads to nothing but an advert (RFC 9568 6.4.3), and after a silence to
+        // announcements.
+        self.announced_then = None;
+        let mut is_written = false;
+        for action in actions {
+            match action {
+                Action::Advertise { priority } => is_written = self.write(priority),
+                Action::Announce(occasion) => self.announced_then = Some(occasion),
+                _ => {}
+            }
+        }
+        is_written
     }
 
     /// What [`Self::prepare`] has written.
@@ -61,6 +68,9 @@ impl Router {
     ) {
         outlet.board.count_lateness(self.id, before.since(self.prepared_for));
         self.settle(self.election.effective_priority(), before, Sent::one(left), outlet);
+        if let Some(occasion) = self.announced_then.take() {
+            outlet.report(Report::Announce { router: self.id, occasion });
+        }
     }
 
     /// Sends one advert.
