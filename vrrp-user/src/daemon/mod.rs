@@ -16,6 +16,7 @@ mod neighbours;
 mod plan;
 mod refusals;
 mod rings;
+mod routes;
 mod service;
 mod supervisor;
 mod tracking;
@@ -50,6 +51,7 @@ use self::{
     plan::{Plan, slot_of},
     refusals::{Matter, Refusals},
     rings::{Log, Rings, next_record},
+    routes::Routes,
     service::Request,
     tracking::Tracking,
     vigil::Ward,
@@ -120,6 +122,7 @@ struct Daemon {
     tracking: Tracking,
     virtual_macs: VirtualMacs,
     addresses: Addresses,
+    routes: Routes,
     announcer: Announcer,
     slots: Arc<Slots>,
     rejects: Option<Log<Rejects>>,
@@ -154,6 +157,7 @@ impl Daemon {
             if delay.is_zero() { EarlyPorts::open(&plan, &links) } else { EarlyPorts::default() };
         let Inheritance { mut datapath, refusal, heirs } =
             Inheritance::take(&plan, &links, runtime_dir.path());
+        let routes = Routes::open(runtime_dir, &host, &links, &plan, &heirs).await?;
         let Estate { addresses, traces, held, made } =
             Estate::open(runtime_dir, &host, &links, &plan, &heirs).await?;
         let slots = match &datapath {
@@ -211,6 +215,7 @@ impl Daemon {
                 Ward::inherit(&slots)?,
                 held,
             ),
+            routes,
             plan,
             host,
             pulse,
@@ -260,10 +265,10 @@ impl Daemon {
                 },
                 change = changes.next() => {
                     let Some(change) = change else { break End::Failure(Error::Deaf) };
-                    let mut concerns_us = self.is_concerned(&change);
+                    let mut concerns_us = self.notice(&change);
                     // One look for all that has happened by now.
                     while let Some(Some(change)) = changes.next().now_or_never() {
-                        concerns_us |= self.is_concerned(&change);
+                        concerns_us |= self.notice(&change);
                     }
                     if concerns_us {
                         look_again = self.look_around().await;
@@ -276,6 +281,11 @@ impl Daemon {
                         look_again = Some(look_again.map_or(soon, |again| again.min(soon)));
                     }
                 },
+                () = self.routes.disturbed() => {
+                    if self.routes.arrive().await {
+                        look_again = self.look_around().await;
+                    }
+                }
                 () = self.addresses.guard_disturbed() => self.addresses.mend_guard(),
                 () = until(look_again) => look_again = self.look_around().await,
                 Some(request) = requests.recv() => match request {
@@ -334,6 +344,7 @@ impl Daemon {
         };
         self.tracking.see(&links);
         let priorities_said = self.tell_priorities();
+        self.routes.take_in(&links).await;
         let held_until = self.held_until();
         let now = pulse::now();
         // Who still has a lease has waited before.
@@ -343,7 +354,8 @@ impl Daemon {
                 && matches!(command, Command::Start { router, .. } if !is_heir(*router))
         };
         let say = |command| !is_held(&command) && self.pulse.send(command);
-        let all_said = self.devices.update(&links, &self.virtual_macs, &self.tracking, say);
+        let all_said =
+            self.devices.update(&links, &self.virtual_macs, &self.tracking, &self.routes, say);
         for (router, source) in self.devices.take_moved() {
             let once = Garp { repeat: 1, delay: Duration::ZERO, ..Garp::default() };
             self.announcer.start(announce::RouterId(router), vec![source], once).await;
@@ -355,11 +367,13 @@ impl Daemon {
                 self.addresses.give_up(router);
             }
         }
+        self.leave_routes().await;
         let devices = &self.devices;
         self.addresses.live_on(self.virtual_macs.macvlans());
         let may = |router| devices.fault(router).is_none();
         let has_program = |interface: &str| devices.attachment(interface).mode != Mode::None;
         let all_done = self.addresses.follow(&links, may, has_program).await;
+        self.routes.arrive().await;
         let again = if priorities_said && all_said && all_done { None } else { again };
         [again, held_until].into_iter().flatten().min()
     }
@@ -393,7 +407,9 @@ impl Daemon {
         Ok(links)
     }
 
-    fn is_concerned(&self, change: &host::Change) -> bool {
+    /// True when the change is one to look around for.
+    fn notice(&mut self, change: &host::Change) -> bool {
+        self.routes.notice(change);
         self.devices.is_concerned(change)
             || self.tracking.is_concerned(change)
             || self.virtual_macs.is_concerned(change)
@@ -414,8 +430,10 @@ impl Daemon {
             }
         }
         if reports.iter().any(Report::asks_for_something) {
+            self.leave_routes().await;
             self.virtual_macs.follow(self.pulse.board()).await;
             self.addresses.carry_out(&reports, self.pulse.board()).await;
+            self.routes.arrive().await;
         }
         let lost = self.pulse.board().lost_reports();
         if lost != self.lost_reports {
@@ -424,9 +442,22 @@ impl Daemon {
                 "reports of the pulse were lost; comparing everything with its state"
             );
             self.lost_reports = lost;
+            self.leave_routes().await;
             self.virtual_macs.follow(self.pulse.board()).await;
             self.addresses.reconcile(self.pulse.board()).await;
+            self.routes.arrive().await;
         }
+    }
+
+    /// Removes the routes of who is not Active, and does not go on where the last daemon was.
+    async fn leave_routes(&mut self) {
+        let (board, slots, now) = (self.pulse.board(), &self.slots, pulse::now());
+        let serves = |router| match board.state(router) {
+            State::Active => true,
+            State::Initialize => slots.get(slot_of(router)).is_open(now),
+            State::Backup => false,
+        };
+        self.routes.leave(serves).await;
     }
 
     /// To the log, and to all who follow.

@@ -13,7 +13,10 @@ use vrrp_common::{
 };
 
 use crate::{
-    config::{Authentication, ChecksumForm, Config, Instance, Scheduling, VirtualAddress, XdpMode},
+    config::{
+        Authentication, ChecksumForm, Config, Instance, Scheduling, Statics, VirtualAddress,
+        XdpMode,
+    },
     datapath::{RouterKey, Sizes},
     election::Parameters,
     host::Link,
@@ -27,6 +30,7 @@ pub(super) struct Plan {
     pass_on: bool,
     startup_delay: Duration,
     scheduling: Scheduling,
+    statics: Statics,
 }
 
 impl Plan {
@@ -37,6 +41,7 @@ impl Plan {
             pass_on: config.global.pass_on,
             startup_delay: config.global.startup_delay,
             scheduling: config.global.scheduling,
+            statics: config.statics,
         }
     }
 
@@ -70,6 +75,11 @@ impl Plan {
     /// How the pulse is to be scheduled.
     pub(super) const fn scheduling(&self) -> &Scheduling {
         &self.scheduling
+    }
+
+    /// What is there whatever the elections say.
+    pub(super) const fn statics(&self) -> &Statics {
+        &self.statics
     }
 
     /// True unless every virtual router does without the kernel program.
