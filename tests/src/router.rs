@@ -228,6 +228,11 @@ impl Router {
         self.process.lines().into_iter().map(|line| line.text).collect()
     }
 
+    /// The lines of the log that were written at `since` or later.
+    pub fn lines_since(&self, since: SystemTime) -> Vec<Line> {
+        self.process.lines().into_iter().filter(|line| line.at >= since).collect()
+    }
+
     /// A host that dies: SIGKILL to the process group, and the link down before the kernel has
     /// taken the processes apart. Returns when they are gone.
     ///

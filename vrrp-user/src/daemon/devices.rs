@@ -20,6 +20,7 @@ use super::{
     early::EarlyPorts,
     inheritance::follow_log,
     plan::{Plan, slot_of},
+    routes::Routes,
     tracking::Tracking,
     virtual_macs::VirtualMacs,
 };
@@ -200,6 +201,7 @@ impl Devices {
         links: &[Link],
         virtual_macs: &VirtualMacs,
         tracking: &Tracking,
+        routes: &Routes,
         mut tell: impl FnMut(Command) -> bool,
     ) -> bool {
         let plan = Arc::clone(&self.plan);
@@ -220,8 +222,9 @@ impl Devices {
         for (&router, instance) in plan.routers.iter() {
             let link = links.iter().find(|link| link.name == instance.interface);
             let fault = virtual_macs.fault(router).or_else(|| tracking.fault(router));
+            let fault = fault.map(str::to_owned).or_else(|| routes.fault(router));
             let part = match (self.judge(instance, link, links), fault) {
-                (Part::Takes { .. }, Some(reason)) => Part::Fault(reason.to_owned()),
+                (Part::Takes { .. }, Some(reason)) => Part::Fault(reason),
                 (Part::Takes { .. }, None)
                     if tracking.waits(router) && !self.takes_part(router) =>
                 {

@@ -75,7 +75,9 @@ impl Daemon {
 
     /// Removes all that is on the host because of us.
     async fn clear(&mut self) {
+        self.routes.leave(|_| false).await;
         self.addresses.remove_all().await;
+        self.routes.end().await;
         self.virtual_macs.remove_all().await;
         self.devices.detach_all();
     }

@@ -6,6 +6,7 @@ use tracing::{info, warn};
 use super::{
     Error,
     plan::{Plan, all_addresses, interface_of},
+    routes,
 };
 use crate::{
     host::{Host, Journal, Link, Owned, RuntimeDir, Trace},
@@ -60,6 +61,7 @@ pub(super) async fn clear(
     host: &Host,
     only: Option<&str>,
 ) -> Result<(), Error> {
+    routes::clear(runtime_dir, host, only).await?;
     let links = host.links().await?;
     let is_chosen = |interface: &str| only.is_none_or(|only| only == interface);
     let (mut journal, mut leftovers) = Journal::open(runtime_dir.path())?;

@@ -21,6 +21,7 @@ mod refusals;
 mod reload;
 mod rings;
 mod routers;
+mod routes;
 mod service;
 mod supervisor;
 mod tracking;
@@ -57,6 +58,7 @@ use self::{
     refusals::{Matter, Refusals},
     reload::Reloads,
     rings::{Log, Rings, next_record},
+    routes::Routes,
     service::Request,
     tracking::Tracking,
     vigil::Ward,
@@ -134,6 +136,7 @@ struct Daemon {
     tracking: Tracking,
     virtual_macs: VirtualMacs,
     addresses: Addresses,
+    routes: Routes,
     announcer: Announcer,
     slots: Arc<Slots>,
     rejects: Option<Log<Rejects>>,
@@ -172,6 +175,7 @@ impl Daemon {
         let Inheritance { plan, mut datapath, refusal, heirs } =
             Inheritance::take(plan, &links, runtime_dir.path());
         let plan = Arc::new(plan);
+        let routes = Routes::open(runtime_dir, &host, &links, &plan, &heirs).await?;
         let Estate { addresses, traces, held, made } =
             Estate::open(runtime_dir, &host, &links, &plan, &heirs).await?;
         let slots = match &datapath {
@@ -235,6 +239,7 @@ impl Daemon {
             ),
             source,
             reloads: Reloads::default(),
+            routes,
             plan,
             virtual_addresses,
             host,
@@ -302,6 +307,11 @@ impl Daemon {
                         look_again = Some(look_again.map_or(soon, |again| again.min(soon)));
                     }
                 },
+                () = self.routes.disturbed() => {
+                    if self.routes.arrive().await {
+                        look_again = self.look_around().await;
+                    }
+                }
                 () = self.addresses.guard_disturbed() => self.addresses.mend_guard(),
                 () = until(look_again) => look_again = self.look_around().await,
                 Some(request) = requests.recv() => match request {
@@ -384,6 +394,7 @@ impl Daemon {
         let links = self.prepare(links).await?;
         self.tracking.see(&links);
         let priorities_said = self.tell_priorities();
+        self.routes.take_in(&links).await;
         let held_until = self.held_until();
         let now = pulse::now();
         // Who still has a lease has waited before.
@@ -393,7 +404,8 @@ impl Daemon {
                 && matches!(command, Command::Start { router, .. } if !is_heir(*router))
         };
         let say = |command| !is_held(&command) && self.pulse.send(command);
-        let all_said = self.devices.update(&links, &self.virtual_macs, &self.tracking, say);
+        let all_said =
+            self.devices.update(&links, &self.virtual_macs, &self.tracking, &self.routes, say);
         for (router, source) in self.devices.take_moved() {
             let once = Garp { repeat: 1, delay: Duration::ZERO, ..Garp::default() };
             self.announcer.start(announce::RouterId(router), vec![source], once).await;
@@ -405,11 +417,13 @@ impl Daemon {
                 self.addresses.give_up(router);
             }
         }
+        self.leave_routes().await;
         let devices = &self.devices;
         self.addresses.live_on(self.virtual_macs.macvlans());
         let may = |router| devices.fault(router).is_none();
         let has_program = |interface: &str| devices.attachment(interface).mode != Mode::None;
         let all_done = self.addresses.follow(&links, may, has_program).await;
+        self.routes.arrive().await;
         let again = if priorities_said && all_said && all_done { None } else { again };
         Ok([again, held_until].into_iter().flatten().min())
     }
@@ -445,6 +459,7 @@ impl Daemon {
 
     /// Takes in a change; true if it concerns us.
     fn hear(&mut self, change: &host::Change) -> bool {
+        self.routes.notice(change);
         let is_ours = self.devices.is_concerned(change)
             || self.tracking.is_concerned(change)
             || self.virtual_macs.is_concerned(change)
@@ -479,8 +494,10 @@ impl Daemon {
             }
         }
         if reports.iter().any(Report::asks_for_something) {
+            self.leave_routes().await;
             self.virtual_macs.follow(self.pulse.board()).await;
             self.addresses.carry_out(&reports, self.pulse.board()).await;
+            self.routes.arrive().await;
         }
         let lost = self.pulse.board().lost_reports();
         if lost != self.lost_reports {
@@ -489,9 +506,22 @@ impl Daemon {
                 "reports of the pulse were lost; comparing everything with its state"
             );
             self.lost_reports = lost;
+            self.leave_routes().await;
             self.virtual_macs.follow(self.pulse.board()).await;
             self.addresses.reconcile(self.pulse.board()).await;
+            self.routes.arrive().await;
         }
+    }
+
+    /// Removes the routes of who is not Active, and does not go on where the last daemon was.
+    async fn leave_routes(&mut self) {
+        let (board, slots, now) = (self.pulse.board(), &self.slots, pulse::now());
+        let serves = |router| match board.state(router) {
+            State::Active => true,
+            State::Initialize => slots.get(slot_of(router)).is_open(now),
+            State::Backup => false,
+        };
+        self.routes.leave(serves).await;
     }
 
     /// To the log, and to all who follow.

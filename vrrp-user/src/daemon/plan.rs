@@ -16,8 +16,8 @@ use super::{difference::renumber, routers::Routers};
 use crate::{
     announce::Group,
     config::{
-        Authentication, ChecksumForm, Config, GarpGroup, Instance, Scheduling, VirtualAddress,
-        XdpMode,
+        Authentication, ChecksumForm, Config, GarpGroup, Instance, Scheduling, Statics,
+        VirtualAddress, XdpMode,
     },
     datapath::{RouterKey, Sizes},
     election::Parameters,
@@ -38,6 +38,7 @@ pub(super) struct Plan {
     startup_delay: Duration,
     scheduling: Scheduling,
     garp_groups: Vec<GarpGroup>,
+    statics: Statics,
 }
 
 impl Plan {
@@ -59,6 +60,7 @@ impl Plan {
             startup_delay: global.startup_delay,
             scheduling: global.scheduling.clone(),
             garp_groups: config.interfaces.garp_groups.clone(),
+            statics: config.statics.clone(),
         }
     }
 
@@ -133,6 +135,11 @@ impl Plan {
         let number = self.garp_groups.iter().position(has)?;
         let GarpGroup { garp_interval: interval, gna_interval, .. } = self.garp_groups[number];
         Some(Group { number, interval, gna_interval })
+    }
+
+    /// What is there whatever the elections say.
+    pub(super) const fn statics(&self) -> &Statics {
+        &self.statics
     }
 
     /// True unless every virtual router does without the kernel program.

@@ -130,7 +130,9 @@ impl Daemon {
         self.virtual_addresses.send_replace(plan.virtual_addresses());
         self.virtual_macs.replan(Arc::clone(&plan)).await;
         self.devices.replan(Arc::clone(&plan));
+        self.routes.replan(&plan).await;
         self.addresses.replan(plan).await;
+        self.routes.arrive().await;
     }
 
     /// A virtual router is gone, and its number free.

@@ -16,7 +16,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Error, Owned, Result, Trace};
+use super::{Error, Fixture, Owned, Result, Trace};
 
 /// What a journal lists.
 pub trait Entry: Clone + Ord + Serialize + DeserializeOwned {
@@ -26,6 +26,10 @@ pub trait Entry: Clone + Ord + Serialize + DeserializeOwned {
 
 impl Entry for Owned {
     const FILE: &'static str = "owned.json";
+}
+
+impl Entry for Fixture {
+    const FILE: &'static str = "fixtures.json";
 }
 
 impl Entry for Trace {

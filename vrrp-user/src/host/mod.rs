@@ -1,4 +1,4 @@
-//! The machine underneath: links and addresses through rtnetlink, the firewall through nftables,
+//! The machine underneath: links, addresses, routes and rules through rtnetlink, the firewall through nftables,
 //! and the daemon's own traces on it (runtime directory, journals).
 //!
 //! Nothing here decides anything: callers say what shall be on which interface and learn what came
@@ -8,12 +8,14 @@
 mod address;
 mod error;
 mod firewall;
+mod fixture;
 mod journal;
 mod link;
 mod lock;
 mod neighbour;
 mod netlink;
 mod nftables;
+mod routing;
 mod trace;
 mod virtual_mac;
 mod watch;
@@ -21,6 +23,7 @@ mod watch;
 pub use address::{Added, Owned, Placed};
 pub use error::{Error, Result};
 pub use firewall::{Firewall, Guarded};
+pub use fixture::Fixture;
 pub use journal::Journal;
 pub use link::{Link, LinkAddress, LinkKind};
 pub use lock::RuntimeDir;
@@ -28,9 +31,10 @@ pub use neighbour::Neighbour;
 pub use netlink::Host;
 pub(crate) use netlink::messages;
 pub use nftables::Removals;
+pub use routing::{Directive, Laid, Numbers, RoutingPlace, Sort, Unready};
 pub use trace::Trace;
 pub use virtual_mac::{Filter, Macvlan};
-pub use watch::{Change, watch};
+pub use watch::{Change, RoutingChange, watch, watch_routing};
 
 #[cfg(test)]
 pub(crate) mod testing {

@@ -37,6 +37,8 @@ pub(super) type Answer = Result<std::result::Result<(), Errno>>;
 #[derive(Clone, Debug)]
 pub struct Host {
     connection: ConnectionHandle<RouteNetlinkMessage>,
+    /// The kernel's number for our end of it.
+    port: u32,
 }
 
 impl Host {
@@ -51,8 +53,18 @@ impl Host {
         task.set_forward_done(true);
         // Answers need not repeat the request.
         task.socket_mut().socket_mut().set_cap_ack(true).map_err(|e| Error::Socket(errno(&e)))?;
+        let address = task.socket_mut().socket_mut().bind_auto();
+        let port = address.map_err(|e| Error::Socket(errno(&e)))?.port_number();
         tokio::spawn(task);
-        Ok(Self { connection })
+        Ok(Self { connection, port })
+    }
+
+    /// True when the kernel tells of something that was asked for here.
+    pub(super) const fn has_asked_for(
+        &self,
+        message: &NetlinkMessage<RouteNetlinkMessage>,
+    ) -> bool {
+        message.header.port_number == self.port
     }
 
     /// The answers to a dump request, in the kernel's order. `what` is for messages.
@@ -106,7 +118,12 @@ impl Host {
         requests: Vec<RouteNetlinkMessage>,
         flags: u16,
     ) -> Vec<Answer> {
-        let mut requests = requests.into_iter().map(|request| {
+        self.batch_of(requests.into_iter().map(|request| (request, flags)).collect()).await
+    }
+
+    /// The same with flags of its own for each request.
+    pub(super) async fn batch_of(&self, requests: Vec<(RouteNetlinkMessage, u16)>) -> Vec<Answer> {
+        let mut requests = requests.into_iter().map(|(request, flags)| {
             let mut message = NetlinkMessage::from(request);
             message.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
             message

@@ -1,15 +1,15 @@
-//! Following links and addresses as they change.
+//! Following links, addresses, routes and rules as they change.
 
 use std::net::IpAddr;
 
 use futures_util::{Stream, StreamExt};
 use rtnetlink::{
     MulticastGroup, new_multicast_connection,
-    packet_core::{NetlinkMessage, NetlinkPayload},
+    packet_core::{NLM_F_REPLACE, NetlinkMessage, NetlinkPayload},
     packet_route::RouteNetlinkMessage,
 };
 
-use super::{Error, Link, LinkAddress, Result, error::errno};
+use super::{Error, Host, Link, LinkAddress, Result, RoutingPlace, error::errno};
 
 /// Something that happened to the links and addresses of the namespace, whoever did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub enum Change {
         address: IpAddr,
     },
     /// Changes were lost because they came faster than they were read. Only
-    /// [`Host::links`](super::Host::links) tells what is true now.
+    /// [`Host::links`](Host::links) tells what is true now.
     Resync,
 }
 
@@ -94,6 +94,58 @@ fn change(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Change> {
         }
         _ => None,
     }
+}
+
+/// Something that happened to the routes and rules of the namespace, whoever did it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoutingChange {
+    /// A route or a rule was removed, or replaced by another one.
+    Gone(RoutingPlace),
+    /// Changes were lost because they came faster than they were read.
+    Resync,
+}
+
+/// What others than `host` remove from the routing tables and rules in the network namespace of the
+/// calling thread, from this call on. When an interface is switched off, the kernel removes its IPv4 routes without a
+/// word.
+///
+/// The stream ends only when the socket fails. Its task runs on the current tokio runtime.
+pub fn watch_routing(
+    host: &Host,
+) -> Result<impl Stream<Item = RoutingChange> + Unpin + Send + use<>> {
+    let host = host.clone();
+    let groups = [
+        MulticastGroup::Ipv4Route,
+        MulticastGroup::Ipv6Route,
+        MulticastGroup::Ipv4Rule,
+        MulticastGroup::Ipv6Rule,
+    ];
+    let (task, _, messages) =
+        new_multicast_connection(&groups).map_err(|e| Error::Socket(errno(&e)))?;
+    tokio::spawn(task);
+    Ok(messages.filter_map(move |(message, _)| {
+        let by_others = Some(message).filter(|message| !host.has_asked_for(message));
+        std::future::ready(by_others.and_then(routing_change))
+    }))
+}
+
+/// `None` for what was added.
+fn routing_change(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<RoutingChange> {
+    let replaces = message.header.flags & NLM_F_REPLACE != 0;
+    let place = match message.payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRoute(route)) => {
+            RoutingPlace::of_route(&route)
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) if replaces => {
+            RoutingPlace::of_route(&route)
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRule(rule)) => {
+            Some(RoutingPlace::of_rule(&rule))
+        }
+        NetlinkPayload::Overrun(_) => return Some(RoutingChange::Resync),
+        _ => None,
+    };
+    place.map(RoutingChange::Gone)
 }
 
 #[cfg(test)]

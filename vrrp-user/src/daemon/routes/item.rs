@@ -1,0 +1,276 @@
+//! One line of the configuration that is to be on the host, and what has become of it.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    config::{Instance, Place, Route, Rule, Statics, Tracking, VirtualAddress},
+    host::{Directive, Fixture, Numbers, Placed, RoutingPlace, Unready},
+};
+
+/// So many times in [`WINDOW`] a thing is added again: whoever removes it may be a program that does
+/// so whenever it sees it.
+const MOST: usize = 10;
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// When to try again what the kernel has refused, if nothing else happens.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A thing and its state.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) thing: Thing,
+    pub(super) state: State,
+    /// Why it may not be there any more.
+    pub(super) suspicion: Option<Suspicion>,
+    /// When it is tried again at the latest, where it is not there.
+    pub(super) retry: Option<Instant>,
+    /// Why it is not there, as the log has it already.
+    pub(super) complaint: Option<String>,
+    /// When it was added again.
+    mended: VecDeque<Instant>,
+}
+
+/// What a line describes. Where it stands in the file is left out.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Thing {
+    Address(VirtualAddress),
+    Route(Route),
+    Rule(Rule),
+}
+
+/// Whether it is there.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum State {
+    Absent,
+    /// Because of us.
+    Ours(Fixture),
+    /// It was there before: not to be removed, unless it is because of us for another virtual router.
+    Others(Fixture),
+}
+
+/// What has been seen that may have removed a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Suspicion {
+    /// Somebody has removed one from its place.
+    Removed,
+    /// An interface or an address has changed, and may have taken it along.
+    Moved,
+}
+
+/// A thing in the form in which it is added.
+#[derive(Clone, Debug)]
+pub(super) enum Placement {
+    Address(Placed),
+    Routing(Directive),
+}
+
+impl Placement {
+    pub(super) fn fixture(&self) -> Fixture {
+        match self {
+            Self::Address(placed) => Fixture::Address(placed.owned()),
+            Self::Routing(directive) => Fixture::Routing(directive.clone()),
+        }
+    }
+}
+
+/// What an instance has besides its addresses, in the order in which it is added.
+pub(super) fn of_instance(instance: &Instance) -> Vec<Item> {
+    let routes = instance.routes.iter().map(Thing::route);
+    routes.chain(instance.rules.iter().map(Thing::rule)).map(Item::new).collect()
+}
+
+/// What is static, in the order in which it is added.
+pub(super) fn of_statics(statics: &Statics) -> Vec<Item> {
+    let addresses = statics.addresses.iter().map(Thing::address);
+    let routes = statics.routes.iter().map(Thing::route);
+    let rules = statics.rules.iter().map(Thing::rule);
+    addresses.chain(routes).chain(rules).map(Item::new).collect()
+}
+
+impl Thing {
+    fn address(address: &VirtualAddress) -> Self {
+        Self::Address(VirtualAddress { span: Place::default(), ..address.clone() })
+    }
+
+    fn route(route: &Route) -> Self {
+        Self::Route(Route { span: Place::default(), ..route.clone() })
+    }
+
+    fn rule(rule: &Rule) -> Self {
+        Self::Rule(Rule { span: Place::default(), ..rule.clone() })
+    }
+
+    /// In the form in which it is added, on a host with these interfaces.
+    pub(super) fn place(&self, numbers: &Numbers) -> Result<Placement, Unready> {
+        match self {
+            Self::Address(address) => {
+                let interface = address.device.clone().unwrap_or_default();
+                match numbers.interfaces.get(&interface) {
+                    Some(&index) => {
+                        let address = address.clone();
+                        Ok(Placement::Address(Placed { index, interface, address }))
+                    }
+                    None => Err(Unready::Interface(interface)),
+                }
+            }
+            Self::Route(route) => Directive::route(route, numbers).map(Placement::Routing),
+            Self::Rule(rule) => Directive::rule(rule).map(Placement::Routing),
+        }
+    }
+
+    /// True when it is added again where somebody removes it. With `no_track` it is not; that word
+    /// has to stand also where keepalived could not track it anyway, and there it means nothing. A
+    /// route that expires is to go.
+    fn heals(&self) -> bool {
+        match self {
+            Self::Address(address) => address.options.tracking != Tracking::Off,
+            Self::Route(route) => {
+                let keepalived_tracks = matches!(&route.hops[..], [only] if only.device.is_some());
+                route.expires.is_none() && (route.tracking != Tracking::Off || !keepalived_tracks)
+            }
+            Self::Rule(rule) => rule.tracking != Tracking::Off,
+        }
+    }
+
+    /// The track group that it is in.
+    pub(super) fn group(&self) -> Option<&str> {
+        let tracking = match self {
+            Self::Address(address) => &address.options.tracking,
+            Self::Route(route) => &route.tracking,
+            Self::Rule(rule) => &rule.tracking,
+        };
+        match tracking {
+            Tracking::Group(name) => Some(name),
+            Tracking::On | Tracking::Off => None,
+        }
+    }
+
+    pub(super) const fn names_vrf(&self) -> bool {
+        matches!(self, Self::Route(Route { vrf: Some(_), .. }))
+    }
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "address `{address}`"),
+            Self::Route(route) => write!(f, "route `{route}`"),
+            Self::Rule(rule) => write!(f, "rule `{rule}`"),
+        }
+    }
+}
+
+impl fmt::Display for Suspicion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Removed => "somebody has removed it",
+            Self::Moved => "it went with an interface or an address",
+        })
+    }
+}
+
+impl Item {
+    fn new(thing: Thing) -> Self {
+        Self {
+            thing,
+            state: State::Absent,
+            suspicion: None,
+            retry: None,
+            complaint: None,
+            mended: VecDeque::new(),
+        }
+    }
+
+    /// What of it is there because of us.
+    pub(super) const fn fixture(&self) -> Option<&Fixture> {
+        match &self.state {
+            State::Ours(fixture) => Some(fixture),
+            State::Absent | State::Others(_) => None,
+        }
+    }
+
+    /// Takes in what has been seen. `true` where nothing is done about it for a while, and that is
+    /// news: it has been removed too often.
+    pub(super) fn suspect(&mut self, suspicion: Suspicion) -> bool {
+        if self.state == State::Absent {
+            self.retry = self.retry.map(|_| Instant::now());
+            return false;
+        }
+        if self.suspicion.is_some() || !self.thing.heals() {
+            return false;
+        }
+        self.suspicion = Some(suspicion);
+        self.pause_over().is_some_and(|over| over > Instant::now())
+    }
+
+    /// Until when it is not added again, or was not.
+    fn pause_over(&self) -> Option<Instant> {
+        let first = self.mended.front().filter(|_| self.mended.len() >= MOST);
+        first.map(|first| *first + WINDOW)
+    }
+
+    /// True when what has been removed from there may have been this.
+    pub(super) fn may_be_at(&self, place: &RoutingPlace) -> bool {
+        match &self.state {
+            State::Ours(Fixture::Routing(own)) | State::Others(Fixture::Routing(own)) => {
+                own.place() == place
+            }
+            State::Ours(Fixture::Address(_)) | State::Others(Fixture::Address(_)) => false,
+            // It may have been in the way.
+            State::Absent => true,
+        }
+    }
+
+    /// When the request to add it is due, which also asks whether it is there; `None` where all is
+    /// well.
+    pub(super) fn next_try(&self) -> Option<Instant> {
+        if self.state == State::Absent {
+            return self.retry;
+        }
+        let now = Instant::now();
+        self.suspicion.map(|_| self.pause_over().map_or(now, |over| now.max(over)))
+    }
+
+    /// Notes that it had to be added again.
+    pub(super) fn count_mending(&mut self, now: Instant) {
+        if self.mended.len() >= MOST {
+            self.mended.pop_front();
+        }
+        self.mended.push_back(now);
+    }
+
+    /// Notes that it is not there, for this reason; `true` where that is news.
+    pub(super) fn complain(&mut self, reason: String, now: Instant) -> bool {
+        self.state = State::Absent;
+        self.suspicion = None;
+        self.retry = Some(now + PAUSE);
+        let is_news = self.complaint.as_ref() != Some(&reason);
+        self.complaint = Some(reason);
+        is_news
+    }
+
+    /// Has it added with the next batch.
+    pub(super) fn want(&mut self) {
+        if self.state == State::Absent {
+            self.retry.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Forgets all about it.
+    pub(super) fn reset(&mut self) {
+        *self = Self::new(self.thing.clone());
+    }
+
+    /// True when the rest of it has to go first: several ways of IPv6 are several routes for the
+    /// kernel, which refuses to add all where one is there.
+    pub(super) fn is_in_pieces(&self) -> bool {
+        let Thing::Route(route) = &self.thing else { return false };
+        self.suspicion == Some(Suspicion::Removed)
+            && route.hops.len() > 1
+            && route.destination.address.is_ipv6()
+    }
+}
