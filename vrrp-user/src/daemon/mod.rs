@@ -332,10 +332,9 @@ impl Daemon {
                 },
                 _ = terminate.recv() => break End::Signal("SIGTERM"),
                 _ = interrupt.recv() => break End::Signal("SIGINT"),
-                loaded = self.reloads.reading.done() => if self.end_reload(loaded).await {
-                    look_again = self.look_around().await;
-                    self.addresses.settle().await;
-                },
+                loaded = self.reloads.reading.done() => {
+                    look_again = self.end_reload(loaded, look_again).await;
+                }
                 _ = hangup.recv() => {
                     info!("SIGHUP: reading the configuration again");
                     self.begin_reload(None);
