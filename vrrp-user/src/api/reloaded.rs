@@ -22,8 +22,7 @@ pub struct Reloaded {
 impl Reloaded {
     /// As in `1 added, 0 removed, 2 changed, 252 unchanged`.
     pub fn summary(&self) -> String {
-        let [added, removed, changed] =
-            [&self.added, &self.removed, &self.changed].map(Vec::len);
+        let [added, removed, changed] = [&self.added, &self.removed, &self.changed].map(Vec::len);
         format!("{added} added, {removed} removed, {changed} changed, {} unchanged", self.unchanged)
     }
 }
