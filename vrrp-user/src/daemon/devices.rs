@@ -187,7 +187,7 @@ impl Devices {
 
     /// Routers without the kernel program: nothing but this process keeps their leases.
     pub(super) fn without_program(&self) -> impl Iterator<Item = RouterId> {
-        self.plan.routers.iter().filter_map(|(&router, instance)| {
+        self.plan.routers.iter().filter_map(|(router, instance)| {
             (self.attachment(&instance.interface).mode == Mode::None).then_some(router)
         })
     }
@@ -217,7 +217,7 @@ impl Devices {
             port.set_carrier(link.is_some_and(|link| link.carrier));
         }
         let mut all_said = all_open;
-        for (&router, instance) in plan.routers.iter() {
+        for (router, instance) in plan.routers.iter() {
             let link = links.iter().find(|link| link.name == instance.interface);
             let fault = virtual_macs.fault(router).or_else(|| tracking.fault(router));
             let part = match (self.judge(instance, link, links), fault) {

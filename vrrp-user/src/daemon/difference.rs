@@ -5,10 +5,10 @@ use std::{
     net::IpAddr,
 };
 
-use vrrp_common::{Family, Version};
+use vrrp_common::{Family, Priority, Version};
 
 use super::{
-    plan::{Plan, all_addresses, interface_of, spec},
+    plan::{Plan, all_addresses, interface_of},
     routers::Routers,
 };
 use crate::{
@@ -84,7 +84,7 @@ impl Plan {
     /// What has changed in `next`.
     pub(super) fn difference(&self, next: &Self) -> Difference {
         let mut difference = Difference::default();
-        for (&router, instance) in next.routers.iter() {
+        for (router, instance) in next.routers.iter() {
             match self.routers.get(router) {
                 None => difference.coming.push(router),
                 Some(own) if own == instance => difference.unchanged += 1,
@@ -122,18 +122,23 @@ impl Plan {
         }
     }
 
-    /// What the pulse must know of these.
-    pub(super) fn specs_of(&self, routers: &[RouterId]) -> Vec<Spec> {
-        routers.iter().map(|router| spec(*router, &self.routers[*router])).collect()
-    }
-
-    /// What the pulse must know of these once they are as in `next`.
-    pub(super) fn changes(&self, next: &Self, changed: &[RouterId]) -> Vec<(RouterId, Change)> {
-        let change = |router: &RouterId| {
-            let [old, new] = [self, next].map(|plan| spec(*router, &plan.routers[*router]));
-            (old != new).then(|| (*router, Change::new(&old, new)))
+    /// What the pulse must know of these once they are as in `next`, where it is something else than
+    /// now; `effective` as in [`Plan::specs`].
+    pub(super) fn changes(
+        &self,
+        next: &Self,
+        changed: &[RouterId],
+        effective: impl Fn(RouterId) -> Option<Priority>,
+    ) -> Vec<(RouterId, Change)> {
+        let specs = self.specs(changed, |_| None).into_iter().zip(next.specs(changed, |_| None));
+        let change = |(router, (old, mut new)): (&RouterId, (Spec, Spec))| {
+            if old == new {
+                return None;
+            }
+            new.parameters.priority = effective(*router).unwrap_or(new.parameters.priority);
+            Some((*router, Change::new(&old, new)))
         };
-        changed.iter().filter_map(change).collect()
+        changed.iter().zip(specs).filter_map(change).collect()
     }
 
     /// Settings of `next` that take another start, each with what becomes of it.

@@ -82,11 +82,13 @@ impl Daemon {
             Some(config) if errors.is_empty() => config,
             _ => return Err(format!("the file has errors\n{}", errors.join("\n"))),
         };
+        let links = self.host.links().await.map_err(|error| error.to_string())?;
         let last = Arc::clone(&self.plan);
         let next = last.next(&config);
         self.refuse_unfit(&next)?;
         let difference = last.difference(&next);
         let reloaded = report(&last, &next, &difference);
+        self.tracking.replan(&config, next.present(), &links);
         self.change(next, &difference, &config).await;
         Ok(reloaded)
     }
@@ -115,8 +117,9 @@ impl Daemon {
     async fn change(&mut self, next: Plan, difference: &Difference, config: &Config) {
         let Difference { coming, leaving, changed, .. } = difference;
         let last = Arc::clone(&self.plan);
-        self.pulse.install(next.specs_of(coming)).await;
-        self.pulse.change(last.changes(&next, changed)).await;
+        let priority = |router| self.tracking.priority(router);
+        self.pulse.install(next.specs(coming, priority)).await;
+        self.pulse.change(last.changes(&next, changed, priority)).await;
         self.adopt(Arc::new(next.with_leaving(&last, leaving)), config).await;
         if !leaving.is_empty() {
             self.pulse.remove(leaving).await;
