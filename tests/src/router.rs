@@ -176,6 +176,11 @@ impl Router {
         self.started
     }
 
+    /// The process that was started, which passes signals on.
+    pub const fn pid(&self) -> Pid {
+        self.process.pid()
+    }
+
     /// Its runtime directory.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -13,6 +13,7 @@ mod inheritance;
 mod journal;
 mod log;
 mod memory;
+mod mending;
 mod neighbours;
 mod plan;
 mod reading;
@@ -142,6 +143,8 @@ struct Daemon {
     lost_reports: u64,
     /// Where the kernel program is the last daemon's, ours is being loaded.
     renewal: Renewal,
+    /// Indices of interfaces that went since the last look.
+    gone: BTreeSet<u32>,
     /// Until when no virtual router takes part, `vrrp_startup_delay`. What is heard until then is
     /// not for the elections: they begin with what comes in after their start.
     held_until: Option<Instant>,
@@ -242,6 +245,7 @@ impl Daemon {
             feed: Feed::new(),
             lost_reports: 0,
             renewal: Renewal::default(),
+            gone: BTreeSet::new(),
             held_until,
             stopping: false,
         })
@@ -279,10 +283,10 @@ impl Daemon {
                 },
                 change = changes.next() => {
                     let Some(change) = change else { break End::Failure(Error::Deaf) };
-                    let mut concerns_us = self.is_concerned(&change);
+                    let mut concerns_us = self.hear(&change);
                     // One look for all that has happened by now.
                     while let Some(Some(change)) = changes.next().now_or_never() {
-                        concerns_us |= self.is_concerned(&change);
+                        concerns_us |= self.hear(&change);
                     }
                     if concerns_us {
                         look_again = self.look_around().await;
@@ -348,14 +352,32 @@ impl Daemon {
     /// Compares the interfaces with what the virtual routers need, and lets each take part or not.
     /// Returns when to look again, if not everything could be seen or said.
     async fn look_around(&mut self) -> Option<Instant> {
-        let again = Some(Instant::now() + LOOK_AGAIN);
-        let links = match self.prepare_links().await {
-            Ok(links) => links,
+        match self.try_look_around().await {
+            Ok(again) => again,
             Err(error) => {
                 warn!("{error}; looking again in {LOOK_AGAIN:?}");
-                return again;
+                Some(Instant::now() + LOOK_AGAIN)
             }
-        };
+        }
+    }
+
+    async fn try_look_around(&mut self) -> host::Result<Option<Instant>> {
+        let mut links = self.host.links().await?;
+        let gone = std::mem::take(&mut self.gone);
+        if links.iter().any(|link| gone.contains(&link.index)) {
+            // One that left this namespace and is back under its number, before anybody looked, has
+            // lost what it had: sockets, groups, filters.
+            links.retain(|link| !gone.contains(&link.index));
+            self.take_in(links).await?;
+            links = self.host.links().await?;
+        }
+        self.take_in(links).await
+    }
+
+    /// Goes by the interfaces as they are in `links`.
+    async fn take_in(&mut self, links: Vec<Link>) -> host::Result<Option<Instant>> {
+        let again = Some(Instant::now() + LOOK_AGAIN);
+        let links = self.prepare(links).await?;
         self.tracking.see(&links);
         let priorities_said = self.tell_priorities();
         let held_until = self.held_until();
@@ -385,7 +407,7 @@ impl Daemon {
         let has_program = |interface: &str| devices.attachment(interface).mode != Mode::None;
         let all_done = self.addresses.follow(&links, may, has_program).await;
         let again = if priorities_said && all_said && all_done { None } else { again };
-        [again, held_until].into_iter().flatten().min()
+        Ok([again, held_until].into_iter().flatten().min())
     }
 
     /// Tells the pulse and everybody else of priorities that have changed. `false` if the pulse has not
@@ -407,9 +429,9 @@ impl Daemon {
         self.held_until
     }
 
-    /// The interfaces, with the program on them and what the virtual MACs need.
-    async fn prepare_links(&mut self) -> host::Result<Vec<Link>> {
-        let links = self.host.links().await?;
+    /// Puts the program on the interfaces, and makes what the virtual MACs need: that may be further
+    /// ones.
+    async fn prepare(&mut self, links: Vec<Link>) -> host::Result<Vec<Link>> {
         self.devices.attach_all(&links);
         if self.virtual_macs.arrange(&links, &self.devices).await {
             return self.host.links().await;
@@ -417,11 +439,18 @@ impl Daemon {
         Ok(links)
     }
 
-    fn is_concerned(&self, change: &host::Change) -> bool {
-        self.devices.is_concerned(change)
+    /// Takes in a change; true if it concerns us.
+    fn hear(&mut self, change: &host::Change) -> bool {
+        let is_ours = self.devices.is_concerned(change)
             || self.tracking.is_concerned(change)
             || self.virtual_macs.is_concerned(change)
-            || self.addresses.is_concerned(change)
+            || self.addresses.is_concerned(change);
+        if let host::Change::LinkGone(index) = change
+            && is_ours
+        {
+            self.gone.insert(*index);
+        }
+        is_ours
     }
 
     /// Carries out a report and all that wait behind it, so that many virtual routers that change
