@@ -176,6 +176,11 @@ impl Router {
         self.started
     }
 
+    /// The process that was started, which passes signals on.
+    pub const fn pid(&self) -> Pid {
+        self.process.pid()
+    }
+
     /// Its runtime directory.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -297,6 +302,24 @@ impl Router {
     pub fn status(&self) -> Result<Vec<VirtualRouter>> {
         let json = self.xvrrp(&["status", "--json"])?;
         serde_json::from_str(&json).with_context(|| format!("`xvrrp status` printed {json}"))
+    }
+
+    /// Gives it another configuration, of which it is not told.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_config(&self, config: &str) -> Result<()> {
+        let file = self.dir.with_extension("conf");
+        fs::write(&file, config).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// Gives it another configuration, has it take that in, and returns what `xvrrp reload` says.
+    ///
+    /// # Errors
+    /// It does not take it in, or is not ours.
+    pub fn reload(&self, config: &str) -> Result<String> {
+        self.write_config(config)?;
+        self.xvrrp(&["reload"])
     }
 
     /// Starts `xvrrp events` for this daemon, and waits until it follows: for its first line.

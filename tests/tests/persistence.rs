@@ -313,8 +313,9 @@ fn an_address_that_was_there_before_is_not_fenced() {
     tcp::connect(lab.client(), (VIP, PORT).into()).unwrap();
 }
 
-/// Issue 4: a configuration that gives the routers other slots does not fit what is there: all is
-/// replaced, and the lease goes on nevertheless.
+/// Issue 4, issue 6: a configuration that has more virtual routers, before those that were there, is served
+/// with the maps that are there. One that has fewer does not fit what is there: all is replaced, and
+/// the lease goes on nevertheless.
 #[test]
 fn another_configuration_takes_the_lease_over() {
     let mut pair = Pair::start(Launch::Nsenter, Duration::from_secs(1));
@@ -330,7 +331,13 @@ fn another_configuration_takes_the_lease_over() {
         pair.master = Router::start(pair.lab.node(0), Daemon::Xvrrp, &both).unwrap();
         pair.master.wait_for_line(RESUMED, SETTLING).unwrap();
     });
-    let freed = || Ok(old.still_there()?.is_empty());
+    let new = BpfObjects::held_in(pair.node()).unwrap();
+    assert_eq!(new.map("SLOTS").unwrap(), old.map("SLOTS").unwrap(), "it is used on");
+    pair.survives(|pair| {
+        pair.master.process().kill().unwrap();
+        pair.restart();
+    });
+    let freed = || Ok(new.still_there()?.is_empty());
     wait_until("the end of the old programs and maps", SETTLING, freed).unwrap();
     pair.stop();
 }

@@ -68,7 +68,7 @@ impl Acceptance {
     /// Decides for each router, knowing which interfaces have the kernel program.
     pub(super) fn settle(&mut self, has_program: impl Fn(&str) -> bool) {
         let plan = Arc::clone(&self.plan);
-        for (&router, instance) in plan.routers.iter() {
+        for (router, instance) in plan.routers.iter() {
             let is_covered =
                 all_addresses(instance).all(|address| has_program(interface_of(instance, address)));
             let means = self.choose(instance, is_covered);

@@ -188,7 +188,7 @@ impl Devices {
 
     /// Routers without the kernel program: nothing but this process keeps their leases.
     pub(super) fn without_program(&self) -> impl Iterator<Item = RouterId> {
-        self.plan.routers.iter().filter_map(|(&router, instance)| {
+        self.plan.routers.iter().filter_map(|(router, instance)| {
             (self.attachment(&instance.interface).mode == Mode::None).then_some(router)
         })
     }
@@ -219,7 +219,7 @@ impl Devices {
             port.set_carrier(link.is_some_and(|link| link.carrier));
         }
         let mut all_said = all_open;
-        for (&router, instance) in plan.routers.iter() {
+        for (router, instance) in plan.routers.iter() {
             let link = links.iter().find(|link| link.name == instance.interface);
             let fault = virtual_macs.fault(router).or_else(|| tracking.fault(router));
             let fault = fault.map(str::to_owned).or_else(|| routes.fault(router));

@@ -1,14 +1,14 @@
 //! What a new configuration changes: the next plan, and how the two differ.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     net::IpAddr,
 };
 
-use vrrp_common::{Family, Version};
+use vrrp_common::{Family, Priority, Version};
 
 use super::{
-    plan::{Plan, all_addresses, interface_of, spec},
+    plan::{Plan, all_addresses, interface_of},
     routers::Routers,
 };
 use crate::{
@@ -84,7 +84,7 @@ impl Plan {
     /// What has changed in `next`.
     pub(super) fn difference(&self, next: &Self) -> Difference {
         let mut difference = Difference::default();
-        for (&router, instance) in next.routers.iter() {
+        for (router, instance) in next.routers.iter() {
             match self.routers.get(router) {
                 None => difference.coming.push(router),
                 Some(own) if own == instance => difference.unchanged += 1,
@@ -122,18 +122,23 @@ impl Plan {
         }
     }
 
-    /// What the pulse must know of these.
-    pub(super) fn specs_of(&self, routers: &[RouterId]) -> Vec<Spec> {
-        routers.iter().map(|router| spec(*router, &self.routers[*router])).collect()
-    }
-
-    /// What the pulse must know of these once they are as in `next`.
-    pub(super) fn changes(&self, next: &Self, changed: &[RouterId]) -> Vec<(RouterId, Change)> {
-        let change = |router: &RouterId| {
-            let [old, new] = [self, next].map(|plan| spec(*router, &plan.routers[*router]));
-            (old != new).then(|| (*router, Change::new(&old, new)))
+    /// What the pulse must know of these once they are as in `next`, where it is something else than
+    /// now; `effective` as in [`Plan::specs`].
+    pub(super) fn changes(
+        &self,
+        next: &Self,
+        changed: &[RouterId],
+        effective: impl Fn(RouterId) -> Option<Priority>,
+    ) -> Vec<(RouterId, Change)> {
+        let specs = self.specs(changed, |_| None).into_iter().zip(next.specs(changed, |_| None));
+        let change = |(router, (old, mut new)): (&RouterId, (Spec, Spec))| {
+            if old == new {
+                return None;
+            }
+            new.parameters.priority = effective(*router).unwrap_or(new.parameters.priority);
+            Some((*router, Change::new(&old, new)))
         };
-        changed.iter().filter_map(change).collect()
+        changed.iter().zip(specs).filter_map(change).collect()
     }
 
     /// Settings of `next` that take another start, each with what becomes of it.
@@ -174,11 +179,122 @@ pub(super) fn renumber(
     }
     let mut free = (0..).filter(|number| !taken.contains(number));
     for router in routers.ids() {
-        if let std::collections::btree_map::Entry::Vacant(entry) = numbers.entry(router)
+        if let Entry::Vacant(entry) = numbers.entry(router)
             && let Some(number) = free.next()
         {
             entry.insert(number);
         }
     }
     numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    /// Instances of name, interface, VRID, and more lines.
+    type Row<'a> = (&'a str, &'a str, u8, &'a str);
+
+    fn config(rows: &[Row<'_>]) -> Config {
+        let instance = |(name, interface, vrid, more): &Row<'_>| {
+            format!(
+                "vrrp_instance {name} {{\ninterface {interface}\nvirtual_router_id {vrid}\n{more}\n\
+                 virtual_ipaddress {{\n192.0.2.{vrid} dev {interface}\n}}\n}}\n"
+            )
+        };
+        let text: String = rows.iter().map(instance).collect();
+        config::parse("test.conf", text.as_bytes()).config.unwrap()
+    }
+
+    /// The difference from one to the other, and the names with their numbers in the end.
+    fn from_to(old: &[Row<'_>], new: &[Row<'_>]) -> (Difference, Vec<(RouterId, String)>) {
+        let last = Plan::new(&config(old));
+        let next = last.next(&config(new));
+        let names = next.in_order().map(|(router, instance)| (router, instance.name.clone()));
+        (last.difference(&next), names.collect())
+    }
+
+    const A: Row<'_> = ("A", "eth0", 1, "");
+    const B: Row<'_> = ("B", "eth0", 2, "");
+    const C: Row<'_> = ("C", "eth1", 1, "");
+
+    /// Issue 6, pain 5: whoever stays keeps the number, wherever it stands in the file; whoever comes
+    /// gets one that nobody has, not even who leaves.
+    #[test]
+    fn numbers() {
+        let (difference, names) = from_to(&[A, B], &[C, B, A]);
+        let coming = Difference { coming: vec![2], unchanged: 2, ..Difference::default() };
+        assert_eq!(difference, coming);
+        assert_eq!(names, [(2, "C".to_owned()), (1, "B".to_owned()), (0, "A".to_owned())]);
+
+        let (difference, names) = from_to(&[A, B], &[B, C]);
+        let expected =
+            Difference { coming: vec![2], leaving: vec![0], changed: vec![], unchanged: 1 };
+        assert_eq!((difference, names[1].0), (expected, 2));
+
+        // The number is free once it has left.
+        let last = Plan::new(&config(&[A, B])).next(&config(&[B]));
+        assert_eq!(last.next(&config(&[B, C])).in_order().last().unwrap().0, 0);
+    }
+
+    /// Issue 6: a virtual router is the same as long as the network sees it so, whatever it is called;
+    /// else it leaves and another one comes.
+    #[test]
+    fn identity() {
+        let changed = Difference { changed: vec![0], ..Difference::default() };
+        let other = Difference { coming: vec![1], leaving: vec![0], ..Difference::default() };
+        let old = ("A", "eth0", 1, "version 3\nadvert_int 0.1");
+        for (new, expected) in [
+            (("B", "eth0", 1, "version 3\nadvert_int 0.1"), &changed),
+            (("A", "eth0", 1, "version 3\nadvert_int 0.2\npriority 7\nnopreempt"), &changed),
+            (("A", "eth0", 2, "version 3\nadvert_int 0.1"), &other),
+            (("A", "eth1", 1, "version 3\nadvert_int 0.1"), &other),
+            (("A", "eth0", 1, "version 2\nadvert_int 1"), &other),
+            (("A", "eth0", 1, "version 3\nadvert_int 0.1\nunicast_peer {\n192.0.2.77\n}"), &other),
+        ] {
+            assert_eq!(from_to(&[old], &[new]).0, *expected, "{new:?}");
+        }
+        // Unicast routers may have all in common but the name.
+        let peer = |name| (name, "eth0", 1, "unicast_peer {\n192.0.2.77\n}");
+        let other = ("B", "eth0", 1, "unicast_peer {\n192.0.2.78\n}");
+        let (difference, names) = from_to(&[peer("A"), other], &[other, peer("A")]);
+        assert_eq!(difference, Difference { unchanged: 2, ..Difference::default() });
+        assert_eq!(names, [(1, "B".to_owned()), (0, "A".to_owned())]);
+    }
+
+    /// Issue 6: until it has resigned, who leaves is in the plan, but nothing is its own.
+    #[test]
+    fn leaving() {
+        let last = Plan::new(&config(&[A, B]));
+        let next = last.next(&config(&[B]));
+        let both = next.with_leaving(&last, &[0]);
+        assert_eq!(both.routers.ids().collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(both.virtual_addresses(), next.virtual_addresses());
+        assert_eq!(both.present().map(|(router, _)| router).collect::<Vec<_>>(), [1]);
+        assert_eq!(both.in_order().count(), 1);
+        let sizes = last.sizes_until(&last.next(&config(&[B, C])));
+        assert_eq!(sizes, Sizes { routers: 3, addresses: 3 });
+    }
+
+    /// Issue 6: a daemon that takes a kernel program over gives its routers the numbers that they have
+    /// there.
+    #[test]
+    fn numbers_that_are_known() {
+        let plan = Plan::new(&config(&[A, B, C]));
+        let known = |router| [None, Some(0), Some(7)][router];
+        assert_eq!(renumber(&plan.routers, known), BTreeMap::from([(0, 1), (1, 0), (2, 7)]));
+        // Two cannot have the same.
+        let known = |_| Some(4);
+        assert_eq!(renumber(&plan.routers, known), BTreeMap::from([(0, 4), (1, 0), (2, 1)]));
+    }
+
+    /// Issue 6: what takes another start is said.
+    #[test]
+    fn what_stays() {
+        let last = Plan::new(&config(&[A, B]));
+        let next = last.next(&config(&[("A", "eth0", 1, "xdp_mode generic"), B]));
+        let kept = last.kept(&next);
+        assert_eq!(kept, ["xdp_mode on eth0 stays as it is until the next start"]);
+    }
 }

@@ -57,9 +57,9 @@ impl Inheritance {
             .filter(|(router, instance)| {
                 plan.mode_on(&instance.interface) != XdpMode::None
                     && has_addresses(instance, links)
-                    && is_heir(slot_of(**router))
+                    && is_heir(slot_of(*router))
             })
-            .map(|(router, _)| *router)
+            .map(|(router, _)| router)
             .collect();
         if !heirs.is_empty() {
             info!(

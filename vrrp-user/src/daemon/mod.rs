@@ -200,12 +200,9 @@ impl Daemon {
             warn!("memory is not locked, adverts may wait for swapped pages: {reason}");
         }
         let mut tracking = Tracking::new(&heirs);
-        tracking.replan(config, plan.routers.iter().map(|(id, router)| (*id, router)), &links);
-        let mut specs = plan.specs();
-        for (router, spec) in plan.routers.ids().zip(&mut specs) {
-            spec.parameters.priority =
-                tracking.priority(router).unwrap_or(spec.parameters.priority);
-        }
+        tracking.replan(config, plan.routers.iter(), &links);
+        let all: Vec<_> = plan.routers.ids().collect();
+        let specs = plan.specs(&all, |router| tracking.priority(router));
         let (pulse, reports) = pulse::spawn(specs, &slots, doorbells, plan.scheduling())
             .map_err(Error::setup("the pulse thread"))?;
         for warning in &pulse.scheduling().warnings {
@@ -342,10 +339,9 @@ impl Daemon {
                 },
                 _ = terminate.recv() => break End::Signal("SIGTERM"),
                 _ = interrupt.recv() => break End::Signal("SIGINT"),
-                loaded = self.reloads.reading.done() => if self.end_reload(loaded).await {
-                    look_again = self.look_around().await;
-                    self.addresses.settle().await;
-                },
+                loaded = self.reloads.reading.done() => {
+                    look_again = self.end_reload(loaded, look_again).await;
+                }
                 _ = hangup.recv() => {
                     info!("SIGHUP: reading the configuration again");
                     self.begin_reload(None);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use vrrp_common::{
-    Family, abi,
+    Family, Priority, abi,
     wire::{Mac, ethernet::Vlan, vrrp},
 };
 
@@ -73,8 +73,8 @@ impl Plan {
             (*slot as usize).checked_sub(1)
         };
         let numbers = renumber(&self.routers, number);
-        let instance = |(router, instance): (&RouterId, &Instance)| {
-            (numbers.get(router).copied().unwrap_or(*router), instance.clone())
+        let instance = |(router, instance): (RouterId, &Instance)| {
+            (numbers.get(&router).copied().unwrap_or(router), instance.clone())
         };
         let order = self.order.iter().filter_map(|router| numbers.get(router).copied());
         Self {
@@ -86,8 +86,7 @@ impl Plan {
 
     /// Those that the file has, by number.
     pub(super) fn present(&self) -> impl Iterator<Item = (RouterId, &Instance)> {
-        let routers = self.routers.iter().map(|(router, instance)| (*router, instance));
-        routers.filter(|(router, _)| !self.leaving.contains(router))
+        self.routers.iter().filter(|(router, _)| !self.leaving.contains(router))
     }
 
     /// Those that the file has, in its order.
@@ -150,7 +149,7 @@ impl Plan {
     /// The routers whose interface is there, by their keys in the kernel program's table, with their
     /// slots.
     pub(super) fn keys(&self, links: &[Link]) -> BTreeMap<RouterKey, u32> {
-        let key = |(&id, router): (&RouterId, &Instance)| {
+        let key = |(id, router): (RouterId, &Instance)| {
             let link = links.iter().find(|link| link.name == router.interface)?;
             let vrid = router.vrid.get();
             Some((abi::router_key(link.index, Vlan::NONE, router.family(), vrid), slot_of(id)))
@@ -158,9 +157,19 @@ impl Plan {
         self.routers.iter().filter_map(key).collect()
     }
 
-    /// What the pulse must know.
-    pub(super) fn specs(&self) -> Vec<Spec> {
-        self.routers.iter().map(|(id, router)| spec(*id, router)).collect()
+    /// What the pulse must know of these. `effective` is the priority that they have now, if it is not
+    /// that of the configuration.
+    pub(super) fn specs(
+        &self,
+        routers: &[RouterId],
+        effective: impl Fn(RouterId) -> Option<Priority>,
+    ) -> Vec<Spec> {
+        let spec = |router: &RouterId| {
+            let mut spec = spec(*router, &self.routers[*router]);
+            spec.parameters.priority = effective(*router).unwrap_or(spec.parameters.priority);
+            spec
+        };
+        routers.iter().map(spec).collect()
     }
 
     /// The router that a slot belongs to; `None` for slot 0.
@@ -186,8 +195,7 @@ impl Plan {
         &'a self,
         interface: &'a str,
     ) -> impl Iterator<Item = (RouterId, &'a Instance)> {
-        let routers = self.routers.iter().map(|(id, router)| (*id, router));
-        routers.filter(move |(_, router)| router.interface == interface)
+        self.routers.iter().filter(move |(_, router)| router.interface == interface)
     }
 
     /// Addresses that belong on this interface, each with its router and the virtual MAC that it is
@@ -348,7 +356,7 @@ pub(super) fn slot_of(router: RouterId) -> u32 {
     u32::try_from(router + 1).unwrap_or(u32::MAX)
 }
 
-pub(super) fn spec(id: RouterId, router: &Instance) -> Spec {
+fn spec(id: RouterId, router: &Instance) -> Spec {
     Spec {
         slot: slot_of(id),
         parameters: Parameters {

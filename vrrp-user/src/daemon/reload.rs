@@ -1,7 +1,7 @@
 //! A new configuration for the running daemon. It is read and planned as a whole first; if that fails,
 //! nothing has changed. Then what differs is changed, and nothing else is touched.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -45,14 +45,23 @@ impl Daemon {
         }
     }
 
-    /// Takes in what was read, and tells who waits. True when the interfaces are to be looked at.
-    pub(super) async fn end_reload(&mut self, loaded: Option<Loaded>) -> bool {
+    /// Takes in what was read, and tells who waits. Returns when to look at the interfaces again, which
+    /// was to be `look_again` before.
+    pub(super) async fn end_reload(
+        &mut self,
+        loaded: Option<Loaded>,
+        mut look_again: Option<Instant>,
+    ) -> Option<Instant> {
         let outcome = match loaded {
             Some(loaded) => self.reload(loaded).await,
             None => Err("the configuration could not be read: see the log".to_owned()),
         };
         match &outcome {
-            Ok(reloaded) => info!("configuration reloaded: {}", reloaded.summary()),
+            Ok(reloaded) => {
+                look_again = self.look_around().await;
+                self.addresses.settle().await;
+                info!("configuration reloaded: {}", reloaded.summary());
+            }
             Err(reason) => warn!("the running configuration stays in force: {reason}"),
         }
         for client in std::mem::take(&mut self.reloads.waiting) {
@@ -63,7 +72,7 @@ impl Daemon {
             self.reloads.waiting = std::mem::take(&mut self.reloads.later);
             self.reloads.reading.start(&self.source);
         }
-        outcome.is_ok()
+        look_again
     }
 
     async fn reload(&mut self, loaded: Loaded) -> Result<Reloaded, String> {
@@ -73,11 +82,13 @@ impl Daemon {
             Some(config) if errors.is_empty() => config,
             _ => return Err(format!("the file has errors\n{}", errors.join("\n"))),
         };
+        let links = self.host.links().await.map_err(|error| error.to_string())?;
         let last = Arc::clone(&self.plan);
         let next = last.next(&config);
         self.refuse_unfit(&next)?;
         let difference = last.difference(&next);
         let reloaded = report(&last, &next, &difference);
+        self.tracking.replan(&config, next.present(), &links);
         self.change(next, &difference, &config).await;
         Ok(reloaded)
     }
@@ -106,8 +117,9 @@ impl Daemon {
     async fn change(&mut self, next: Plan, difference: &Difference, config: &Config) {
         let Difference { coming, leaving, changed, .. } = difference;
         let last = Arc::clone(&self.plan);
-        self.pulse.install(next.specs_of(coming)).await;
-        self.pulse.change(last.changes(&next, changed)).await;
+        let priority = |router| self.tracking.priority(router);
+        self.pulse.install(next.specs(coming, priority)).await;
+        self.pulse.change(last.changes(&next, changed, priority)).await;
         self.adopt(Arc::new(next.with_leaving(&last, leaving)), config).await;
         if !leaving.is_empty() {
             self.pulse.remove(leaving).await;

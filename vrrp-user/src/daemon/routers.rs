@@ -1,9 +1,6 @@
 //! The virtual routers of a plan by their numbers.
 
-use std::{
-    collections::{BTreeMap, btree_map},
-    ops::Index,
-};
+use std::{collections::BTreeMap, ops::Index};
 
 use crate::{config::Instance, pulse::RouterId};
 
@@ -31,8 +28,8 @@ impl Routers {
     }
 
     /// Each with its number, in the order of the numbers.
-    pub(super) fn iter(&self) -> btree_map::Iter<'_, RouterId, Instance> {
-        self.0.iter()
+    pub(super) fn iter(&self) -> impl Iterator<Item = (RouterId, &Instance)> {
+        self.0.iter().map(|(router, instance)| (*router, instance))
     }
 
     /// The numbers, in their order.

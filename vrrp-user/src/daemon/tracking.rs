@@ -138,6 +138,7 @@ impl Tracking {
             self.watchers = Watchers::new(&self.wanted);
         }
         self.routers.retain(|router, _| self.wanted.routers.contains_key(router));
+        self.heirs.retain(|router| self.wanted.routers.contains_key(router));
         self.see(links);
     }
 

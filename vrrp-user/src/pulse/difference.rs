@@ -11,7 +11,7 @@ use super::{
 use crate::{
     auth::Authenticator,
     datapath::Slots,
-    election::{Event, State},
+    election::{Event, Parameters, State},
 };
 
 /// A virtual router outside the pulse.
@@ -42,8 +42,7 @@ impl Change {
 }
 
 impl Router {
-    /// Goes on with another configuration; leaves its own in `change`. The effective priority stays
-    /// if the configured one does.
+    /// Goes on with another configuration; leaves its own in `change`.
     pub(super) fn change(&mut self, change: &mut Change, outlet: &Outlet<'_>) {
         // What was heard before was heard as the router that it was.
         self.catch_up(outlet);
@@ -51,11 +50,8 @@ impl Router {
         if let Some(authenticator) = &mut change.authenticator {
             swap(&mut self.authenticator, authenticator);
         }
-        let (mut parameters, present) = (self.spec.parameters, *self.election.parameters());
-        parameters.source = present.source;
-        if parameters.priority == change.spec.parameters.priority {
-            parameters.priority = present.priority;
-        }
+        let source = self.election.parameters().source;
+        let parameters = Parameters { source, ..self.spec.parameters };
         self.handle(Event::Parameters(parameters), now(), outlet);
         self.show_rules();
     }

@@ -1,9 +1,11 @@
+use std::io::Read;
+
 use socket2::Socket;
 use vrrp_common::{Addr, Vrid, ladder::Heard};
 
 use super::*;
 use crate::pulse::{
-    Board, Port, Report, Snapshot,
+    Addresses, Board, Change, Member, Port, Report, Snapshot,
     router::tests::{port, spec},
     thread::Reports,
 };
@@ -225,4 +227,65 @@ fn lateness_is_counted() {
         .sum();
     assert_eq!(late, 1);
     assert_eq!(lateness.counts.iter().map(|(_, count)| count).sum::<u64>(), 1);
+}
+
+/// Issue 6: a virtual router that is removed resigns, answers for nothing and is forgotten, and its number
+/// can be another's, which begins as one that never was. The others notice nothing.
+#[test]
+fn coming_and_going() {
+    let mut bench = Bench::new(3, 255);
+    let due = bench.roster.adverts.of(0);
+    bench.visit(1, |router, outlet| router.retire(outlet));
+    let former = bench.roster.remove(1).unwrap();
+    assert_eq!(former.state(), State::Initialize);
+    assert_eq!(bench.slots.get(2).lease(), None);
+    assert_eq!(bench.counter(1, "priority_zero_sent"), 1);
+    assert_eq!((bench.active(), bench.roster.iter().count()), (vec![0, 2], 2));
+    assert!(bench.roster.remove(1).is_none());
+    assert_eq!(bench.roster.visit(1, |_| ()), None);
+    assert_eq!(bench.roster.with_vrid(Family::V4, 2).count(), 0);
+    // Whatever was due for it is nobody's.
+    assert_eq!(bench.roster.adverts.of(1), None);
+
+    let mut spec = spec();
+    spec.slot = 2;
+    spec.vrid = Vrid::new(77).unwrap();
+    let Member(newcomer) = Member::new(spec, &bench.slots);
+    bench.board.clear(1);
+    bench.roster.install(newcomer);
+    assert_eq!(bench.roster.with_vrid(Family::V4, 77).map(Router::id).collect::<Vec<_>>(), [1]);
+    assert_eq!((bench.shown(1).state, bench.counter(1, "adverts_sent")), (State::Initialize, 0));
+    let port = Arc::clone(&bench.port);
+    let source = [192, 0, 2, 2].into();
+    bench.visit(1, |router, outlet| router.start(port, source, None, outlet));
+    assert_eq!(bench.shown(1).state, State::Backup);
+    assert_eq!(bench.roster.adverts.of(0), due);
+}
+
+fn spec_of(bench: &Bench, router: RouterId) -> Spec {
+    bench.roster.get(router).unwrap().spec.clone()
+}
+
+/// Issue 6: another configuration is in the next advert and in what is demanded of others; the state,
+/// the lease and the time of that advert stay.
+#[test]
+fn another_configuration() {
+    let mut bench = Bench::new(1, 255);
+    let (due, lease) = (bench.roster.adverts.of(0).unwrap(), bench.slots.get(1).lease());
+    let rules = bench.slots.get(1).rules();
+    let old = spec_of(&bench, 0);
+    let mut new = old.clone();
+    new.addresses = Addresses::V4(vec![[192, 0, 2, 7], [192, 0, 2, 8]]);
+    let mut change = Change::new(&old, new.clone());
+    bench.visit(0, |router, outlet| router.change(&mut change, outlet));
+    assert_eq!((bench.active(), bench.slots.get(1).lease()), (vec![0], lease));
+    assert_ne!(bench.slots.get(1).rules(), rules);
+    assert_eq!((bench.frames(), bench.roster.adverts.of(0)), (0, Some(due)));
+    bench.expire(due);
+    let mut buffer = [0; 2048];
+    let length = bench.network.read(&mut buffer).unwrap();
+    assert!(buffer[..length].windows(8).any(|octets| octets == [192, 0, 2, 7, 192, 0, 2, 8]));
+    let mut back = Change::new(&new, old.clone());
+    bench.visit(0, |router, outlet| router.change(&mut back, outlet));
+    assert_eq!((spec_of(&bench, 0), bench.slots.get(1).rules()), (old, rules));
 }

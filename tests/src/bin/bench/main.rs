@@ -18,6 +18,7 @@ mod page;
 mod pair;
 mod plot;
 mod quiet;
+mod reload;
 mod restart;
 mod result;
 mod runtime;
@@ -82,6 +83,8 @@ enum Work {
     Restart,
     /// Addresses that somebody else removes
     Heal,
+    /// A MASTER whose configuration is read again each second
+    Reload,
     /// Time to the last virtual address after a start, and memory
     Startup,
     /// Becoming MASTER for 200 addresses among other virtual routers
@@ -158,6 +161,7 @@ fn measure(work: Work, scale: Scale) -> Result<Section> {
         Work::Egress => egress::measure(scale),
         Work::Restart => restart::measure(scale),
         Work::Heal => heal::measure(scale),
+        Work::Reload => reload::measure(scale),
         Work::Startup => startup::measure(scale),
         Work::Burst => burst::measure(scale),
         Work::Arp => arp::measure(scale),

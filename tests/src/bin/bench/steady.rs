@@ -116,8 +116,8 @@ fn one(daemon: Daemon, load: Load, window: Duration) -> Result<(Figures, f64)> {
     Ok((figures.map(Some), foreign))
 }
 
-/// How often the log says that an instance came into `state`.
+/// How often the log says that an instance came into `state`; any, if that is empty.
 pub(crate) fn transitions(router: &Router, state: &str) -> usize {
-    let entering = format!("Entering {state} STATE");
+    let entering = format!("Entering {state}");
     router.log().iter().filter(|line| line.contains(&entering)).count()
 }

@@ -197,17 +197,17 @@ fn as_master(daemon: Daemon, seconds: u64) -> Result<(Figures<{ MASTER.len() }>,
 }
 
 /// The adverts that came in on an interface.
-struct Count {
+pub(crate) struct Count {
     adverts: u64,
     first: SystemTime,
     last: BTreeMap<u8, SystemTime>,
     /// The longest time between two of a virtual router, ms.
-    gap: f64,
+    pub(crate) gap: f64,
 }
 
 impl Count {
     /// Counts until it is stopped.
-    fn run(socket: &PacketSocket, stop: &AtomicBool) -> Result<Self> {
+    pub(crate) fn run(socket: &PacketSocket, stop: &AtomicBool) -> Result<Self> {
         let first = SystemTime::now();
         let mut count = Self { adverts: 0, first, last: BTreeMap::new(), gap: 0.0 };
         while !stop.load(Ordering::Relaxed) {

@@ -3,6 +3,7 @@
 
 mod active;
 mod backup;
+mod parameters;
 mod preempt;
 mod timers;
 

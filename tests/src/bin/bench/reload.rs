@@ -1,0 +1,128 @@
+//! A MASTER whose configuration is read again and again.
+
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow};
+use rig::{Daemon, Lab, PacketSocket, Router, Signal};
+use rustix::process::Pid;
+
+use crate::{
+    SETTLING, Scale,
+    hogs::be_urgent,
+    in_turn::{self, Figure, Figures},
+    many::{Load, name},
+    quiet::watched,
+    result::Section,
+    steady::transitions,
+    thousand::Count,
+};
+
+const TEXT: &str = "255 virtual routers as MASTER with an advert each 100 ms, and a BACKUP of the same \
+kind. Each second another virtual address is added to one of them and taken from another one, and \
+SIGHUP has the configuration read again. An advert may be late by a tenth of the interval. Transitions \
+are those in the logs of both; memory and descriptors are those of the process that does the work, \
+and how many more there are at the end than after the third reload.";
+const LOAD: Load = Load { routers: 255, ms: 100 };
+const PERIOD: Duration = Duration::from_secs(1);
+/// What is made once has been made by then.
+const FIRST: u16 = 3;
+
+const FIGURES: [Figure; 4] = [
+    ("Longest time between two adverts of a virtual router", "ms"),
+    ("Transitions", ""),
+    ("Growth of memory", "kB"),
+    ("Growth of descriptors", ""),
+];
+
+/// Both daemons.
+///
+/// # Errors
+/// A lab cannot be made, or a router does not get into its state.
+pub(crate) fn measure(scale: Scale) -> Result<Section> {
+    let (runs, reloads) = scale.pick((1, 5), (3, 60));
+    let mut tables = in_turn::tables(FIGURES, true);
+    let work = format!("{reloads} reloads");
+    in_turn::measure(&mut tables, ("reload", &work), runs, |daemon, _| one(daemon, reloads))?;
+    Ok(Section {
+        name: "reload",
+        title: "A configuration that is read again each second",
+        text: TEXT.into(),
+        tables: tables.into(),
+    })
+}
+
+/// What [`FIGURES`] says, and the foreign load.
+fn one(daemon: Daemon, reloads: u16) -> Result<(Figures<{ FIGURES.len() }>, f64)> {
+    let lab = Lab::new(2)?;
+    let interfaces = LOAD.interfaces(&lab)?;
+    let config = |priority| LOAD.config(&interfaces, priority);
+    let master = Router::start(lab.node(0), daemon, &config(100))?;
+    wait_for_all(&master, "MASTER")?;
+    let backup = Router::start(lab.node(1), daemon, &config(50))?;
+    wait_for_all(&backup, "BACKUP")?;
+    let count = || transitions(&master, "") + transitions(&backup, "");
+    let reload = |number: u16| {
+        let vrid = number % LOAD.routers + 1;
+        let own = format!("        198.18.0.{vrid}\n");
+        let more = format!("{own}        198.18.9.{vrid}\n");
+        master.write_config(&config(100).replacen(&own, &more, 1))?;
+        rustix::process::kill_process(master.pid(), Signal::HUP)?;
+        Ok::<(), anyhow::Error>(())
+    };
+    for number in 0..FIRST {
+        reload(number)?;
+        thread::sleep(PERIOD);
+    }
+    let worker = master.worker()?;
+    let before = (count(), resources(worker)?);
+    let socket = PacketSocket::open_on(lab.node(1), &interfaces[0])?;
+    let stop = AtomicBool::new(false);
+    let (gap, foreign) = thread::scope(|scope| {
+        let counter = scope.spawn(|| {
+            be_urgent()?;
+            Count::run(&socket, &stop)
+        });
+        let outcome = watched(|| {
+            let mut next = Instant::now();
+            for number in FIRST..FIRST + reloads {
+                reload(number)?;
+                next += PERIOD;
+                thread::sleep(next.saturating_duration_since(Instant::now()));
+            }
+            Ok(())
+        });
+        stop.store(true, Ordering::Relaxed);
+        let counted = counter.join().map_err(|_| anyhow!("panic in a counter"))??;
+        outcome.map(|((), foreign)| (counted.gap, foreign))
+    })?;
+    let after = (count(), resources(worker)?);
+    let growth = |before: u64, after: u64| after as f64 - before as f64;
+    let figures = [
+        gap,
+        (after.0 - before.0) as f64,
+        growth(before.1.0, after.1.0),
+        growth(before.1.1, after.1.1),
+    ];
+    Ok((figures.map(Some), foreign))
+}
+
+fn wait_for_all(router: &Router, state: &str) -> Result<()> {
+    for number in 0..LOAD.routers {
+        router.wait_for_state(router.started(), &name(number), state, SETTLING)?;
+    }
+    Ok(())
+}
+
+/// Kilobytes of memory, and descriptors.
+fn resources(pid: Pid) -> Result<(u64, u64)> {
+    let pid = pid.as_raw_nonzero();
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let resident = resident.context("no VmRSS")?.trim().trim_end_matches(" kB").trim().parse()?;
+    Ok((resident, fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64))
+}
