@@ -1,0 +1,247 @@
+//! What virtual routers track, from outside: files, interfaces, processes, scripts.
+#![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use rig::{
+    Capture, Config, Daemon, Lab, Line, Node, Router, ms_between,
+    web::{Fetches, Server, longest_outage},
+};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+/// What a busy machine may add where a test tells right from wrong, not how good.
+const TOLERANCE: Duration = Duration::from_millis(500);
+const INTERVAL: Duration = Duration::from_millis(100);
+/// Priorities of the preferred node and of the other one.
+const PREFERRED: u8 = 150;
+const OTHER: u8 = 100;
+
+/// Two nodes, the first of which is MASTER.
+struct Pair {
+    routers: [Router; 2],
+    lab: Lab,
+}
+
+impl Pair {
+    /// `tracked` stands before the instance of the preferred node, `list` in it.
+    fn start(lab: Lab, tracked: &str, list: &'static str) -> Self {
+        let preferred = format!("{tracked}{}", config(PREFERRED, list));
+        Self::start_with(lab, [&preferred, &config(OTHER, "").to_string()])
+    }
+
+    fn start_with(lab: Lab, configs: [&str; 2]) -> Self {
+        let start = |node| Router::start(lab.node(node), Daemon::Xvrrp, configs[node]).unwrap();
+        let pair = Self { routers: [start(0), start(1)], lab };
+        pair.wait(0, pair.routers[0].started(), "MASTER");
+        pair.wait(1, pair.routers[1].started(), "BACKUP");
+        pair
+    }
+
+    fn wait(&self, node: usize, since: SystemTime, state: &str) -> Line {
+        self.routers[node].wait_for_state(since, Config::INSTANCE, state, PATIENCE).unwrap()
+    }
+
+    /// The line of the preferred node's log with `text` in it.
+    fn said(&self, text: &str) -> Line {
+        let line = format!("({}) {text}", Config::INSTANCE);
+        self.preferred().wait_for_line(&line, PATIENCE).unwrap()
+    }
+
+    fn preferred(&self) -> &Router {
+        &self.routers[0]
+    }
+
+    fn effective_priority(&self) -> u8 {
+        self.preferred().status().unwrap()[0].effective_priority
+    }
+
+    /// The address is at `node` alone.
+    fn expect_at(&self, node: usize) {
+        let capture = Capture::start(self.lab.client()).unwrap();
+        let vip = Config::default().vip;
+        self.lab.wait_for_answerer(&capture, vip, node, PATIENCE).unwrap();
+    }
+}
+
+fn config(priority: u8, extra: &'static str) -> Config {
+    Config { version: 3, priority, advert_int: INTERVAL, extra, ..Config::default() }
+}
+
+fn assert_within(what: &str, from: SystemTime, to: SystemTime, limit: Duration) {
+    let limit_ms = limit.as_secs_f64() * 1e3;
+    let elapsed_ms = ms_between(from, to);
+    assert!(elapsed_ms <= limit_ms, "{what} after {elapsed_ms:.1} ms, limit {limit_ms:.1}");
+}
+
+fn track_file(file: &Path, more: &str) -> String {
+    format!("track_file load {{\nfile {}\n{more}\n}}\n", file.display())
+}
+
+/// Issue 6, keywords `track_file`, `init_file`, `weight`, pain 11: a number in a file changes the
+/// priority. A lower one is announced at once, so the other one takes over when its
+/// Active_Down_Interval ends; a higher one takes the address back. The log says why.
+#[test]
+fn a_number_in_a_file() {
+    let lab = Lab::new(2).unwrap();
+    let file = lab.dir().join("load");
+    let pair = Pair::start(lab, &track_file(&file, "init_file 0"), "track_file {\nload\n}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "0\n");
+    assert_eq!(pair.effective_priority(), PREFERRED);
+
+    let start = SystemTime::now();
+    fs::write(&file, "-60\n").unwrap();
+    pair.said("Changing effective priority from 150 to 90: file load has the value -60");
+    let takeover = pair.wait(1, start, "MASTER");
+    let limit = config(OTHER, "").active_down_interval() + TOLERANCE;
+    assert_within("the other one is master", start, takeover.at, limit);
+    pair.wait(0, start, "BACKUP");
+    assert_eq!(pair.effective_priority(), 90);
+    pair.expect_at(1);
+
+    let back = SystemTime::now();
+    fs::remove_file(&file).unwrap();
+    pair.said("Changing effective priority from 90 to 150: file load has the value 0");
+    pair.wait(0, back, "MASTER");
+    pair.wait(1, back, "BACKUP");
+    pair.expect_at(0);
+}
+
+/// Keywords `track_file`, `weight`: without a weight any number but 0 is FAULT, from which the virtual
+/// router resigns, and comes back.
+#[test]
+fn a_file_without_weight() {
+    let lab = Lab::new(2).unwrap();
+    let file = lab.dir().join("load");
+    let list = "track_file {\nload weight 0\n}";
+    let pair = Pair::start(lab, &track_file(&file, ""), list);
+    let start = SystemTime::now();
+    fs::write(&file, "1").unwrap();
+    pair.said("Entering FAULT STATE (file load has the value 1)");
+    let takeover = pair.wait(1, start, "MASTER");
+    let skew = config(OTHER, "").skew_time();
+    assert_within("the other one is master", start, takeover.at, skew + TOLERANCE);
+    assert_eq!(pair.preferred().status().unwrap()[0].state, "FAULT");
+    let back = SystemTime::now();
+    fs::write(&file, "0").unwrap();
+    pair.wait(0, back, "MASTER");
+    pair.expect_at(0);
+}
+
+/// Keyword `track_interface`: another interface that loses its carrier puts the virtual router in
+/// FAULT without a weight, and lowers its priority with one.
+#[test]
+fn another_interface() {
+    for (list, fault, said) in [
+        (
+            "track_interface {\neth1\n}",
+            true,
+            "Entering FAULT STATE (interface eth1 has no carrier)",
+        ),
+        (
+            "track_interface {\neth1 weight -60\n}",
+            false,
+            "Changing effective priority from 150 to 90: interface eth1 has no carrier",
+        ),
+    ] {
+        let lab = Lab::new(2).unwrap();
+        lab.node(0).join(lab.client()).unwrap();
+        let pair = Pair::start(lab, "", list);
+        let set = |state| {
+            let far = ["ip", "link", "set", Node::SECOND_INTERFACE, state];
+            let since = SystemTime::now();
+            pair.lab.client().run(&far).unwrap();
+            since
+        };
+        let start = set("down");
+        pair.said(said);
+        pair.wait(1, start, "MASTER");
+        pair.wait(0, start, if fault { "FAULT" } else { "BACKUP" });
+        pair.expect_at(1);
+        let back = set("up");
+        pair.wait(0, back, "MASTER");
+        pair.expect_at(0);
+    }
+}
+
+/// Keyword `track_interface`: an interface that does not exist is down, and is seen when it comes.
+#[test]
+fn an_interface_that_comes_later() {
+    let lab = Lab::new(2).unwrap();
+    let list = "track_interface {\neth1\n}";
+    let start =
+        |node: usize, text: &str| Router::start(lab.node(node), Daemon::Xvrrp, text).unwrap();
+    let router = start(0, &config(PREFERRED, list).to_string());
+    let fault = "Entering FAULT STATE (interface eth1 does not exist)";
+    router.wait_for_line(fault, PATIENCE).unwrap();
+    let since = SystemTime::now();
+    lab.node(0).join(lab.client()).unwrap();
+    router.wait_for_state(since, Config::INSTANCE, "MASTER", PATIENCE).unwrap();
+}
+
+/// Keyword `dont_track_primary`: an interface without carrier is FAULT for others, not for this one.
+#[test]
+fn an_interface_that_does_not_count() {
+    let lab = Lab::new(1).unwrap();
+    let own = config(PREFERRED, "dont_track_primary").to_string();
+    let other = config(PREFERRED, "").to_string().replace(Config::INSTANCE, "VI_2");
+    let other = other.replace("virtual_router_id 51", "virtual_router_id 52");
+    let router = Router::start(lab.node(0), Daemon::Xvrrp, &format!("{own}{other}")).unwrap();
+    for name in [Config::INSTANCE, "VI_2"] {
+        router.wait_for_state(router.started(), name, "MASTER", PATIENCE).unwrap();
+    }
+    let since = SystemTime::now();
+    lab.node(0).cut().unwrap();
+    router.wait_for_state(since, "VI_2", "FAULT", PATIENCE).unwrap();
+    assert_eq!(router.status().unwrap()[0].state, "MASTER");
+}
+
+/// Keyword `track_src_ip`: FAULT while the source of the adverts is nobody's address.
+#[test]
+fn a_source_that_is_missing() {
+    let lab = Lab::new(1).unwrap();
+    let source = "192.0.2.77";
+    let text = config(PREFERRED, "mcast_src_ip 192.0.2.77\ntrack_src_ip").to_string();
+    let router = Router::start(lab.node(0), Daemon::Xvrrp, &text).unwrap();
+    let fault = "Entering FAULT STATE (no interface has the source address 192.0.2.77)";
+    router.wait_for_line(fault, PATIENCE).unwrap();
+    let change = |verb: &str| {
+        let since = SystemTime::now();
+        let address = format!("{source}/24");
+        lab.node(0).run(&["ip", "addr", verb, &address, "dev", Node::INTERFACE]).unwrap();
+        since
+    };
+    let since = change("add");
+    router.wait_for_state(since, Config::INSTANCE, "MASTER", PATIENCE).unwrap();
+    let since = change("del");
+    router.wait_for_state(since, Config::INSTANCE, "FAULT", PATIENCE).unwrap();
+}
+
+/// Issue 6, keywords `vrrp_track_process`, `track_process`, `full_command`: HAProxy, which is killed on
+/// the master: the address moves, and comes back with it.
+#[test]
+fn haproxy() {
+    let lab = Lab::new(2).unwrap();
+    let servers = [0, 1].map(|node| Server::Haproxy.start(lab.node(node)).unwrap());
+    let [mut first, _second] = servers;
+    let words = Server::Haproxy.command_line(lab.node(0)).unwrap().join(" ");
+    let tracked = format!("vrrp_track_process haproxy {{\nprocess {words}\nweight 0\n}}\n");
+    let pair = Pair::start(lab, &tracked, "track_process {\nhaproxy\n}");
+    pair.expect_at(0);
+    let fetches = Fetches::start(pair.lab.client(), Lab::address(129)).unwrap();
+    let start = SystemTime::now();
+    first.kill().unwrap();
+    pair.said("Entering FAULT STATE (process haproxy: 0 running, 1 needed)");
+    pair.wait(1, start, "MASTER");
+    pair.expect_at(1);
+    let back = SystemTime::now();
+    let _first = Server::Haproxy.start(pair.lab.node(0)).unwrap();
+    pair.wait(0, back, "MASTER");
+    pair.expect_at(0);
+    let outage = longest_outage(&fetches.finish().unwrap()).unwrap().unwrap();
+    let limit = config(OTHER, "").skew_time() + TOLERANCE;
+    assert!(outage <= limit, "no answer for {outage:?}, limit {limit:?}");
+}
