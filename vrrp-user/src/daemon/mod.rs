@@ -65,6 +65,7 @@ use crate::{
     config::{Config, Garp},
     datapath::{Adverts, Datapath, Mode, Rejects, Slots},
     election::{self, State},
+    exec::Runner,
     host::{self, Host, Link, RuntimeDir},
     pulse::{self, Command, Report},
 };
@@ -147,6 +148,7 @@ impl Daemon {
         config: &Config,
         runtime_dir: &RuntimeDir,
     ) -> Result<Self, Error> {
+        let runner = Runner::spawn().map_err(Error::setup("the process that runs scripts"))?;
         let host = Host::new()?;
         let links = host.links().await?;
         let delay = plan.startup_delay();
@@ -173,7 +175,7 @@ impl Daemon {
         if let Some(reason) = memory::lock(plan.scheduling().no_swap) {
             warn!("memory is not locked, adverts may wait for swapped pages: {reason}");
         }
-        let mut tracking = Tracking::new(&heirs);
+        let mut tracking = Tracking::new(runner, &heirs);
         tracking.replan(config, plan.routers.iter().enumerate(), &links);
         let mut specs = plan.specs();
         for (router, spec) in specs.iter_mut().enumerate() {
