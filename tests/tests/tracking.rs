@@ -10,8 +10,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use rustix::process::kill_process;
+
 use rig::{
-    Capture, Config, Daemon, Lab, Line, Node, Process, Router, ms_between, seed, wait_until,
+    Capture, Config, Daemon, Lab, Line, Node, Process, Router, Signal, ms_between, seed,
+    wait_until,
     web::{Fetches, Server, longest_outage},
 };
 
@@ -204,6 +207,34 @@ fn an_interface_that_does_not_count() {
     assert_eq!(router.status().unwrap()[0].state, "MASTER");
 }
 
+/// Keyword `interface_up_down_delays`: an interface that is down for less than its delay never was, and
+/// one that is back counts after its delay.
+#[test]
+fn an_interface_that_is_down_for_a_moment() {
+    let lab = Lab::new(2).unwrap();
+    lab.node(0).join(lab.client()).unwrap();
+    let delays = "interface_up_down_delays {\neth1 3 0.5\n}\n";
+    let pair = Pair::start(lab, delays, "track_interface {\neth1\n}");
+    let set = |state| {
+        let since = SystemTime::now();
+        let far = ["ip", "link", "set", Node::SECOND_INTERFACE, state];
+        pair.lab.client().run(&far).unwrap();
+        since
+    };
+    set("down");
+    thread::sleep(Duration::from_millis(500));
+    set("up");
+    // The kernel tells of a carrier up to a second late.
+    thread::sleep(Duration::from_millis(1500));
+    let down = set("down");
+    let fault = pair.wait(0, down, "FAULT");
+    // Had the first time counted, this would be less.
+    assert!(ms_between(down, fault.at) >= 3000.0, "{fault:?}");
+    let up = set("up");
+    let back = pair.wait(0, up, "BACKUP");
+    assert!(ms_between(up, back.at) >= 500.0, "{back:?}");
+}
+
 /// Keyword `track_src_ip`: FAULT while the source of the adverts is nobody's address.
 #[test]
 fn a_source_that_is_missing() {
@@ -356,6 +387,29 @@ fn nginx_with_nopreempt_on_both_nodes() {
     let back = SystemTime::now();
     web.pair.wait(0, web.pair.preferred().started(), "BACKUP");
     web.expect_no_return(back);
+}
+
+/// Issue 6, keyword `track_script`: a worker that is killed and started again goes on as master before
+/// its scripts have run, as if they would succeed again.
+#[test]
+fn a_new_worker_trusts_its_scripts() {
+    let script = "vrrp_script ok {\nscript \"/bin/sleep 0.2\"\ninterval 1\nweight 20\n}\n\
+        vrrp_script too {\nscript \"/bin/sleep 0.2\"\ninterval 1\n}\n";
+    let preferred = format!("{script}{}", config(90, "track_script {\nok\ntoo\n}"));
+    let pair = Pair::start_with(Lab::new(2).unwrap(), [&preferred, &config(100, "").to_string()]);
+    wait_until("the priority", PATIENCE, || Ok(pair.effective_priority() == 110)).unwrap();
+    let killed = SystemTime::now();
+    kill_process(pair.preferred().worker().unwrap(), Signal::KILL).unwrap();
+    pair.wait(0, killed, "MASTER");
+    let succeeded = || {
+        let log = pair.preferred().log();
+        log.iter().filter(|line| line.contains("VRRP_Script(ok) succeeded")).count()
+    };
+    wait_until("the script has run again", PATIENCE, || Ok(succeeded() == 2)).unwrap();
+    // Longer than the other one would wait.
+    thread::sleep(10 * INTERVAL);
+    assert_eq!(pair.routers[1].last_state(Config::INSTANCE).as_deref(), Some("BACKUP"));
+    assert_eq!(pair.effective_priority(), 110);
 }
 
 /// Issue 6: a thousand scripts each second delay no advert by more than 5 ms.

@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod addresses;
+mod debounce;
 mod devices;
 mod early;
 mod ending;
@@ -41,6 +42,7 @@ use vrrp_common::ladder::Reject;
 use self::{
     acceptance::Acceptance,
     addresses::Addresses,
+    debounce::Debounce,
     devices::Devices,
     early::EarlyPorts,
     ending::End,
@@ -119,6 +121,7 @@ struct Daemon {
     reports: mpsc::Receiver<Report>,
     devices: Devices,
     tracking: Tracking,
+    debounce: Debounce,
     virtual_macs: VirtualMacs,
     addresses: Addresses,
     announcer: Announcer,
@@ -177,6 +180,8 @@ impl Daemon {
         }
         let mut tracking = Tracking::new(runner, &heirs);
         tracking.replan(config, plan.routers.iter().enumerate(), &links);
+        let mut debounce = Debounce::default();
+        debounce.replan(&config.interfaces.delays);
         let mut specs = plan.specs();
         for (router, spec) in specs.iter_mut().enumerate() {
             spec.parameters.priority =
@@ -203,6 +208,7 @@ impl Daemon {
         Ok(Self {
             devices,
             tracking,
+            debounce,
             virtual_macs: VirtualMacs::new(Arc::clone(&plan), host.clone(), traces, made),
             addresses: Addresses::new(
                 Arc::clone(&plan),
@@ -327,13 +333,15 @@ impl Daemon {
     /// Returns when to look again, if not everything could be seen or said.
     async fn look_around(&mut self) -> Option<Instant> {
         let again = Some(Instant::now() + LOOK_AGAIN);
-        let links = match self.prepare_links().await {
-            Ok(links) => links,
+        let seen = match self.prepare_links().await {
+            Ok(seen) => seen,
             Err(error) => {
                 warn!("{error}; looking again in {LOOK_AGAIN:?}");
                 return again;
             }
         };
+        let mut links = seen.clone();
+        let unsteady_until = self.debounce.steady(&mut links, Instant::now());
         self.tracking.see(&links);
         let priorities_said = self.tell_priorities();
         let held_until = self.held_until();
@@ -345,7 +353,7 @@ impl Daemon {
                 && matches!(command, Command::Start { router, .. } if !is_heir(*router))
         };
         let say = |command| !is_held(&command) && self.pulse.send(command);
-        let all_said = self.devices.update(&links, &self.virtual_macs, &self.tracking, say);
+        let all_said = self.devices.update(&links, &seen, &self.virtual_macs, &self.tracking, say);
         for (router, source) in self.devices.take_moved() {
             let once = Garp { repeat: 1, delay: Duration::ZERO, ..Garp::default() };
             self.announcer.start(announce::RouterId(router), vec![source], once).await;
@@ -363,7 +371,7 @@ impl Daemon {
         let has_program = |interface: &str| devices.attachment(interface).mode != Mode::None;
         let all_done = self.addresses.follow(&links, may, has_program).await;
         let again = if priorities_said && all_said && all_done { None } else { again };
-        [again, held_until].into_iter().flatten().min()
+        [again, held_until, unsteady_until].into_iter().flatten().min()
     }
 
     /// Tells the pulse and everybody else of priorities that have changed. `false` if the pulse has not
