@@ -130,10 +130,11 @@ impl fmt::Display for Config {
 }
 
 /// Networks and interfaces of the files in data/seeds, which a lab does not have.
-const SEED_PLACES: [(&str, &str); 4] = [
+const SEED_PLACES: [(&str, &str); 5] = [
     ("interface ens33", "interface eth0"),
     ("172.16.60.", "192.0.2."),
     ("192.168.20.", "192.0.2."),
+    ("192.168.200.", "192.0.2."),
     ("192.168.248.", "192.0.2."),
 ];
 

@@ -35,6 +35,7 @@ mod takeover;
 pub mod tcp;
 mod times;
 pub mod vectors;
+pub mod web;
 pub mod wire;
 
 use std::time::{Duration, Instant, SystemTime};

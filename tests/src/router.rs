@@ -354,6 +354,8 @@ pub struct VirtualRouter {
     pub name: String,
     /// INIT, BACKUP, MASTER or FAULT.
     pub state: String,
+    /// Priority in its adverts.
+    pub effective_priority: u8,
     /// How frames are intercepted.
     pub xdp_mode: String,
     /// What becomes of packets to the addresses.

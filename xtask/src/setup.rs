@@ -54,14 +54,22 @@ const PROGRAMS: &[Program] = &[
     Program { name: "time", package: "time", user: User::Tests },
     // Keeps processors and memory busy.
     Program { name: "stress-ng", package: "stress-ng", user: User::Tests },
+    // Web servers that virtual routers track, and a client.
+    Program { name: "nginx", package: NGINX, user: User::Tests },
+    Program { name: "haproxy", package: HAPROXY, user: User::Tests },
+    Program { name: "curl", package: "curl", user: User::Tests },
     // Measures how much goes through an interface.
     Program { name: "iperf3", package: "iperf3", user: User::Tests },
     // Compiles libFuzzer.
     Program { name: "c++", package: "g++", user: User::Fuzz },
 ];
 
-/// The package that starts its daemons when it is installed.
 const FRR: &str = "frr";
+const NGINX: &str = "nginx";
+const HAPROXY: &str = "haproxy";
+
+/// Packages that start a service of their name when they are installed.
+const SERVICES: [&str; 3] = [FRR, NGINX, HAPROXY];
 
 /// Installs the packages of the programs that are missing; no service runs because of it.
 pub(crate) fn install_programs(user: User) -> Result<()> {
@@ -72,9 +80,11 @@ pub(crate) fn install_programs(user: User) -> Result<()> {
         return Ok(());
     }
     apt_install(&packages)?;
-    // Where systemd runs, zebra does now, and would after each boot.
-    if packages.contains(&FRR) && Path::new("/run/systemd/system").exists() {
-        run(command("systemctl").args(["disable", "--now", "frr.service"]))?;
+    // Where systemd runs, they do now, and would after each boot.
+    if Path::new("/run/systemd/system").exists() {
+        for service in SERVICES.iter().filter(|service| packages.contains(service)) {
+            run(command("systemctl").args(["disable", "--now", service]))?;
+        }
     }
     let absent: Vec<_> = missing().map(|it| it.name).collect();
     ensure!(

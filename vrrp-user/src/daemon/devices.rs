@@ -194,11 +194,12 @@ impl Devices {
     }
 
     /// Opens what sockets are missing and tells the pulse what it must know, after
-    /// [`Self::attach_all`]. `false` if it did not take every command, or a device has no sockets;
+    /// [`Self::attach_all`]. `links` are the interfaces as they count, `seen` as they are. `false` if it did not take every command, or a device has no sockets;
     /// the next update tries again.
     pub(super) fn update(
         &mut self,
         links: &[Link],
+        seen: &[Link],
         virtual_macs: &VirtualMacs,
         tracking: &Tracking,
         routes: &Routes,
@@ -215,7 +216,7 @@ impl Devices {
                 .all(|(name, device)| device.port.is_some() || !self.needs_port(name));
         let ports = self.present.values().filter_map(|device| device.port.as_ref());
         for port in ports.chain(self.unicast.values()) {
-            let link = links.iter().find(|link| link.index == port.ifindex);
+            let link = seen.iter().find(|link| link.index == port.ifindex);
             port.set_carrier(link.is_some_and(|link| link.carrier));
         }
         let mut all_said = all_open;

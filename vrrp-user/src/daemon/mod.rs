@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod addresses;
+mod debounce;
 mod devices;
 mod difference;
 mod early;
@@ -48,6 +49,7 @@ use vrrp_common::ladder::Reject;
 use self::{
     acceptance::Acceptance,
     addresses::Addresses,
+    debounce::Debounce,
     devices::Devices,
     early::EarlyPorts,
     ending::End,
@@ -75,6 +77,7 @@ use crate::{
     config::{Config, Garp},
     datapath::{Adverts, Datapath, Mode, Rejects, Slots},
     election::{self, State},
+    exec::Runner,
     host::{self, Host, Link, RuntimeDir},
     pulse::{self, Command, Report},
 };
@@ -134,6 +137,7 @@ struct Daemon {
     reports: mpsc::Receiver<Report>,
     devices: Devices,
     tracking: Tracking,
+    debounce: Debounce,
     virtual_macs: VirtualMacs,
     addresses: Addresses,
     routes: Routes,
@@ -167,6 +171,7 @@ impl Daemon {
         runtime_dir: &RuntimeDir,
         source: Source,
     ) -> Result<Self, Error> {
+        let runner = Runner::spawn().map_err(Error::setup("the process that runs scripts"))?;
         let host = Host::new()?;
         let links = host.links().await?;
         let delay = plan.startup_delay();
@@ -199,10 +204,12 @@ impl Daemon {
         if let Some(reason) = memory::lock(plan.scheduling().no_swap) {
             warn!("memory is not locked, adverts may wait for swapped pages: {reason}");
         }
-        let mut tracking = Tracking::new(&heirs);
+        let mut tracking = Tracking::new(runner, &heirs);
         tracking.replan(config, plan.routers.iter(), &links);
         let all: Vec<_> = plan.routers.ids().collect();
         let specs = plan.specs(&all, |router| tracking.priority(router));
+        let mut debounce = Debounce::default();
+        debounce.replan(&config.interfaces.delays);
         let (pulse, reports) = pulse::spawn(specs, &slots, doorbells, plan.scheduling())
             .map_err(Error::setup("the pulse thread"))?;
         for warning in &pulse.scheduling().warnings {
@@ -224,6 +231,7 @@ impl Daemon {
         Ok(Self {
             devices,
             tracking,
+            debounce,
             virtual_macs: VirtualMacs::new(Arc::clone(&plan), host.clone(), traces, made),
             addresses: Addresses::new(
                 Arc::clone(&plan),
@@ -387,10 +395,12 @@ impl Daemon {
     /// Goes by the interfaces as they are in `links`.
     async fn take_in(&mut self, links: Vec<Link>) -> host::Result<Option<Instant>> {
         let again = Some(Instant::now() + LOOK_AGAIN);
-        let links = self.prepare(links).await?;
+        let seen = self.prepare(links).await?;
+        let mut links = seen.clone();
+        let unsteady_until = self.debounce.steady(&mut links, Instant::now());
         self.tracking.see(&links);
         let priorities_said = self.tell_priorities();
-        self.routes.take_in(&links).await;
+        self.routes.take_in(&seen).await;
         let held_until = self.held_until();
         let now = pulse::now();
         // Who still has a lease has waited before.
@@ -400,8 +410,14 @@ impl Daemon {
                 && matches!(command, Command::Start { router, .. } if !is_heir(*router))
         };
         let say = |command| !is_held(&command) && self.pulse.send(command);
-        let all_said =
-            self.devices.update(&links, &self.virtual_macs, &self.tracking, &self.routes, say);
+        let all_said = self.devices.update(
+            &links,
+            &seen,
+            &self.virtual_macs,
+            &self.tracking,
+            &self.routes,
+            say,
+        );
         for (router, source) in self.devices.take_moved() {
             let once = Garp { repeat: 1, delay: Duration::ZERO, ..Garp::default() };
             self.announcer.start(announce::RouterId(router), vec![source], once).await;
@@ -421,7 +437,7 @@ impl Daemon {
         let all_done = self.addresses.follow(&links, may, has_program).await;
         self.routes.arrive().await;
         let again = if priorities_said && all_said && all_done { None } else { again };
-        Ok([again, held_until].into_iter().flatten().min())
+        Ok([again, held_until, unsteady_until].into_iter().flatten().min())
     }
 
     /// Tells the pulse and everybody else of priorities that have changed. `false` if the pulse has not

@@ -137,8 +137,9 @@ impl Daemon {
     }
 
     /// Has all parts go on with another plan.
-    async fn adopt(&mut self, plan: Arc<Plan>, _config: &Config) {
+    async fn adopt(&mut self, plan: Arc<Plan>, config: &Config) {
         self.plan = Arc::clone(&plan);
+        self.debounce.replan(&config.interfaces.delays);
         self.virtual_addresses.send_replace(plan.virtual_addresses());
         self.virtual_macs.replan(Arc::clone(&plan)).await;
         self.devices.replan(Arc::clone(&plan));

@@ -10,12 +10,14 @@ use vrrp_common::Priority;
 use crate::{
     api::What,
     config::{Config, Instance, TrackFile, TrackProcess},
+    exec::Runner,
     host::{Change, Link},
     pulse::{Command, RouterId},
     track::{
         BACKLOG, Observation, TrackerId, Value,
         files::{self, Files},
         processes::{self, Processes},
+        scripts::Scripts,
         weigh::{Names, Scales, Subject, Verdict},
     },
 };
@@ -62,6 +64,9 @@ impl Wanted {
 pub(super) struct Tracking {
     wanted: Wanted,
     watchers: Watchers,
+    scripts: Scripts,
+    /// What they tell.
+    results: mpsc::Receiver<Observation>,
     values: HashMap<Subject, Value>,
     /// Indices of the interfaces that are tracked and there.
     indices: BTreeSet<u32>,
@@ -103,10 +108,13 @@ impl Watchers {
 
 impl Tracking {
     /// Nothing is tracked before [`Self::replan`]. `heirs` were Active until now.
-    pub(super) fn new(heirs: &[RouterId]) -> Self {
+    pub(super) fn new(runner: Runner, heirs: &[RouterId]) -> Self {
         let wanted = Wanted::default();
+        let (_, results) = mpsc::channel(1);
         Self {
             watchers: Watchers::new(&wanted),
+            scripts: Scripts::new(runner),
+            results,
             wanted,
             values: HashMap::new(),
             indices: BTreeSet::new(),
@@ -128,13 +136,13 @@ impl Tracking {
     ) {
         let wanted = Wanted::new(config, routers);
         let old = std::mem::replace(&mut self.wanted, wanted);
+        self.replan_scripts(config);
         let wanted = &self.wanted;
         if (&old.files, &old.processes) != (&wanted.files, &wanted.processes) {
             let is_new = |file: &&TrackFile| !old.files.contains(file);
             let new: Vec<_> = wanted.files.iter().filter(is_new).cloned().collect();
             files::write_initial(&new);
             self.look();
-            // With another channel: in the old one are old numbers.
             self.watchers = Watchers::new(&self.wanted);
         }
         self.routers.retain(|router, _| self.wanted.routers.contains_key(router));
@@ -142,10 +150,24 @@ impl Tracking {
         self.see(links);
     }
 
+    fn replan_scripts(&mut self, config: &Config) {
+        // With another channel: in the old one are old numbers.
+        let (observer, results) = mpsc::channel(BACKLOG);
+        self.scripts.replan(config, &observer);
+        self.results = results;
+        let is_script =
+            |subject: &Subject| matches!(subject, Subject::Tracker(TrackerId::Script(_)));
+        self.values.retain(|subject, _| !is_script(subject));
+        let known = self.scripts.values();
+        self.values.extend(known.map(|(tracker, value)| (Subject::Tracker(tracker), value)));
+    }
+
     /// What is in the files and which processes are running, before anybody has told.
     fn look(&mut self) {
-        let is_interface = |subject: &Subject| matches!(subject, Subject::Interface(_));
-        self.values.retain(|subject, _| is_interface(subject));
+        let is_looked_at = |subject: &Subject| {
+            matches!(subject, Subject::Tracker(TrackerId::File(_) | TrackerId::Process(_)))
+        };
+        self.values.retain(|subject, _| !is_looked_at(subject));
         for (index, file) in self.wanted.files.iter().enumerate() {
             if let Some(number) = files::read(&file.path) {
                 let subject = Subject::Tracker(TrackerId::File(index));
@@ -159,9 +181,10 @@ impl Tracking {
 
     /// The next observation. Never returns where nothing is observed.
     pub(super) async fn next(&mut self) -> Observation {
-        match self.watchers.observations.recv().await {
-            Some(observation) => observation,
-            None => std::future::pending().await,
+        tokio::select! {
+            Some(observation) = self.watchers.observations.recv() => observation,
+            Some(result) = self.results.recv() => result,
+            else => std::future::pending().await,
         }
     }
 
@@ -171,7 +194,8 @@ impl Tracking {
         let mut next = Some(first);
         while let Some(Observation { tracker, value }) = next {
             self.values.insert(Subject::Tracker(tracker), value);
-            next = self.watchers.observations.try_recv().ok();
+            let waiting = self.watchers.observations.try_recv();
+            next = waiting.or_else(|_| self.results.try_recv()).ok();
         }
         self.weigh()
     }
