@@ -8,7 +8,7 @@ use std::{
 use vrrp_common::{Family, Version};
 
 use super::{
-    plan::{Plan, all_addresses, interface_of, spec},
+    plan::{Plan, all_addresses, interface_of},
     routers::Routers,
 };
 use crate::{
@@ -85,9 +85,12 @@ impl Plan {
     pub(super) fn difference(&self, next: &Self) -> Difference {
         let mut difference = Difference::default();
         for (&router, instance) in next.routers.iter() {
+            let is_grouped = |plan: &Self| plan.group_of(router).is_some();
             match self.routers.get(router) {
                 None => difference.coming.push(router),
-                Some(own) if own == instance => difference.unchanged += 1,
+                Some(own) if own == instance && is_grouped(self) == is_grouped(next) => {
+                    difference.unchanged += 1;
+                }
                 Some(_) => difference.changed.push(router),
             }
         }
@@ -124,13 +127,13 @@ impl Plan {
 
     /// What the pulse must know of these.
     pub(super) fn specs_of(&self, routers: &[RouterId]) -> Vec<Spec> {
-        routers.iter().map(|router| spec(*router, &self.routers[*router])).collect()
+        routers.iter().map(|router| self.spec(*router)).collect()
     }
 
     /// What the pulse must know of these once they are as in `next`.
     pub(super) fn changes(&self, next: &Self, changed: &[RouterId]) -> Vec<(RouterId, Change)> {
         let change = |router: &RouterId| {
-            let [old, new] = [self, next].map(|plan| spec(*router, &plan.routers[*router]));
+            let [old, new] = [self, next].map(|plan| plan.spec(*router));
             (old != new).then(|| (*router, Change::new(&old, new)))
         };
         changed.iter().filter_map(change).collect()

@@ -208,6 +208,7 @@ impl Daemon {
             warn!("{warning}");
         }
         info!("the pulse runs as {}", pulse.scheduling());
+        pulse.group(plan.group_members()).await;
         let announcer = Announcer::spawn();
         let held_until = (!delay.is_zero()).then(|| Instant::now() + delay);
         if held_until.is_some() {

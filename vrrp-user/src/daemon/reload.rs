@@ -108,6 +108,7 @@ impl Daemon {
         let last = Arc::clone(&self.plan);
         self.pulse.install(next.specs_of(coming)).await;
         self.pulse.change(last.changes(&next, changed)).await;
+        self.pulse.group(next.group_members()).await;
         self.adopt(Arc::new(next.with_leaving(&last, leaving)), config).await;
         if !leaving.is_empty() {
             self.pulse.remove(leaving).await;

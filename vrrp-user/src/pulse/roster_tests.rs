@@ -58,7 +58,7 @@ impl Bench {
 
     fn visit(&mut self, router: RouterId, act: impl FnOnce(&mut Router, &Outlet<'_>)) {
         let outlet = Outlet { board: &self.board, reports: &self.reports };
-        self.roster.visit(router, |router| act(router, &outlet));
+        self.roster.visit(router, &outlet, |router| act(router, &outlet));
     }
 
     fn expire(&mut self, now: Instant) {

@@ -3,6 +3,7 @@
 
 mod active;
 mod backup;
+mod groups;
 mod preempt;
 mod timers;
 
@@ -108,6 +109,7 @@ fn v3() -> Parameters {
         source: SELF,
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
+        grouped: false,
     }
 }
 
