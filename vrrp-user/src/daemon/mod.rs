@@ -9,6 +9,7 @@ mod early;
 mod ending;
 mod error;
 mod events;
+mod groups;
 mod inheritance;
 mod journal;
 mod log;
@@ -51,6 +52,7 @@ use self::{
     early::EarlyPorts,
     ending::End,
     events::Feed,
+    groups::GroupStates,
     inheritance::{Inheritance, Renewal},
     journal::Estate,
     plan::{Plan, slot_of},
@@ -140,6 +142,7 @@ struct Daemon {
     refusals: Refusals,
     adverts: Option<Log<Adverts>>,
     feed: Feed,
+    groups: GroupStates,
     lost_reports: u64,
     /// Where the kernel program is the last daemon's, ours is being loaded.
     renewal: Renewal,
@@ -236,6 +239,7 @@ impl Daemon {
             ),
             source,
             reloads: Reloads::default(),
+            groups: GroupStates::new(&plan),
             plan,
             virtual_addresses,
             host,
@@ -506,7 +510,9 @@ impl Daemon {
             }
             return;
         }
+        let group = self.groups.follow(&what);
         self.feed.publish(at, what);
+        self.tell(group.map(|group| (at, group)));
     }
 
     fn tell_reject(&mut self, at: election::Instant, slot: u32, reject: Reject, source: IpAddr) {

@@ -130,6 +130,7 @@ impl Daemon {
         self.plan = Arc::clone(&plan);
         self.virtual_addresses.send_replace(plan.virtual_addresses());
         self.virtual_macs.replan(Arc::clone(&plan)).await;
+        self.groups.replan(&plan);
         self.devices.replan(Arc::clone(&plan));
         self.addresses.replan(plan).await;
     }

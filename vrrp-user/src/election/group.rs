@@ -15,8 +15,9 @@
 //! Active_Down_Timer, so nothing depends on when it asks again. Owners are held back like all.
 //!
 //! Two hosts can depose each other, where each is the better one for a member of its own: their
-//! priorities or addresses are at odds. keepalived's then do so for ever. Here the first member decides:
-//! the host that loses there waits longer ([`Event::FollowDown`]).
+//! priorities or addresses are at odds. keepalived's then do so for ever. Here the first member on the
+//! list counts most: the earlier the member that a host loses by, the longer it then waits for others
+//! ([`Event::FollowDown`]).
 
 use super::{Action, Actions, Announce, Event, State};
 
@@ -79,12 +80,11 @@ pub trait Members {
 
 /// Has the others follow `member`, to whom `pull` has happened.
 pub fn couple(members: &mut impl Members, member: usize, pull: Pull) {
-    let first_loses = member == 0;
     match pull {
         Pull::Disturbed => tell_others(members, member, Event::Disturbed),
         Pull::Ready => begin(members),
         Pull::Wants => take_over(members),
-        Pull::Yields => tell_others(members, member, Event::FollowDown { first_loses }),
+        Pull::Yields => follow_down(members, member),
         Pull::Leaves => tell_others(members, member, Event::Shutdown),
     }
 }
@@ -93,11 +93,16 @@ pub fn couple(members: &mut impl Members, member: usize, pull: Pull) {
 pub fn settle(members: &mut impl Members) {
     let stays_behind = |standing| standing == Standing::Runs(State::Backup);
     if has(members, stays_behind) {
-        for member in 0..members.count() {
-            members.tell(member, Event::FollowDown { first_loses: false });
-        }
+        follow_down(members, 0);
     }
     begin(members);
+}
+
+fn follow_down(members: &mut impl Members, loser: usize) {
+    let place = u8::try_from(loser).unwrap_or(u8::MAX);
+    for member in 0..members.count() {
+        members.tell(member, Event::FollowDown { place });
+    }
 }
 
 fn tell_others(members: &mut impl Members, member: usize, event: Event) {

@@ -59,12 +59,12 @@ impl Election {
                 }
             }
             Event::TakeOver => self.become_active(self.heard.take_over, now, actions),
+            Event::FollowDown { place } => self.wait_longer(place),
             Event::Startup
             | Event::Resume
             | Event::Priority(_)
             | Event::Source(_)
             | Event::Parameters(_)
-            | Event::FollowDown { .. }
             | Event::Disturbed => {}
         }
     }
@@ -79,7 +79,7 @@ impl Election {
             }
             Event::Timer => self.adver_timer(now, actions),
             Event::Advert(advert) => self.active_advert(advert, now, actions),
-            Event::FollowDown { first_loses } => self.follow_down(first_loses, now, actions),
+            Event::FollowDown { place } => self.follow_down(place, now, actions),
             Event::Disturbed => self.announce_again(now, actions),
             Event::Startup
             | Event::Resume
@@ -281,15 +281,19 @@ impl Election {
 
     /// Not even the last advert of `higher_prio_send_advert` is sent. Who else is there, and how often
     /// he advertises, this member has not heard.
-    fn follow_down(&mut self, first_loses: bool, now: Instant, actions: &mut Actions) {
+    fn follow_down(&mut self, place: u8, now: Instant, actions: &mut Actions) {
         self.active_adver_interval = self.parameters.interval;
         actions.push(Action::Close);
         self.become_backup(Cause::SyncGroup, now, actions);
-        if first_loses {
-            let wait = self.active_down_interval() + self.active_adver_interval();
-            self.timers.set(Timer::ActiveDown, now + wait);
-        }
+        self.wait_longer(place);
         actions.push(Action::RemoveAddresses);
+    }
+
+    /// Until the next advert that counts.
+    fn wait_longer(&mut self, place: u8) {
+        let more = self.active_adver_interval() / (u32::from(place) + 1);
+        let wait = self.active_down_interval() + more;
+        self.timers.set(Timer::ActiveDown, self.heard.latest + wait);
     }
 
     /// An owner waits for nobody but its sync group: Active_Down_Timer fires at once.

@@ -135,11 +135,11 @@ pub enum Event {
     /// All members of the sync group are willing: they become Active together. Before the start: the
     /// others are Active already.
     TakeOver,
-    /// Another member of the sync group has yielded to a better router: none stays Active.
+    /// A member of the sync group has yielded to a better router: none stays Active.
     FollowDown {
-        /// It is the first member of the group: this host waits an interval longer for others than a
-        /// host that has lost elsewhere.
-        first_loses: bool,
+        /// Its place in the group from 0. All members, that one too, wait longer for others than they
+        /// would: the first by an interval, the second by half of one, the third by a third.
+        place: u8,
     },
     /// Another member of the sync group has heard a losing advert.
     Disturbed,

@@ -181,15 +181,18 @@ fn all_yield_with_one() {
     assert_eq!(group.states(), [State::Backup; 2]);
 }
 
-/// Issue 6: of two hosts that depose each other, the one that has lost the first member waits an
-/// interval longer.
+/// Issue 6: of two hosts that depose each other, the one that has lost by an earlier member waits
+/// longer.
 #[test]
 fn the_first_member_decides() {
-    for (loses, waits) in [(0, 4_609_375), (1, 3_609_375)] {
+    for (loses, waits) in [(0, 4_609_375), (1, 4_109_375)] {
         let mut group = Group::active(&[of(100), of(100)]);
         group.hear(4_000_000, loses, HIGHER, 101);
-        let follower = group.elections[1 - loses].next_deadline();
-        assert_eq!(follower, Some(at(4_000_000 + waits)));
+        let deadlines = group.elections.iter().map(|member| member.next_deadline().unwrap());
+        assert_eq!(deadlines.collect::<Vec<_>>(), [at(4_000_000 + waits); 2]);
+        // Who goes on to be heard is waited for as ever.
+        group.hear(5_000_000, loses, HIGHER, 101);
+        assert_eq!(group.elections[loses].next_deadline(), Some(at(5_000_000 + 3_609_375)));
     }
 }
 
