@@ -32,6 +32,7 @@ static LABS: AtomicUsize = AtomicUsize::new(0);
 static MAKING: Mutex<()> = Mutex::new(());
 
 const BRIDGE: &str = "br0";
+const SECOND_BRIDGE: &str = "br1";
 /// Host numbers in [`Lab::NETWORK`]: nodes are .11, .12, …; .201 and on are senders of
 /// [`Lab::answerers`], which exist nowhere.
 const FIRST_NODE: u8 = 11;
@@ -86,6 +87,18 @@ impl Lab {
             .context("cannot make a lab of network namespaces (this needs root and iproute2)")?;
         std::mem::forget(cleaner);
         Ok(lab)
+    }
+
+    /// One more switch, which every node and the client is connected to with an interface `eth1`, see
+    /// [`Node::SECOND_INTERFACE`]: 198.51.100.0/24, with the last octets that they have elsewhere.
+    ///
+    /// # Errors
+    /// `ip` failed.
+    pub fn add_network(&self) -> Result<()> {
+        let _changing = changing();
+        let switch = self.client.switch();
+        add_bridge(switch, SECOND_BRIDGE)?;
+        self.nodes.iter().chain([&self.client]).try_for_each(|node| node.plug_second(SECOND_BRIDGE))
     }
 
     /// The node with address 192.0.2.11 (`index` 0), .12 (1), …
@@ -238,9 +251,7 @@ impl Lab {
         let dir = lab_dir(prefix);
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let switch = Namespace::add(format!("{prefix}sw"), false)?;
-        let bridge = ["stp_state", "0", "forward_delay", "0", "mcast_snooping", "0"];
-        switch.ip(&[&["link", "add", BRIDGE, "type", "bridge"], &bridge[..]].concat())?;
-        switch.ip(&["link", "set", BRIDGE, "up"])?;
+        add_bridge(&switch, BRIDGE)?;
         let member = |role: &str, host: u8| {
             let namespace = Namespace::add(format!("{prefix}{role}"), ipv6)?;
             let dir = dir.join(role);
@@ -260,6 +271,12 @@ impl Lab {
         }
         Ok(Self { prefix: prefix.into(), dir, nodes, client })
     }
+}
+
+fn add_bridge(switch: &Namespace, name: &str) -> Result<()> {
+    let bridge = ["stp_state", "0", "forward_delay", "0", "mcast_snooping", "0"];
+    switch.ip(&[&["link", "add", name, "type", "bridge"], &bridge[..]].concat())?;
+    switch.ip(&["link", "set", name, "up"]).map(drop)
 }
 
 impl Drop for Lab {

@@ -27,7 +27,7 @@ impl Node {
     /// Name of the interface inside every node.
     pub const INTERFACE: &'static str = "eth0";
 
-    /// Name of the second one, see [`Node::join`].
+    /// Name of the second one, see [`Node::join`] and [`Lab::add_network`].
     pub const SECOND_INTERFACE: &'static str = "eth1";
 
     /// Connects `namespace` to the bridge.
@@ -48,6 +48,21 @@ impl Node {
         node.namespace.ip(&["addr", "add", &address, "dev", Self::INTERFACE])?;
         node.namespace.ip(&["link", "set", Self::INTERFACE, "up"])?;
         Ok(node)
+    }
+
+    /// Connects the second interface to another bridge.
+    pub(crate) fn plug_second(&self, bridge: &str) -> Result<()> {
+        let (name, inside) = (Self::SECOND_INTERFACE, self.namespace.name());
+        let (port, address) = (self.second_port(), format!("198.51.100.{}/24", self.host));
+        let peer = ["name", name, "netns", inside, "address", &self.mac().to_string()];
+        self.switch.ip(&[&["link", "add", &port, "type", "veth", "peer"], &peer[..]].concat())?;
+        self.switch.ip(&["link", "set", &port, "master", bridge, "up"])?;
+        self.namespace.ip(&["addr", "add", &address, "dev", name])?;
+        self.namespace.ip(&["link", "set", name, "up"]).map(drop)
+    }
+
+    fn second_port(&self) -> String {
+        format!("second{}", self.host)
     }
 
     /// The node's network namespace.
@@ -227,6 +242,15 @@ impl Node {
         self.switch.ip(&["link", "set", &self.port, "down"]).map(drop)
     }
 
+    /// Pulls the plug of the second interface at the bridge of [`Lab::add_network`], or puts it back.
+    ///
+    /// # Errors
+    /// `ip` failed.
+    pub fn cut_second(&self, is_cut: bool) -> Result<()> {
+        let state = if is_cut { "down" } else { "up" };
+        self.switch.ip(&["link", "set", &self.second_port(), state]).map(drop)
+    }
+
     /// Runs `work` in the namespace of the switch, with the index of the node's port.
     ///
     /// # Errors
@@ -244,8 +268,20 @@ impl Node {
     /// # Errors
     /// `bridge` failed.
     pub fn isolate(&self, isolated: bool) -> Result<()> {
+        self.isolate_port(&self.port, isolated)
+    }
+
+    /// The same at the bridge of [`Lab::add_network`].
+    ///
+    /// # Errors
+    /// `bridge` failed.
+    pub fn isolate_second(&self, isolated: bool) -> Result<()> {
+        self.isolate_port(&self.second_port(), isolated)
+    }
+
+    fn isolate_port(&self, port: &str, isolated: bool) -> Result<()> {
         let switch = if isolated { "on" } else { "off" };
-        let port = ["link", "set", "dev", &self.port, "isolated", switch];
+        let port = ["link", "set", "dev", port, "isolated", switch];
         let mut bridge = Command::new("bridge");
         output_of(bridge.args(["-n", self.switch.name()]).args(port)).map(drop)
     }

@@ -228,6 +228,11 @@ impl Router {
         })
     }
 
+    /// All lines of the log so far, with their times.
+    pub fn lines(&self) -> Vec<Line> {
+        self.process.lines()
+    }
+
     /// All lines of the log so far.
     pub fn log(&self) -> Vec<String> {
         self.process.lines().into_iter().map(|line| line.text).collect()
@@ -352,6 +357,8 @@ impl Router {
 pub struct VirtualRouter {
     /// Name of the instance.
     pub name: String,
+    /// Name of its sync group.
+    pub sync_group: Option<String>,
     /// INIT, BACKUP, MASTER or FAULT.
     pub state: String,
     /// Priority in its adverts.

@@ -52,6 +52,13 @@ pub enum What {
         /// What has changed, in words.
         reason: String,
     },
+    /// All members of a sync group are in another state, or the first one is in FAULT.
+    GroupTransition {
+        /// Name of the `vrrp_sync_group`.
+        group: String,
+        /// The new state.
+        state: State,
+    },
     /// An advert failed a check. Not each one: of those that the kernel program drops at most ten a
     /// second for each reason and processor, of those that raw sockets bring one in ten seconds for each
     /// router and reason.
@@ -150,6 +157,12 @@ impl fmt::Display for What {
                 let change = format!("from {before} to {priority}");
                 write!(f, "({router}) Changing effective priority {change}: {reason}")
             }
+            Self::GroupTransition { group, state: State::Init } => {
+                write!(f, "VRRP_Group({group}) stopped")
+            }
+            Self::GroupTransition { group, state } => {
+                write!(f, "VRRP_Group({group}) Entering {} STATE", state.name())
+            }
             Self::Rejected { router, source, reason, .. } => {
                 let name = router.as_deref().unwrap_or(NOBODY);
                 write!(f, "({name}) advert from {source} dropped: {reason}")
@@ -213,6 +226,11 @@ pub(super) mod tests {
                 },
                 json!({"event": "priority", "router": "VI_1", "priority": 130, "before": 150, "reason": "some reason"}),
                 "(VI_1) Changing effective priority from 150 to 130: some reason",
+            ),
+            (
+                What::GroupTransition { group: "G1".to_owned(), state: State::Master },
+                json!({"event": "group_transition", "group": "G1", "state": "MASTER"}),
+                "VRRP_Group(G1) Entering MASTER STATE",
             ),
             (
                 What::Rejected {

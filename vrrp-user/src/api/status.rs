@@ -13,6 +13,8 @@ pub struct RouterStatus {
     pub interface: String,
     /// VRID, 1-255.
     pub vrid: u8,
+    /// Name of its `vrrp_sync_group`; `null` without.
+    pub sync_group: Option<String>,
     /// Address family.
     pub family: Family,
     /// VRRP version, 2 or 3.
@@ -124,6 +126,7 @@ pub(super) mod tests {
             name: "VI_1".to_owned(),
             interface: "eth0".to_owned(),
             vrid: 51,
+            sync_group: Some("G1".to_owned()),
             family: Family::Ipv4,
             version: 3,
             state: State::Master,
@@ -156,6 +159,7 @@ pub(super) mod tests {
                 "name": "VI_1",
                 "interface": "eth0",
                 "vrid": 51,
+                "sync_group": "G1",
                 "family": "ipv4",
                 "version": 3,
                 "state": "MASTER",

@@ -220,7 +220,7 @@ impl Devices {
             port.set_carrier(link.is_some_and(|link| link.carrier));
         }
         let mut all_said = all_open;
-        for (router, instance) in plan.routers.iter() {
+        let parts = plan.routers.iter().filter_map(|(router, instance)| {
             let link = links.iter().find(|link| link.name == instance.interface);
             let fault = virtual_macs.fault(router).or_else(|| tracking.fault(router));
             let fault = fault.map(str::to_owned).or_else(|| routes.fault(router));
@@ -229,10 +229,16 @@ impl Devices {
                 (Part::Takes { .. }, None)
                     if tracking.waits(router) && !self.takes_part(router) =>
                 {
-                    continue;
+                    return None;
                 }
                 (part, _) => part,
             };
+            Some((router, part))
+        });
+        let mut parts: BTreeMap<RouterId, Part> = parts.collect();
+        share_faults(&plan, &mut parts);
+        for (router, part) in parts {
+            let instance = &plan.routers[router];
             if part != self.routers[router] {
                 if self.command(router, instance, &part).is_none_or(&mut tell) {
                     let former = std::mem::replace(&mut self.routers[router], part);
@@ -653,6 +659,21 @@ fn open_port(
 /// Whether the source of the adverts has to be an address of this host: unicast comes back there.
 fn needs_source(instance: &Instance) -> bool {
     instance.unicast.is_some() || instance.tracks_source
+}
+
+/// FAULT of one member of a sync group is FAULT of all.
+fn share_faults(plan: &Plan, parts: &mut BTreeMap<RouterId, Part>) {
+    for group in plan.sync_groups() {
+        let is_in_fault = |member: &&RouterId| matches!(parts.get(*member), Some(Part::Fault(_)));
+        let Some(&culprit) = group.members.iter().find(is_in_fault) else { continue };
+        let (group_name, name) = (&group.name, &plan.routers[culprit].name);
+        let reason = format!("sync group {group_name}: {name} is in FAULT");
+        for member in &group.members {
+            if let Some(part @ Part::Takes { .. }) = parts.get_mut(member) {
+                *part = Part::Fault(reason.clone());
+            }
+        }
+    }
 }
 
 /// The interface that has an address, if it can be used.

@@ -85,9 +85,12 @@ impl Plan {
     pub(super) fn difference(&self, next: &Self) -> Difference {
         let mut difference = Difference::default();
         for (router, instance) in next.routers.iter() {
+            let is_grouped = |plan: &Self| plan.group_of(router).is_some();
             match self.routers.get(router) {
                 None => difference.coming.push(router),
-                Some(own) if own == instance => difference.unchanged += 1,
+                Some(own) if own == instance && is_grouped(self) == is_grouped(next) => {
+                    difference.unchanged += 1;
+                }
                 Some(_) => difference.changed.push(router),
             }
         }

@@ -167,5 +167,6 @@ const fn describe(cause: Cause) -> &'static str {
         Cause::EqualPriorityHigherAddress => {
             "an advert with the same priority from a higher address was heard"
         }
+        Cause::SyncGroup => "with its sync group",
     }
 }

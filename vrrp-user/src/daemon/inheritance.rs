@@ -51,7 +51,7 @@ impl Inheritance {
             let mut keys = keys.iter().filter(|(_, of)| **of == slot);
             keys.any(|(key, _)| heritage.is_open(key, now))
         };
-        let heirs: Vec<_> = plan
+        let mut heirs: Vec<_> = plan
             .routers
             .iter()
             .filter(|(router, instance)| {
@@ -61,6 +61,12 @@ impl Inheritance {
             })
             .map(|(router, _)| router)
             .collect();
+        // A sync group goes on as a whole.
+        for group in plan.sync_groups() {
+            if !group.members.iter().all(|member| heirs.contains(member)) {
+                heirs.retain(|heir| !group.members.contains(heir));
+            }
+        }
         if !heirs.is_empty() {
             info!(
                 routers = heirs.len(),

@@ -16,9 +16,12 @@ use crate::{
 /// Logs an event, refused adverts apart. Adverts that are in order are not for the log.
 pub(super) fn write(what: &What) {
     match what {
-        What::Transition { state: State::Fault, .. } | What::Odd { .. } => warn!("{what}"),
+        What::Transition { state: State::Fault, .. }
+        | What::GroupTransition { state: State::Fault, .. }
+        | What::Odd { .. } => warn!("{what}"),
         What::State { .. }
         | What::Transition { .. }
+        | What::GroupTransition { .. }
         | What::Priority { .. }
         | What::Lost { .. } => info!("{what}"),
         // The former go to `reject`.

@@ -10,6 +10,7 @@ mod early;
 mod ending;
 mod error;
 mod events;
+mod groups;
 mod inheritance;
 mod journal;
 mod log;
@@ -54,6 +55,7 @@ use self::{
     early::EarlyPorts,
     ending::End,
     events::Feed,
+    groups::GroupStates,
     inheritance::{Inheritance, Renewal},
     journal::Estate,
     plan::{Plan, slot_of},
@@ -147,6 +149,7 @@ struct Daemon {
     refusals: Refusals,
     adverts: Option<Log<Adverts>>,
     feed: Feed,
+    groups: GroupStates,
     lost_reports: u64,
     /// Where the kernel program is the last daemon's, ours is being loaded.
     renewal: Renewal,
@@ -216,6 +219,7 @@ impl Daemon {
             warn!("{warning}");
         }
         info!("the pulse runs as {}", pulse.scheduling());
+        pulse.group(plan.group_members()).await;
         let announcer = Announcer::spawn();
         let held_until = (!delay.is_zero()).then(|| Instant::now() + delay);
         if held_until.is_some() {
@@ -245,6 +249,7 @@ impl Daemon {
             source,
             reloads: Reloads::default(),
             routes,
+            groups: GroupStates::new(&plan),
             plan,
             virtual_addresses,
             host,
@@ -547,7 +552,9 @@ impl Daemon {
             }
             return;
         }
+        let group = self.groups.follow(&what);
         self.feed.publish(at, what);
+        self.tell(group.map(|group| (at, group)));
     }
 
     fn tell_reject(&mut self, at: election::Instant, slot: u32, reject: Reject, source: IpAddr) {

@@ -16,7 +16,7 @@ use super::{difference::renumber, routers::Routers};
 use crate::{
     announce::Group,
     config::{
-        Authentication, ChecksumForm, Config, GarpGroup, Instance, Scheduling, Statics,
+        self, Authentication, ChecksumForm, Config, GarpGroup, Instance, Scheduling, Statics,
         VirtualAddress, XdpMode,
     },
     datapath::{RouterKey, Sizes},
@@ -33,12 +33,34 @@ pub(super) struct Plan {
     order: Vec<RouterId>,
     /// Those that the file does not have any more, until they have resigned.
     pub(super) leaving: BTreeSet<RouterId>,
+    sync_groups: Vec<SyncGroup>,
     drop_foreign: bool,
     pass_on: bool,
     startup_delay: Duration,
     scheduling: Scheduling,
     garp_groups: Vec<GarpGroup>,
     statics: Statics,
+}
+
+/// A `vrrp_sync_group`.
+#[derive(Clone)]
+pub(super) struct SyncGroup {
+    /// The name behind that.
+    pub(super) name: String,
+    /// Its members, in the order of the file.
+    pub(super) members: Vec<RouterId>,
+}
+
+impl SyncGroup {
+    /// With `numbers` for the instances of `config`.
+    fn new(group: &config::SyncGroup, config: &Config, numbers: &[RouterId]) -> Self {
+        let number = |name: &String| {
+            let place = config.instances.iter().position(|instance| instance.name == *name)?;
+            numbers.get(place).copied()
+        };
+        let members = group.members.iter().filter_map(number).collect();
+        Self { name: group.name.clone(), members }
+    }
 }
 
 impl Plan {
@@ -51,7 +73,9 @@ impl Plan {
     pub(super) fn numbered(config: &Config, numbers: impl Iterator<Item = RouterId>) -> Self {
         let order: Vec<_> = numbers.collect();
         let global = &config.global;
+        let groups = config.sync_groups.iter().map(|group| SyncGroup::new(group, config, &order));
         Self {
+            sync_groups: groups.collect(),
             routers: order.iter().copied().zip(config.instances.iter().cloned()).collect(),
             order,
             leaving: BTreeSet::new(),
@@ -77,7 +101,12 @@ impl Plan {
             (numbers.get(&router).copied().unwrap_or(router), instance.clone())
         };
         let order = self.order.iter().filter_map(|router| numbers.get(router).copied());
+        let mut sync_groups = self.sync_groups.clone();
+        for member in sync_groups.iter_mut().flat_map(|group| &mut group.members) {
+            *member = numbers.get(member).copied().unwrap_or(*member);
+        }
         Self {
+            sync_groups,
             routers: self.routers.iter().map(instance).collect(),
             order: order.collect(),
             ..self.clone()
@@ -165,11 +194,26 @@ impl Plan {
         effective: impl Fn(RouterId) -> Option<Priority>,
     ) -> Vec<Spec> {
         let spec = |router: &RouterId| {
-            let mut spec = spec(*router, &self.routers[*router]);
+            let mut spec = spec(*router, &self.routers[*router], self.group_of(*router).is_some());
             spec.parameters.priority = effective(*router).unwrap_or(spec.parameters.priority);
             spec
         };
         routers.iter().map(spec).collect()
+    }
+
+    /// The sync groups, in the order of the file.
+    pub(super) fn sync_groups(&self) -> &[SyncGroup] {
+        &self.sync_groups
+    }
+
+    /// The sync group that a router is in.
+    pub(super) fn group_of(&self, router: RouterId) -> Option<&SyncGroup> {
+        self.sync_groups.iter().find(|group| group.members.contains(&router))
+    }
+
+    /// The routers of each sync group.
+    pub(super) fn group_members(&self) -> Vec<Vec<RouterId>> {
+        self.sync_groups.iter().map(|group| group.members.clone()).collect()
     }
 
     /// The router that a slot belongs to; `None` for slot 0.
@@ -356,7 +400,7 @@ pub(super) fn slot_of(router: RouterId) -> u32 {
     u32::try_from(router + 1).unwrap_or(u32::MAX)
 }
 
-fn spec(id: RouterId, router: &Instance) -> Spec {
+fn spec(id: RouterId, router: &Instance, grouped: bool) -> Spec {
     Spec {
         slot: slot_of(id),
         parameters: Parameters {
@@ -372,6 +416,7 @@ fn spec(id: RouterId, router: &Instance) -> Spec {
             },
             lower_prio_no_advert: router.lower_prio_no_advert,
             higher_prio_send_advert: router.higher_prio_send_advert,
+            grouped,
         },
         vrid: router.vrid,
         mac: router

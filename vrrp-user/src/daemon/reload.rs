@@ -120,6 +120,7 @@ impl Daemon {
         let priority = |router| self.tracking.priority(router);
         self.pulse.install(next.specs(coming, priority)).await;
         self.pulse.change(last.changes(&next, changed, priority)).await;
+        self.pulse.group(next.group_members()).await;
         self.adopt(Arc::new(next.with_leaving(&last, leaving)), config).await;
         if !leaving.is_empty() {
             self.pulse.remove(leaving).await;
@@ -142,6 +143,7 @@ impl Daemon {
         self.debounce.replan(&config.interfaces.delays);
         self.virtual_addresses.send_replace(plan.virtual_addresses());
         self.virtual_macs.replan(Arc::clone(&plan)).await;
+        self.groups.replan(&plan);
         self.devices.replan(Arc::clone(&plan));
         self.routes.replan(&plan).await;
         self.addresses.replan(plan).await;

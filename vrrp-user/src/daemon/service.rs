@@ -106,6 +106,7 @@ pub(super) fn status(
             name: instance.name.clone(),
             interface: instance.interface.clone(),
             vrid: instance.vrid.get(),
+            sync_group: plan.group_of(router).map(|group| group.name.clone()),
             family: match family {
                 vrrp_common::Family::V4 => Family::Ipv4,
                 vrrp_common::Family::V6 => Family::Ipv6,

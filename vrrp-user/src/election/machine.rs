@@ -37,10 +37,12 @@ impl Election {
             // Not in the RFC: to the network this is no start. Its first advert is due at once, for
             // nobody knows how long ago the last one left.
             Event::Resume => self.become_active(Cause::Resumed, now, actions),
-            Event::Startup if self.parameters.priority.is_owner() => {
-                self.become_active(Cause::OwnerStartup, now, actions);
+            Event::TakeOver => self.become_active(Cause::SyncGroup, now, actions),
+            Event::Startup if !self.parameters.priority.is_owner() => {
+                self.become_backup(Cause::Startup, now, actions);
             }
-            Event::Startup => self.become_backup(Cause::Startup, now, actions),
+            Event::Startup if self.parameters.grouped => self.start_as_held_owner(now, actions),
+            Event::Startup => self.become_active(Cause::OwnerStartup, now, actions),
             _ => {}
         }
     }
@@ -56,11 +58,14 @@ impl Election {
                     self.backup_advert(advert, now);
                 }
             }
+            Event::TakeOver => self.become_active(self.heard.take_over, now, actions),
+            Event::FollowDown { place } => self.wait_longer(place),
             Event::Startup
             | Event::Resume
             | Event::Priority(_)
             | Event::Source(_)
-            | Event::Parameters(_) => {}
+            | Event::Parameters(_)
+            | Event::Disturbed => {}
         }
     }
 
@@ -74,9 +79,12 @@ impl Election {
             }
             Event::Timer => self.adver_timer(now, actions),
             Event::Advert(advert) => self.active_advert(advert, now, actions),
+            Event::FollowDown { place } => self.follow_down(place, now, actions),
+            Event::Disturbed => self.announce_again(now, actions),
             Event::Startup
             | Event::Resume
             | Event::Repeat
+            | Event::TakeOver
             | Event::Priority(_)
             | Event::Source(_)
             | Event::Parameters(_) => {}
@@ -89,8 +97,22 @@ impl Election {
             self.end_preempt_delay();
         }
         if self.timers.expired(Timer::ActiveDown, now).is_some() {
-            self.become_active(self.heard.take_over, now, actions);
+            if self.parameters.grouped {
+                self.ask(now, actions);
+            } else {
+                self.become_active(self.heard.take_over, now, actions);
+            }
         }
+    }
+
+    /// keepalived's sync group holds a member back that is alone in wanting to be Active. It asks again
+    /// after as long a wait. An advert that ends its being willing must not be absorbed meanwhile.
+    fn ask(&mut self, now: Instant, actions: &mut Actions) {
+        self.heard.is_willing = true;
+        self.heard.accepted = None;
+        self.heard.active_router = None;
+        self.timers.set(Timer::ActiveDown, now + self.active_down_interval());
+        actions.push(Action::Ask);
     }
 
     /// RFC 9568 6.4.2: "if an ADVERTISEMENT is received". Addresses are not compared here: a Backup
@@ -112,6 +134,7 @@ impl Election {
     /// so far. The advert itself teaches nothing.
     fn hear_resignation(&mut self, advert: Advert, now: Instant) {
         self.heard.latest = self.heard.latest.max(now);
+        self.heard.is_willing = false;
         self.heard.accepted = None;
         self.heard.active_router.take_if(|active| *active == advert.source);
         self.heard.take_over = Cause::Resignation;
@@ -124,6 +147,7 @@ impl Election {
             self.active_adver_interval = advert.interval;
         }
         self.heard.latest = self.heard.latest.max(now);
+        self.heard.is_willing = false;
         self.heard.accepted = Some(advert);
         self.heard.active_router = Some(advert.source);
         self.heard.take_over = Cause::ActiveDownTimer;
@@ -233,7 +257,12 @@ impl Election {
         if is_answered && self.losing_answers.allows(now, interval * ANSWERS_IN_A_ROW.into()) {
             self.advertise(actions);
         }
-        if self.losing_announcements.allows(now, interval.max(ANNOUNCEMENT_PERIOD)) {
+        self.announce_again(now, actions);
+    }
+
+    fn announce_again(&mut self, now: Instant, actions: &mut Actions) {
+        let period = self.parameters.interval.duration().max(ANNOUNCEMENT_PERIOD);
+        if self.losing_announcements.allows(now, period) {
             actions.push(Action::Announce(Announce::LosingAdvert));
         }
     }
@@ -248,6 +277,30 @@ impl Election {
         self.become_backup(cause, now, actions);
         self.accept(advert, now);
         actions.push(Action::RemoveAddresses);
+    }
+
+    /// Not even the last advert of `higher_prio_send_advert` is sent. Who else is there, and how often
+    /// he advertises, this member has not heard.
+    fn follow_down(&mut self, place: u8, now: Instant, actions: &mut Actions) {
+        self.active_adver_interval = self.parameters.interval;
+        actions.push(Action::Close);
+        self.become_backup(Cause::SyncGroup, now, actions);
+        self.wait_longer(place);
+        actions.push(Action::RemoveAddresses);
+    }
+
+    /// Until the next advert that counts.
+    fn wait_longer(&mut self, place: u8) {
+        let more = self.active_adver_interval() / (u32::from(place) + 1);
+        let wait = self.active_down_interval() + more;
+        self.timers.set(Timer::ActiveDown, self.heard.latest + wait);
+    }
+
+    /// An owner waits for nobody but its sync group: Active_Down_Timer fires at once.
+    fn start_as_held_owner(&mut self, now: Instant, actions: &mut Actions) {
+        self.become_backup(Cause::Startup, now, actions);
+        self.heard.take_over = Cause::OwnerStartup;
+        self.timers.set(Timer::ActiveDown, now);
     }
 
     /// The advert first, since it deposes the others, and Adver_Timer by the own interval, whatever

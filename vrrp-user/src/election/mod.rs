@@ -21,11 +21,14 @@
 //! | a losing advert while Active | Advertise, Announce(LosingAdvert) |
 //! | an advert that leaves far too late | Advertise, Announce(Silence) |
 //!
+//! The members of a sync group are coupled by [`group`].
+//!
 //! The time of an event may lie before that of the event before, since adverts carry the stamp of
 //! the kernel. Active_Down_Timer then still runs from the latest of them. Events are taken as they
 //! come: an advert that is reported while an expired timer is not wins over the timer, so a thread
 //! that was late does not depose a router that was on time.
 
+pub mod group;
 mod machine;
 mod time;
 mod timers;
@@ -77,6 +80,9 @@ pub struct Parameters {
     pub lower_prio_no_advert: bool,
     /// keepalived's `higher_prio_send_advert`: one more advert before yielding.
     pub higher_prio_send_advert: bool,
+    /// Member of a `vrrp_sync_group`: it becomes Active only with [`Event::TakeOver`], and asks for
+    /// that with [`Action::Ask`].
+    pub grouped: bool,
 }
 
 /// The states of RFC 9568 6.3. keepalived's FAULT is Initialize with a reason that the caller
@@ -126,6 +132,17 @@ pub enum Event {
     Source(IpAddr),
     /// The configuration changed. The version stays: with another one it is another virtual router.
     Parameters(Parameters),
+    /// All members of the sync group are willing: they become Active together. Before the start: the
+    /// others are Active already.
+    TakeOver,
+    /// A member of the sync group has yielded to a better router: none stays Active.
+    FollowDown {
+        /// Its place in the group from 0. All members, that one too, wait longer for others than they
+        /// would: the first by an interval, the second by half of one, the third by a third.
+        place: u8,
+    },
+    /// Another member of the sync group has heard a losing advert.
+    Disturbed,
 }
 
 /// What the caller has to do, in the order of the list.
@@ -146,6 +163,8 @@ pub enum Action {
     RemoveAddresses,
     /// Tell the hosts of the network who has the addresses.
     Announce(Announce),
+    /// Ask the sync group whether all are willing to become Active: see [`group`].
+    Ask,
     /// Tell the log, the notify scripts and the status.
     Transition {
         /// State before.
@@ -191,6 +210,8 @@ pub enum Cause {
     HigherPriority,
     /// An advert of the own priority from a higher address was heard.
     EqualPriorityHigherAddress,
+    /// The other members of the sync group changed, or are what it changes to.
+    SyncGroup,
 }
 
 /// The actions that one event leads to, in order.
@@ -284,6 +305,16 @@ impl Election {
         self.timers.next_deadline()
     }
 
+    /// True when nothing in this election speaks against its being Active: it is, or as a member of a
+    /// sync group it has waited for Active_Down_Interval, and nobody who counts was heard since.
+    pub const fn is_willing(&self) -> bool {
+        match self.state {
+            State::Initialize => false,
+            State::Backup => self.heard.is_willing,
+            State::Active => true,
+        }
+    }
+
     /// The advert whose repetition only restarts Active_Down_Timer: the kernel program may absorb
     /// it, stamped, and the caller reports [`Event::Repeat`]. `None` unless Backup and such an
     /// advert was heard; never one of priority 0.
@@ -310,6 +341,8 @@ struct Heard {
     preempt_due: bool,
     /// Why Active_Down_Timer, should it expire now, makes this router Active.
     take_over: Cause,
+    /// It has expired; only the sync group holds this router back.
+    is_willing: bool,
 }
 
 impl Heard {
@@ -321,6 +354,7 @@ impl Heard {
             discarded: None,
             preempt_due: false,
             take_over: Cause::ActiveDownTimer,
+            is_willing: false,
         }
     }
 

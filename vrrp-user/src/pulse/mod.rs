@@ -8,6 +8,7 @@ mod deadlines;
 mod difference;
 mod doorbells;
 mod frame;
+mod groups;
 mod lateness;
 mod receive;
 mod roster;
@@ -316,6 +317,13 @@ pub enum Command {
         router: RouterId,
         /// Gets it. Nothing is reported of it any more.
         done: oneshot::Sender<Option<Member>>,
+    },
+    /// These virtual routers are sync groups, each with its members in the order of the configuration.
+    Group {
+        /// Which.
+        members: Vec<Vec<RouterId>>,
+        /// Gets what it was before.
+        done: oneshot::Sender<Vec<Vec<RouterId>>>,
     },
     /// The thread goes on in another scheduling class.
     Schedule {

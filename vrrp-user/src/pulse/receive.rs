@@ -123,7 +123,7 @@ fn hear(
     let candidates = roster.with_vrid(family, vrid).filter(ours);
     let Some(router) = candidates.min_by_key(of_another).map(Router::id) else { return };
     let known_since = port.is_heard.then_some(since);
-    roster.visit(router, |router| take(router, packet, sender, known_since, outlet));
+    roster.visit(router, outlet, |router| take(router, packet, sender, known_since, outlet));
 }
 
 /// Lets a router have a packet that is for it, unless it is known from the kernel program, which may

@@ -13,12 +13,13 @@ use super::{
     RouterId, Spec,
     clock::now,
     deadlines::Deadlines,
+    groups::{Coupled, Groups},
     router::{Outlet, Router},
     send::{BATCH, send_frames},
 };
 use crate::{
     datapath::Slots,
-    election::{Instant, State},
+    election::{Instant, State, group},
 };
 
 /// How early an advert may leave to share a wake-up and a system call with others. The next one is
@@ -36,6 +37,7 @@ pub(super) struct Roster {
     routers: Vec<Option<Box<Router>>>,
     /// The routers of a family with a VRID, on whatever port: see [`place`].
     by_vrid: Vec<Vec<RouterId>>,
+    groups: Groups,
     /// When the next regular advert of each Active router is due.
     adverts: Deadlines,
     /// When the Active router of each Backup counts as dead, as far as looked at.
@@ -51,6 +53,7 @@ impl Roster {
         let mut roster = Self {
             routers: (0..room).map(|_| None).collect(),
             by_vrid: vec![Vec::new(); 2 * 256],
+            groups: Groups::none(room),
             adverts: Deadlines::new(room),
             vigils: Deadlines::new(room),
             due: Vec::with_capacity(room),
@@ -79,7 +82,7 @@ impl Roster {
         Some(router)
     }
 
-    fn get(&self, router: RouterId) -> Option<&Router> {
+    pub(super) fn get(&self, router: RouterId) -> Option<&Router> {
         self.routers.get(router)?.as_deref()
     }
 
@@ -93,27 +96,64 @@ impl Roster {
         self.by_vrid[place(family, vrid)].iter().filter_map(|id| self.get(*id))
     }
 
-    /// Lets something happen to a router. There is no other way to change one: what it waits for may
-    /// have changed with it. `None` if there is no such router.
+    /// Says which routers are sync groups together, and leaves in `members` who were. What they are
+    /// must be in their parameters, too.
+    pub(super) fn regroup(&mut self, members: &mut Vec<Vec<RouterId>>, outlet: &Outlet<'_>) {
+        self.groups.replace(members);
+        for group in 0..self.groups.count() {
+            group::settle(&mut Coupled { roster: self, group, outlet });
+        }
+    }
+
+    /// Takes a router out of its sync group: what happens to it does not concern the others any more.
+    pub(super) fn ungroup(&mut self, router: RouterId) {
+        self.groups.leave(router);
+    }
+
+    /// The sync groups.
+    pub(super) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Lets something happen to a router, and to its sync group what follows from that. `None` if
+    /// there is no such router.
     pub(super) fn visit<R>(
         &mut self,
         router: RouterId,
+        outlet: &Outlet<'_>,
         act: impl FnOnce(&mut Router) -> R,
     ) -> Option<R> {
+        let (result, pull) = self.touch(router, act)?;
+        if let Some(pull) = pull
+            && let Some((group, member)) = self.groups.place_of(router)
+        {
+            group::couple(&mut Coupled { roster: self, group, outlet }, member, pull);
+        }
+        Some(result)
+    }
+
+    /// Lets something happen to a router alone. There is no other way to change one: what it waits
+    /// for may have changed with it.
+    pub(super) fn touch<R>(
+        &mut self,
+        router: RouterId,
+        act: impl FnOnce(&mut Router) -> R,
+    ) -> Option<(R, Option<group::Pull>)> {
         let visited = self.routers.get_mut(router)?.as_deref_mut()?;
         let result = act(visited);
+        let pull = visited.take_pull();
         let deadline = visited.next_deadline();
         let (advert, vigil) =
             if visited.state() == State::Active { (deadline, None) } else { (None, deadline) };
         self.adverts.set(router, advert);
         self.vigils.set(router, vigil);
-        Some(result)
+        Some((result, pull))
     }
 
     /// The same to each.
-    pub(super) fn visit_all(&mut self, mut act: impl FnMut(&mut Router)) {
+    pub(super) fn visit_all(&mut self, outlet: &Outlet<'_>, mut act: impl FnMut(&mut Router)) {
         for router in 0..self.routers.len() {
-            self.visit(router, &mut act);
+            self.visit(router, outlet, &mut act);
         }
     }
 
@@ -128,7 +168,7 @@ impl Roster {
         if self.vigils.first().is_some_and(|first| first <= now) {
             self.vigils.until(now + LOOK_AHEAD, &mut due);
             for &router in &due {
-                self.visit(router, |router| router.watch(now, outlet));
+                self.visit(router, outlet, |router| router.watch(now, outlet));
             }
         }
         if self.adverts.first().is_some_and(|first| first <= now) {
@@ -145,7 +185,8 @@ impl Roster {
         let mut batch = ArrayVec::new();
         for &router in &*due {
             let deadline = self.adverts.of(router).unwrap_or(now);
-            let is_ready = self.visit(router, |router| router.prepare(now.max(deadline), outlet));
+            let now = now.max(deadline);
+            let is_ready = self.visit(router, outlet, |router| router.prepare(now, outlet));
             if is_ready == Some(true) {
                 let joins = |first: &RouterId| match (self.get(*first), self.get(router)) {
                     (Some(first), Some(router)) => first.shares_port(router),
@@ -162,6 +203,8 @@ impl Roster {
 
     /// Sends what these routers have prepared for their port, in one system call.
     fn flush(&mut self, batch: &mut ArrayVec<RouterId, BATCH>, outlet: &Outlet<'_>) {
+        // Of a sync group, one that was looked at later may have yielded for all.
+        batch.retain(|router| self.get(*router).is_some_and(Router::is_active));
         let Some(port) = batch.first().and_then(|first| self.get(*first)?.port()) else {
             return;
         };

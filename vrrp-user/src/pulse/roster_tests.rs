@@ -1,13 +1,16 @@
 use std::io::Read;
 
 use socket2::Socket;
-use vrrp_common::{Addr, Vrid, ladder::Heard};
+use vrrp_common::{Addr, Vrid, abi::Kind, ladder::Heard};
 
 use super::*;
-use crate::pulse::{
-    Addresses, Board, Change, Member, Port, Report, Snapshot,
-    router::tests::{port, spec},
-    thread::Reports,
+use crate::{
+    election::Parameters,
+    pulse::{
+        Addresses, Board, Change, Member, Port, Report, Snapshot,
+        router::tests::{port, spec},
+        thread::Reports,
+    },
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -27,19 +30,40 @@ struct Bench {
 
 impl Bench {
     fn new(count: usize, priority: u8) -> Self {
+        let mut bench = Self::with(count, |parameters| {
+            parameters.priority = vrrp_common::Priority::new(priority);
+        });
+        for id in 0..count {
+            bench.start(id);
+            // What an owner says when it starts is not for these tests.
+            bench.frames();
+        }
+        bench
+    }
+
+    /// Members of one sync group, none of which takes part.
+    fn grouped(count: usize) -> Self {
+        let mut bench = Self::with(count, |parameters| parameters.grouped = true);
+        let outlet = Outlet { board: &bench.board, reports: &bench.reports };
+        bench.roster.regroup(&mut vec![(0..count).collect()], &outlet);
+        bench
+    }
+
+    /// Routers that take no part.
+    fn with(count: usize, change: impl Fn(&mut Parameters)) -> Self {
         let slots = Arc::new(Slots::own(count as u32 + 1).unwrap());
         let specs = (0..count).map(|id| {
             let mut spec = spec();
             spec.slot = id as u32 + 1;
             spec.vrid = Vrid::new((id % 255) as u8 + 1).unwrap();
-            spec.parameters.priority = vrrp_common::Priority::new(priority);
+            change(&mut spec.parameters);
             spec.parameters.interval =
                 vrrp_common::AdverInterval::from_centiseconds(FAST.0).unwrap();
             spec
         });
         let (reports, reported) = tokio::sync::mpsc::channel(16 * count);
         let (port, network) = port();
-        let mut bench = Self {
+        Self {
             roster: Roster::new(specs.collect(), &slots),
             slots,
             board: Board::new(count),
@@ -47,20 +71,18 @@ impl Bench {
             port,
             network,
             _reported: reported,
-        };
-        let source = [192, 0, 2, 2].into();
-        for id in 0..count {
-            let port = Arc::clone(&bench.port);
-            bench.visit(id, |router, outlet| router.start(port, source, None, outlet));
-            // What an owner says when it starts is not for these tests.
-            bench.frames();
         }
-        bench
+    }
+
+    fn start(&mut self, router: RouterId) {
+        let port = Arc::clone(&self.port);
+        let source = [192, 0, 2, 2].into();
+        self.visit(router, |router, outlet| router.start(port, source, None, outlet));
     }
 
     fn visit(&mut self, router: RouterId, act: impl FnOnce(&mut Router, &Outlet<'_>)) {
         let outlet = Outlet { board: &self.board, reports: &self.reports };
-        self.roster.visit(router, |router| act(router, &outlet));
+        self.roster.visit(router, &outlet, |router| act(router, &outlet));
     }
 
     fn expire(&mut self, now: Instant) {
@@ -69,6 +91,13 @@ impl Bench {
 
     /// An advert for `router` reaches the kernel program at `at`; the first one rings.
     fn hear(&mut self, router: RouterId, at: Instant) {
+        if let Some(kind) = self.receive(router, at) {
+            self.visit(router, |router, outlet| router.answer_doorbell(kind, outlet));
+        }
+    }
+
+    /// The same, but nobody answers yet. What it rang for, if it did.
+    fn receive(&mut self, router: RouterId, at: Instant) -> Option<Kind> {
         let heard = Heard {
             source: Addr::v4([192, 0, 2, 3]),
             priority: 200,
@@ -76,12 +105,23 @@ impl Bench {
             digest: 7,
             ..Heard::default()
         };
-        let slots = Arc::clone(&self.slots);
-        let slot = slots.get(router as u32 + 1);
+        let slot = self.slots.get(router as u32 + 1);
         let kind = vrrp_common::abi::kind(&heard, slot.rules().rank());
-        if slot.receive(&heard, at) {
-            self.visit(router, |router, outlet| router.answer_doorbell(kind, outlet));
+        slot.receive(&heard, at).then_some(kind)
+    }
+
+    /// Waits for the next deadline, and does what is due.
+    fn wake(&mut self) -> Instant {
+        let next = self.roster.next_deadline().unwrap();
+        while now() < next {
+            std::hint::spin_loop();
         }
+        self.expire(next);
+        next
+    }
+
+    fn lease(&self, router: RouterId) -> Option<Instant> {
+        self.slots.get(router as u32 + 1).lease()
     }
 
     /// Frames that have left since the last call.
@@ -235,14 +275,14 @@ fn lateness_is_counted() {
 fn coming_and_going() {
     let mut bench = Bench::new(3, 255);
     let due = bench.roster.adverts.of(0);
-    bench.visit(1, |router, outlet| router.retire(outlet));
+    bench.visit(1, Router::retire);
     let former = bench.roster.remove(1).unwrap();
     assert_eq!(former.state(), State::Initialize);
     assert_eq!(bench.slots.get(2).lease(), None);
     assert_eq!(bench.counter(1, "priority_zero_sent"), 1);
     assert_eq!((bench.active(), bench.roster.iter().count()), (vec![0, 2], 2));
     assert!(bench.roster.remove(1).is_none());
-    assert_eq!(bench.roster.visit(1, |_| ()), None);
+    assert!(bench.roster.touch(1, |_| ()).is_none());
     assert_eq!(bench.roster.with_vrid(Family::V4, 2).count(), 0);
     // Whatever was due for it is nobody's.
     assert_eq!(bench.roster.adverts.of(1), None);
@@ -288,4 +328,102 @@ fn another_configuration() {
     let mut back = Change::new(&new, old.clone());
     bench.visit(0, |router, outlet| router.change(&mut back, outlet));
     assert_eq!((spec_of(&bench, 0), bench.slots.get(1).rules()), (old, rules));
+}
+
+/// Keyword `vrrp_sync_group`, issue 6: with the member whose timer fires last all take over in the same
+/// wake-up, each with an advert and a lease.
+#[test]
+fn groups_take_over_together() {
+    let mut bench = Bench::grouped(3);
+    (0..3).for_each(|router| bench.start(router));
+    let start = now();
+    (0..3).for_each(|router| bench.hear(router, start + MS * router as u32));
+    let due = start + MS * 2 + FAST.1 * 3 + FAST.1 * 156 / 256;
+    while bench.roster.next_deadline().unwrap() < due {
+        bench.wake();
+        assert!(bench.active().is_empty());
+    }
+    assert_eq!(bench.wake(), due);
+    assert_eq!(bench.active(), [0, 1, 2]);
+    assert_eq!(bench.frames(), 3);
+    assert!((0..3).all(|router| bench.lease(router).is_some()));
+}
+
+/// Issue 6: what the kernel program has seen and nobody has read yet counts for the whole group.
+#[test]
+fn unread_news_hold_a_group_back() {
+    let mut bench = Bench::grouped(2);
+    (0..2).for_each(|router| bench.start(router));
+    let start = now();
+    bench.hear(1, start + MS);
+    while bench.roster.next_deadline().unwrap() < start + FAST.1 * 3 {
+        bench.wake();
+    }
+    // The first has waited in vain.
+    let first = bench.wake();
+    assert!(first < start + MS + FAST.1 * 3 + FAST.1 * 156 / 256);
+    assert!(bench.receive(0, first).is_some());
+    bench.wake();
+    assert!(bench.active().is_empty());
+    assert_eq!(bench.frames(), 0);
+}
+
+/// Issue 6: of a batch of adverts none is sent by who has yielded with another of the batch.
+#[test]
+fn groups_yield_in_the_midst_of_a_batch() {
+    let mut bench = Bench::grouped(2);
+    (0..2).for_each(|router| bench.start(router));
+    while bench.active().is_empty() {
+        bench.wake();
+    }
+    bench.frames();
+    assert!(bench.receive(1, now()).is_some());
+    bench.wake();
+    assert_eq!(bench.active(), [0; 0]);
+    assert_eq!(bench.frames(), 0);
+    assert!((0..2).all(|router| bench.lease(router).is_none()));
+}
+
+/// Keyword `vrrp_sync_group`, issue 6: all begin with the last that may, and end with the first that
+/// may not, whatever the daemon says of the others.
+#[test]
+fn groups_begin_and_end_together() {
+    let states = |bench: &Bench| [0, 1].map(|router| bench.shown(router).state);
+    let mut bench = Bench::grouped(2);
+    bench.start(0);
+    assert_eq!(states(&bench), [State::Initialize; 2]);
+    bench.start(1);
+    assert_eq!(states(&bench), [State::Backup; 2]);
+    while bench.active().is_empty() {
+        bench.wake();
+    }
+    bench.frames();
+    bench.visit(0, Router::shut_down);
+    assert_eq!(states(&bench), [State::Initialize; 2]);
+    assert_eq!(bench.frames(), 2);
+    bench.start(0);
+    assert_eq!(states(&bench), [State::Backup; 2]);
+    // One that has left the group does not concern the other.
+    bench.roster.ungroup(1);
+    bench.visit(1, Router::shut_down);
+    assert_eq!(states(&bench), [State::Backup, State::Initialize]);
+}
+
+/// Issues 4 and 6: a group goes on with the leases that a daemon before this one has left if all
+/// members have one; else none does.
+#[test]
+fn groups_inherit_as_a_whole() {
+    let mut bench = Bench::grouped(2);
+    (1..=2).for_each(|slot| bench.slots.get(slot).open(now() + MS * 60_000));
+    bench.start(0);
+    assert_eq!(bench.frames(), 0);
+    bench.start(1);
+    assert_eq!(bench.active(), [0, 1]);
+    assert_eq!(bench.frames(), 2);
+
+    let mut bench = Bench::grouped(2);
+    bench.slots.get(1).open(now() + MS * 60_000);
+    (0..2).for_each(|router| bench.start(router));
+    assert_eq!(bench.active(), [0; 0]);
+    assert_eq!(bench.lease(0), None);
 }

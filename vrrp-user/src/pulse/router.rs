@@ -18,7 +18,10 @@ use super::{
 use crate::{
     auth::Authenticator,
     datapath::{Slot, Slots},
-    election::{Action, Actions, Advert, Announce, Election, Event, Instant, State},
+    election::{
+        Action, Actions, Advert, Announce, Election, Event, Instant, State,
+        group::{Pull, Standing},
+    },
 };
 
 /// A virtual router with everything that its adverts need.
@@ -42,6 +45,10 @@ pub(super) struct Router {
     /// The last repetition that a raw socket received.
     stamped: Instant,
     doorbells: Doorbells,
+    /// Since when its port has listened for it.
+    since: Option<Instant>,
+    /// What has happened to it that its sync group does not know yet.
+    pull: Option<Pull>,
     /// When a refused advert was last reported, by reason.
     refused: [Instant; Reject::COUNT],
     /// When an odd advert was last reported, by oddity.
@@ -76,6 +83,8 @@ impl Router {
             repeated: Instant::default(),
             stamped: Instant::default(),
             doorbells: Doorbells::new(),
+            since: None,
+            pull: None,
             refused: [Instant::default(); Reject::COUNT],
             wondered: [Instant::default(); Oddity::COUNT],
             heard: [None; 3],
@@ -99,6 +108,11 @@ impl Router {
     /// State of its election.
     pub(super) fn state(&self) -> State {
         self.election.state()
+    }
+
+    /// True while it serves the addresses.
+    pub(super) fn is_active(&self) -> bool {
+        self.state() == State::Active
     }
 
     /// The port that it takes part on.
@@ -164,16 +178,36 @@ impl Router {
         // What was heard counts before what it is compared with changes.
         self.catch_up(outlet);
         self.handle(Event::Source(source), now(), outlet);
-        if self.election.state() == State::Initialize {
-            self.skip_old_news();
-            let now = now();
-            // Only a daemon before this one can have left a lease. The kernel program has closed it
-            // if somebody better was heard; where only user space hears, the next advert tells.
-            if self.slot().is_open(now) {
-                self.handle(Event::Resume, now, outlet);
-            } else {
-                self.handle(Event::Startup, self.began(since, now), outlet);
-            }
+        self.since = since;
+        if self.election.state() != State::Initialize {
+            return;
+        }
+        if self.election.parameters().grouped {
+            self.pull = self.pull.max(Some(Pull::Ready));
+        } else if self.has_lease() {
+            self.begin(Event::Resume, outlet);
+        } else {
+            self.begin(Event::Startup, outlet);
+        }
+    }
+
+    /// Only a daemon before this one can have left a lease in Initialize. The kernel program has closed
+    /// it if somebody better was heard; where only user space hears, the next advert tells.
+    fn has_lease(&self) -> bool {
+        self.slot().is_open(now())
+    }
+
+    /// Takes part, with `event` of the election's Initialize.
+    fn begin(&mut self, event: Event, outlet: &Outlet<'_>) {
+        self.skip_old_news();
+        let now = now();
+        let since = self.since.take();
+        if event == Event::Startup {
+            // Of a sync group that cannot resume as a whole.
+            self.slot().close();
+            self.handle(event, self.began(since, now), outlet);
+        } else {
+            self.handle(event, now, outlet);
         }
     }
 
@@ -204,6 +238,41 @@ impl Router {
         // What was heard counts before what it is compared with changes.
         self.catch_up(outlet);
         self.handle(Event::Priority(priority), now(), outlet);
+    }
+
+    /// Whether it takes part, for its sync group.
+    pub(super) fn standing(&self) -> Standing {
+        match self.state() {
+            State::Initialize if self.port.is_none() => Standing::Absent,
+            State::Initialize if self.has_lease() => Standing::Heir,
+            State::Initialize => Standing::Ready,
+            state => Standing::Runs(state),
+        }
+    }
+
+    /// True when nothing that it has heard up to now speaks against its being Active.
+    pub(super) fn is_willing(&mut self, outlet: &Outlet<'_>) -> bool {
+        if self.state() == State::Backup {
+            self.catch_up(outlet);
+        }
+        self.election.is_willing()
+    }
+
+    /// Does as its sync group says. After a shutdown it may still take part, as soon as all may.
+    pub(super) fn follow(&mut self, event: Event, outlet: &Outlet<'_>) {
+        match event {
+            Event::Startup | Event::Resume | Event::TakeOver
+                if self.state() == State::Initialize =>
+            {
+                self.begin(event, outlet);
+            }
+            _ => self.handle(event, now(), outlet),
+        }
+    }
+
+    /// What has happened to it since the last call that concerns its sync group.
+    pub(super) fn take_pull(&mut self) -> Option<Pull> {
+        self.pull.take()
     }
 
     /// Sees whether absorbed adverts have moved the deadline, and if it has passed all the same, does
@@ -246,6 +315,9 @@ impl Router {
         if self.own() != own_before {
             self.slot().set_rules(&self.demanded());
         }
+        if self.election.parameters().grouped {
+            self.pull = self.pull.max(Pull::of(&actions));
+        }
         for action in actions {
             self.act(action, outlet);
         }
@@ -266,6 +338,8 @@ impl Router {
             Action::AddAddresses => outlet.report(Report::AddAddresses { router }),
             Action::RemoveAddresses => outlet.report(Report::RemoveAddresses { router }),
             Action::Announce(occasion) => outlet.report(Report::Announce { router, occasion }),
+            // The roster sees to it: see `take_pull`.
+            Action::Ask => {}
             Action::Transition { from, to, cause } => {
                 let at = now();
                 if to == State::Active {

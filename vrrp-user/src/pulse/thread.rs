@@ -149,6 +149,18 @@ impl Handle {
         }
     }
 
+    /// Says which virtual routers are sync groups, each with its members in the order of the
+    /// configuration; those that were are no more. Ready when it is so. [`Parameters::grouped`] must
+    /// say the same.
+    ///
+    /// [`Parameters::grouped`]: crate::election::Parameters::grouped
+    pub async fn group(&self, members: Vec<Vec<RouterId>>) {
+        let (done, wait) = oneshot::channel();
+        self.push(Command::Group { members, done }).await;
+        // As in `change`.
+        let _ = wait.await;
+    }
+
     /// Has virtual routers resign, and removes them. Ready when they are gone; what there was to report
     /// of them has been.
     pub async fn remove(&self, routers: &[RouterId]) {
@@ -298,7 +310,7 @@ impl Pulse {
             // Slot 0 is nobody's; slots follow the order of the routers.
             let router = (bell.slot as usize).checked_sub(1);
             if let (Some(router), Some(kind)) = (router, Kind::ALL.get(bell.kind as usize)) {
-                self.roster.visit(router, |router| router.answer_doorbell(*kind, &outlet));
+                self.roster.visit(router, &outlet, |router| router.answer_doorbell(*kind, &outlet));
             }
         }
     }
@@ -342,32 +354,39 @@ impl Pulse {
         let outlet = Outlet { board: &self.board, reports: &self.reports };
         match command {
             Command::Start { router, port, source, since } => {
-                self.roster.visit(router, |router| router.start(port, source, since, &outlet));
+                self.roster
+                    .visit(router, &outlet, |router| router.start(port, source, since, &outlet));
             }
             Command::Fault { router } => {
-                self.roster.visit(router, |router| router.shut_down(&outlet));
+                self.roster.visit(router, &outlet, |router| router.shut_down(&outlet));
             }
             Command::Priority { router, priority } => {
-                self.roster.visit(router, |router| router.change_priority(priority, &outlet));
+                self.roster
+                    .visit(router, &outlet, |router| router.change_priority(priority, &outlet));
             }
             Command::Install(Member(router)) => {
                 self.board.clear(router.id());
                 self.roster.install(router);
             }
             Command::Change { router, mut change, done } => {
-                self.roster.visit(router, |router| router.change(&mut change, &outlet));
+                self.roster.visit(router, &outlet, |router| router.change(&mut change, &outlet));
                 // Who asked may have gone, and so below.
                 let _ = done.send(change);
             }
+            Command::Group { mut members, done } => {
+                self.roster.regroup(&mut members, &outlet);
+                let _ = done.send(members);
+            }
             Command::Remove { router, done } => {
-                self.roster.visit(router, |router| router.retire(&outlet));
+                self.roster.ungroup(router);
+                self.roster.visit(router, &outlet, |router| router.retire(&outlet));
                 let _ = done.send(self.roster.remove(router).map(Member));
             }
             Command::Schedule { class, done } => {
                 let _ = done.send(set_class(class));
             }
             Command::Stop => {
-                self.roster.visit_all(|router| router.shut_down(&outlet));
+                self.roster.visit_all(&outlet, |router| router.shut_down(&outlet));
                 return Flow::Stop;
             }
             Command::Abandon => return Flow::Stop,

@@ -72,6 +72,7 @@ impl Serving {
             }
             Action::Advertise { .. } => true,
             Action::Announce(_) => self.open,
+            Action::Ask => before == State::Backup,
             Action::Transition { from, to, .. } => from == before && to == after && from != to,
         };
         if in_turn { Ok(()) } else { Err(Violation::OutOfTurn(action)) }

@@ -10,12 +10,15 @@
 //! Active sends and it is never silent, and a Backup takes over neither early nor late
 //! (`invariants::Witness`).
 //!
+//! [`groups`] does the same with sync groups, on hosts with a member on each of several networks.
+//!
 //! A failing seed prints its number and the end of its trace.
 //!
 //! * `XVRRP_RUNS=10000` runs that many seeds instead of the usual number.
 //! * `XVRRP_SEED=N` replays one seed and prints all of it, `XVRRP_MUTATION=NAME` with that break.
 
 mod faults;
+mod groups;
 mod invariants;
 mod mutation;
 mod network;

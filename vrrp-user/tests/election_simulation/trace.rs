@@ -88,6 +88,9 @@ fn happening(event: Event) -> String {
         Event::Repeat => "learns of the repetitions".to_owned(),
         Event::Timer => "wakes to a deadline".to_owned(),
         Event::Priority(priority) => format!("has priority {} from now on", priority.get()),
+        Event::TakeOver => "takes over with its group".to_owned(),
+        Event::FollowDown { .. } => "goes down with its group".to_owned(),
+        Event::Disturbed => "learns that its group was disturbed".to_owned(),
         Event::Source(source) => format!("has the address {source} from now on"),
         Event::Parameters(parameters) => format!("is {parameters:?} from now on"),
     }
@@ -104,6 +107,7 @@ fn deed(action: Action) -> String {
         Action::Announce(Announce::TakeOver) => "announces".to_owned(),
         Action::Announce(Announce::LosingAdvert) => "announces again".to_owned(),
         Action::Announce(Announce::Silence) => "announces after a silence".to_owned(),
+        Action::Ask => "asks its group".to_owned(),
         Action::Transition { to, cause, .. } => format!("is {to:?} ({cause:?})"),
     }
 }

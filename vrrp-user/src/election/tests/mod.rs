@@ -3,6 +3,7 @@
 
 mod active;
 mod backup;
+mod groups;
 mod parameters;
 mod preempt;
 mod timers;
@@ -109,6 +110,7 @@ fn v3() -> Parameters {
         source: SELF,
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
+        grouped: false,
     }
 }
 
