@@ -20,7 +20,7 @@ pub(crate) use self::runner::Message;
 pub use self::{
     hooks::Hooks,
     program::{Exposure, Program, Refusal, Writable, cautions, has_default_user},
-    runner::Runner,
+    runner::{Run, Runner},
     server::serve,
 };
 
