@@ -1,11 +1,11 @@
 //! What is said about a configuration, and how it is drawn.
 
-use std::{collections::HashSet, fmt, ops::Range, path::PathBuf};
+use std::{collections::HashSet, fmt, ops::Range};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{
-    Config, code,
+    Command, Config, code,
     source::{FileId, Sources, Span},
 };
 
@@ -218,8 +218,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// The text, for [`Span`]s.
     pub sources: Sources,
-    /// Programs that would run as root without anybody having said so, as far as the file tells.
-    pub(super) unguarded: Vec<(PathBuf, Span)>,
+    /// What would run as root without anybody having said so, as far as the file tells.
+    pub(super) unguarded: Vec<Command>,
 }
 
 impl Loaded {

@@ -4,62 +4,45 @@
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
-    path::Path,
 };
 
 use super::{
-    Command, Instance, Loaded, VirtualAddress, code, cross::is_link_local, diagnostic::Diagnostic,
-    scripts, source::Span,
+    Command, Instance, Loaded, ScriptRules, VirtualAddress, code, cross::is_link_local,
+    diagnostic::Diagnostic, source::Span,
 };
 
 /// Interfaces of a host by their names, each with its addresses and their prefix lengths.
 pub type HostInterfaces = HashMap<String, Vec<(IpAddr, u8)>>;
 
-/// What becomes of a program on a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Program {
-    /// It can be run.
-    Runs,
-    /// Nobody may run it, or it is no file.
-    NotExecutable,
-    /// It is not there.
-    Missing,
-}
-
 impl Loaded {
-    /// Adds what depends on the host, as `keepalived -t` does: `is_program` says whether one that
-    /// the file names, with or without a path, can be run there. The first that would run as root is
-    /// reported, if nobody said whose rights scripts have.
-    pub fn check_scripts(&mut self, is_program: impl Fn(&Path) -> bool) {
-        let Some((path, span)) = self.unguarded.iter().find(|(path, _)| is_program(path)) else {
+    /// Adds what depends on the host, as `keepalived -t` does: `is_program` says whether something that
+    /// is to be run can be run there. The first that would run as root is reported, if nobody said whose
+    /// rights scripts have.
+    pub fn check_scripts(&mut self, is_program: impl Fn(&Command) -> bool) {
+        let Some(command) = self.unguarded.iter().find(|command| is_program(command)) else {
             return;
         };
-        let message =
-            format!("`{}` would run as root, and script security is not enabled", path.display());
-        let mut diagnostic = Diagnostic::new(code::SCRIPT_SECURITY, *span, message);
+        let program = command.argv.first().map(String::as_str).unwrap_or_default();
+        let message = format!("`{program}` would run as root, and script security is not enabled");
+        let mut diagnostic = Diagnostic::new(code::SCRIPT_SECURITY, command.span, message);
         diagnostic.help("write `enable_script_security` and `script_user USER` into global_defs");
         self.add(vec![diagnostic]);
     }
 
-    /// Adds warnings about programs that the host does not have, or may not run: `find` looks for one
-    /// as the file names it, with or without a path. Each is named once, where it is used first.
-    pub fn check_programs(&mut self, find: impl Fn(&Path) -> Program) {
-        let mut commands: Vec<&Command> = self.config.iter().flat_map(scripts::commands).collect();
+    /// Adds warnings about what cannot be run on the host: `refusal` says why, if that is so. Each
+    /// program is named once, where it is used first.
+    pub fn check_programs(&mut self, refusal: impl Fn(&Command, &ScriptRules) -> Option<String>) {
+        let Some(config) = &self.config else { return };
+        let mut commands: Vec<&Command> = config.commands().collect();
         commands.sort_by_key(|command| (command.span.0.file, command.span.0.start));
         let mut seen = HashSet::new();
+        commands.retain(|command| seen.insert((command.argv.first(), command.user.as_ref())));
         let warning = |command: &Command| {
-            let name = command.argv.first()?;
-            let wrong = match find(Path::new(name)) {
-                Program::Runs => return None,
-                Program::NotExecutable => "cannot be run on this host",
-                Program::Missing => "does not exist on this host",
-            };
-            let message = format!("`{name}` {wrong}");
+            let message = format!("on this host {}", refusal(command, &config.global.scripts)?);
             let mut warning = Diagnostic::new(code::NO_PROGRAM, command.span, message);
-            warning.help("a tracked script that is not found is not tracked; others are not run");
+            warning.help("a script that cannot be run is not tracked; others are left out");
             Some(warning)
         };
-        commands.retain(|command| command.argv.first().is_some_and(|name| seen.insert(name)));
         let warnings = commands.into_iter().filter_map(warning).collect();
         self.add(warnings);
     }

@@ -50,7 +50,7 @@ use std::{collections::HashMap, path::Path};
 
 pub use bfd::Bfd;
 pub use diagnostic::{Diagnostic, Loaded, Severity, Verdict};
-pub use here::{HostInterfaces, Program};
+pub use here::HostInterfaces;
 pub use host::{Disk, Host, Memory};
 pub use interfaces::{ExtraGarp, GarpGroup, Interfaces, Linkbeat, LinkbeatMethod, UpDownDelay};
 pub use language::Surroundings;

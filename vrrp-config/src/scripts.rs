@@ -1,7 +1,5 @@
 //! Command lines. keepalived splits them itself and runs no shell.
 
-use std::path::PathBuf;
-
 use super::{
     Account, Command, Config, Global, Notify, User, code,
     diagnostic::Findings,
@@ -128,15 +126,20 @@ fn check_shell(argv: &[String], span: Span, findings: &mut Findings) {
     }
 }
 
-/// Everything that is run, in the order of the model.
-pub(super) fn commands(config: &Config) -> impl Iterator<Item = &Command> {
-    let Global { fifo, vrrp_fifo, startup, shutdown, .. } = &config.global;
-    let instances = config.instances.iter().map(|instance| &instance.notify);
-    let notify = instances.chain(config.sync_groups.iter().map(|group| &group.notify));
-    let readers = [fifo, vrrp_fifo].into_iter().flatten().filter_map(|fifo| fifo.script.as_ref());
-    let hooks = [startup, shutdown].into_iter().flatten().map(|hook| &hook.command);
-    let tracked = config.scripts.iter().map(|script| &script.command);
-    tracked.chain(notify.flat_map(Notify::commands)).chain(readers).chain(hooks)
+impl Config {
+    /// Everything that is run, in the order of the model.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        let Global { fifo, vrrp_fifo, startup, shutdown, .. } = &self.global;
+        let fifos = [fifo, vrrp_fifo].into_iter().flatten();
+        let hooks = [startup, shutdown].into_iter().flatten().map(|hook| &hook.command);
+        let instances = self.instances.iter().map(|instance| &instance.notify);
+        let notify = instances.chain(self.sync_groups.iter().map(|group| &group.notify));
+        let tracked = self.scripts.iter().map(|script| &script.command);
+        tracked
+            .chain(notify.flat_map(Notify::commands))
+            .chain(fifos.filter_map(|fifo| fifo.script.as_ref()))
+            .chain(hooks)
+    }
 }
 
 /// Keywords of virtual servers and the blocks in them that run something.
@@ -168,8 +171,8 @@ fn server_commands(tree: &[Statement]) -> Vec<Command> {
     commands
 }
 
-/// Programs that would run as root without script security, in the order of the file.
-pub(super) fn unguarded(config: &Config, tree: &[Statement]) -> Vec<(PathBuf, Span)> {
+/// What would run as root without script security, in the order of the file.
+pub(super) fn unguarded(config: &Config, tree: &[Statement]) -> Vec<Command> {
     let rules = &config.global.scripts;
     if rules.security {
         return Vec::new();
@@ -179,11 +182,8 @@ pub(super) fn unguarded(config: &Config, tree: &[Statement]) -> Vec<(PathBuf, Sp
         let user = command.user.as_ref().or(rules.user.as_ref());
         user.is_none_or(User::is_root)
     };
-    let program = |command: &Command| {
-        command.argv.first().map(|program| (PathBuf::from(program), command.span.into()))
-    };
-    let mut programs: Vec<(PathBuf, Span)> =
-        commands(config).chain(&of_servers).filter(is_root).filter_map(program).collect();
-    programs.sort_by_key(|(_, span)| (span.file, span.start));
-    programs
+    let mut commands: Vec<Command> =
+        config.commands().chain(&of_servers).filter(is_root).cloned().collect();
+    commands.sort_by_key(|command| (command.span.0.file, command.span.0.start));
+    commands
 }

@@ -7,7 +7,7 @@ mod support;
 use std::{collections::HashMap, net::IpAddr};
 
 use support::{all_codes as codes, global, instance, named, parse};
-use vrrp_config::{Diagnostic, HostInterfaces, Loaded, Program, Verdict};
+use vrrp_config::{Diagnostic, HostInterfaces, Loaded, Verdict};
 
 /// The only diagnostic of a file that can be run as it is.
 fn only(text: &str) -> (Loaded, Diagnostic) {
@@ -234,24 +234,26 @@ fn timeout_beyond_the_interval() {
     assert_eq!(hints(&tracked("interval 5", ""), "H017"), [""; 0]);
 }
 
-/// Issue 5: scripts that this host lacks, or cannot run.
+/// Issue 5: scripts that this host lacks, or cannot run, with the reason.
 #[test]
 fn programs_of_the_host() {
-    let on_host = |text: &str, program| {
+    let on_host = |text: &str, refusal: Option<&str>| {
         let mut loaded = parse(text);
-        loaded.check_programs(|_| program);
+        loaded.check_programs(|command, rules| {
+            assert!(rules.security);
+            refusal.map(|refusal| format!("{} {refusal}", command.argv[0]))
+        });
         assert_eq!(loaded.verdict(), Verdict::Clean);
         let found = loaded.diagnostics.iter().find(|one| one.code == "W0196");
         found.map(|one| (loaded.sources.excerpt(one.span).to_owned(), one.message.clone()))
     };
     let script = tracked("", "");
-    assert_eq!(on_host(&script, Program::Runs), None);
-    let (place, message) = on_host(&script, Program::Missing).unwrap();
+    assert_eq!(on_host(&script, None), None);
+    let (place, message) = on_host(&script, Some("is not there")).unwrap();
     assert_eq!(place, "/bin/true");
-    assert!(message.contains("`/bin/true` does not exist on this host"), "{message}");
-    assert!(on_host(&script, Program::NotExecutable).is_some());
+    assert_eq!(message, "on this host /bin/true is not there");
     let notify = SCRIPT.to_owned() + &instance("notify_master /etc/go.sh");
-    assert_eq!(on_host(&notify, Program::Missing).unwrap().0, "/etc/go.sh");
+    assert_eq!(on_host(&notify, Some("is not there")).unwrap().0, "/etc/go.sh");
 }
 
 /// The same: a program is named once, at its first use, and there is a limit to all remarks.
@@ -266,7 +268,7 @@ fn programs_are_named_once() {
                 .replace("10.0.0.51", &format!("10.0.{}.{}", number / 250, number % 250 + 1))
         });
         let mut loaded = parse(&(SCRIPT.to_owned() + &instances.collect::<String>()));
-        loaded.check_programs(|_| Program::Missing);
+        loaded.check_programs(|_, _| Some("it is not there".to_owned()));
         assert_eq!(loaded.verdict(), Verdict::Clean);
         let places = loaded.diagnostics.iter().map(|one| one.span.start);
         let programs = codes(&loaded).iter().filter(|code| **code == "W0196").count();

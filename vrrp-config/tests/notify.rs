@@ -258,7 +258,7 @@ fn script_security() {
     let refused = |global: &str, lines: &str| {
         let text = format!("global_defs {{\n{global}\n}}\n{}", instance(lines));
         let mut loaded = parse(&text);
-        loaded.check_scripts(|path| path.ends_with("n"));
+        loaded.check_scripts(|command| ["n", "/bin/n"].contains(&command.argv[0].as_str()));
         reported(&loaded).contains(&"S0076")
     };
     for (global, lines, expected) in [
@@ -291,7 +291,7 @@ fn script_security_of_virtual_servers() {
              protocol TCP\n{service}\nreal_server 10.0.0.2 80 {{\n{server}\n}}\n}}\n"
         );
         let mut loaded = parse(&text);
-        loaded.check_scripts(|path| path.ends_with("n"));
+        loaded.check_scripts(|command| ["n", "/bin/n"].contains(&command.argv[0].as_str()));
         loaded.verdict() == Verdict::ScriptSecurity
     };
     for (global, service, server, expected) in [

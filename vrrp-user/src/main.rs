@@ -85,6 +85,9 @@ struct Run {
     /// Do the work, for the supervisor that has started this process.
     #[arg(long, hide = true)]
     worker: bool,
+    /// The worker takes the place of one that died.
+    #[arg(long, hide = true)]
+    successor: bool,
     /// Run programs for the worker that has started this process.
     #[arg(long, hide = true)]
     runner: bool,
@@ -263,7 +266,7 @@ fn asynchronous() -> Result<tokio::runtime::Runtime> {
         .context("the asynchronous runtime cannot be started")
 }
 
-fn run_worker(Run { file, node, runtime, log_format, .. }: Run) -> Result<ExitCode> {
+fn run_worker(Run { file, node, runtime, log_format, successor, .. }: Run) -> Result<ExitCode> {
     start_log(log_format);
     let source = daemon::Source { file, id: node.id() };
     let (loaded, file) = (source.load(), source.file.clone());
@@ -278,7 +281,7 @@ fn run_worker(Run { file, node, runtime, log_format, .. }: Run) -> Result<ExitCo
             file.display()
         );
     }
-    let options = daemon::Options { runtime_dir: runtime.runtime_dir, source };
+    let options = daemon::Options { runtime_dir: runtime.runtime_dir, source, successor };
     match asynchronous()?.block_on(daemon::run(config, options)) {
         Err(error) if error.is_worth_another_try() => {
             error!("{error}");

@@ -16,7 +16,7 @@ pub struct Command {
 }
 
 /// `USER [GROUP]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct User {
     /// The user.
     pub user: Account,
@@ -25,7 +25,7 @@ pub struct User {
 }
 
 /// A user or group of the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Account {
     /// Its name.
     Name(String),

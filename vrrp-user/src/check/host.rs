@@ -1,20 +1,26 @@
 //! What this host has of the things that configurations name.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
-
 use tokio::runtime;
 
 use crate::{
-    config::{HostInterfaces, Loaded, Program},
+    config::{Account, Command, HostInterfaces, Loaded, ScriptRules, User},
+    exec::{self, Program},
     host::Host,
 };
 
 /// Adds to a configuration what depends on this host.
 pub(super) fn check(loaded: &mut Loaded, interfaces: Option<&HostInterfaces>) {
-    if !has_script_user() {
-        loaded.check_scripts(|program| find(program) == Program::Runs);
+    if !exec::has_default_user() {
+        let runs = |command: &Command| {
+            let root = User { user: Account::Id(0), group: None };
+            let command = Command { user: Some(root), ..command.clone() };
+            Program::new(&command, &ScriptRules::default()).is_ok()
+        };
+        loaded.check_scripts(runs);
     }
-    loaded.check_programs(find);
+    loaded.check_programs(|command, rules| {
+        Program::new(command, rules).err().map(|refusal| refusal.to_string())
+    });
     if let Some(interfaces) = interfaces {
         loaded.check_interfaces(interfaces);
     }
@@ -29,34 +35,4 @@ pub(super) fn interfaces() -> Option<HostInterfaces> {
         (link.name, addresses.collect())
     };
     Some(links.into_iter().map(interface).collect())
-}
-
-/// keepalived runs scripts as the user `keepalived_script` where there is one.
-fn has_script_user() -> bool {
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    users.lines().any(|line| line.starts_with("keepalived_script:"))
-}
-
-/// Where programs without a path are looked for.
-const DIRECTORIES: [&str; 6] =
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-
-fn find(program: &Path) -> Program {
-    let is_name = program.components().count() == 1;
-    let places = DIRECTORIES.iter().map(|directory| Path::new(directory).join(program));
-    if !is_name {
-        look_at(program)
-    } else if places.into_iter().any(|place| look_at(&place) == Program::Runs) {
-        Program::Runs
-    } else {
-        Program::Missing
-    }
-}
-
-fn look_at(path: &Path) -> Program {
-    match fs::metadata(path) {
-        Ok(meta) if meta.is_file() && meta.permissions().mode() & 0o111 != 0 => Program::Runs,
-        Ok(_) => Program::NotExecutable,
-        Err(_) => Program::Missing,
-    }
 }

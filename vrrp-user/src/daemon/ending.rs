@@ -40,6 +40,10 @@ impl Daemon {
         self.log_more_rejects(Instant::now() + refusals::WINDOW);
         self.clear().await;
         let ended_well = in_time && self.pulse.join();
+        // After a failure somebody else may go on.
+        if !matches!(end, End::Failure(_)) {
+            self.hooks.shutdown().await;
+        }
         info!("stopped");
         match end {
             End::Failure(error) => return Err(error),

@@ -79,7 +79,7 @@ use crate::{
     config::{Config, Garp},
     datapath::{Adverts, Datapath, Mode, Rejects, Slots},
     election::{self, State},
-    exec::Runner,
+    exec::{self, Hooks, Runner},
     host::{self, Host, Link, RuntimeDir},
     pulse::{self, Command, Report},
 };
@@ -91,6 +91,8 @@ pub struct Options {
     pub runtime_dir: PathBuf,
     /// Where the configuration is, for reloads.
     pub source: Source,
+    /// This worker takes the place of one that died: `startup_script` has been run.
+    pub successor: bool,
 }
 
 /// Runs as the worker of a supervisor until SIGTERM, SIGINT or a `stop` request; then everything is
@@ -104,6 +106,12 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
         return Err(Error::NotPermitted);
     }
     let runtime_dir = RuntimeDir::inherit(&options.runtime_dir)?;
+    for caution in exec::cautions(&config) {
+        warn!("{caution}");
+    }
+    if !options.successor {
+        Hooks::of(&config.global).startup().await;
+    }
     let (requests, incoming) = mpsc::channel(16);
     let daemon = Daemon::start(&plan, &config, &runtime_dir, options.source).await?;
     let server = api::Server::bind(runtime_dir.path())
@@ -158,6 +166,7 @@ struct Daemon {
     /// Until when no virtual router takes part, `vrrp_startup_delay`. What is heard until then is
     /// not for the elections: they begin with what comes in after their start.
     held_until: Option<Instant>,
+    hooks: Hooks,
     stopping: bool,
 }
 
@@ -265,6 +274,7 @@ impl Daemon {
             renewal: Renewal::default(),
             gone: BTreeSet::new(),
             held_until,
+            hooks: Hooks::of(&config.global),
             stopping: false,
         })
     }

@@ -17,6 +17,7 @@ use crate::{
     api::Reloaded,
     config::{Config, Loaded},
     datapath::Sizes,
+    exec::{self, Hooks},
     pulse::RouterId,
 };
 
@@ -88,6 +89,7 @@ impl Daemon {
         self.refuse_unfit(&next)?;
         let difference = last.difference(&next);
         let reloaded = report(&last, &next, &difference);
+        exec::cautions(&config).iter().for_each(|caution| warn!("{caution}"));
         self.tracking.replan(&config, next.present(), &links);
         self.change(next, &difference, &config).await;
         Ok(reloaded)
@@ -140,6 +142,7 @@ impl Daemon {
     /// Has all parts go on with another plan.
     async fn adopt(&mut self, plan: Arc<Plan>, config: &Config) {
         self.plan = Arc::clone(&plan);
+        self.hooks = Hooks::of(&config.global);
         self.debounce.replan(&config.interfaces.delays);
         self.virtual_addresses.send_replace(plan.virtual_addresses());
         self.virtual_macs.replan(Arc::clone(&plan)).await;

@@ -35,6 +35,8 @@ use crate::{
 
 /// Option of `xvrrp run` that makes the process a worker.
 const WORKER_OPTION: &str = "--worker";
+/// Another one, if it takes the place of one that died.
+const SUCCESSOR_OPTION: &str = "--successor";
 
 /// Exit status of a worker that a new one may replace: the last is that of a panic.
 const WORTH_ANOTHER_TRY: [u8; 2] = [Error::EXIT_CODE, 101];
@@ -55,7 +57,7 @@ pub async fn supervise(runtime_dir: &Path) -> Result<u8, Error> {
     let mut watch = Watch::default();
     loop {
         let born = Instant::now();
-        let mut worker = match start(&runtime_dir, &mut watch) {
+        let mut worker = match start(&runtime_dir, &mut watch, deaths.0 > 0) {
             Ok(worker) => worker,
             Err(error) => {
                 clean_up(&runtime_dir, None).await?;
@@ -142,7 +144,7 @@ pub(super) fn watch_parent(supervisor: Option<u32>) -> io::Result<()> {
     Ok(())
 }
 
-fn start(runtime_dir: &RuntimeDir, watch: &mut Watch) -> Result<Child, Error> {
+fn start(runtime_dir: &RuntimeDir, watch: &mut Watch, is_successor: bool) -> Result<Child, Error> {
     let setup = Error::setup("the worker");
     let (lock, line) = match (runtime_dir.lock(), watch.connect()) {
         (Ok(lock), Ok(line)) => (lock, line),
@@ -154,6 +156,7 @@ fn start(runtime_dir: &RuntimeDir, watch: &mut Watch) -> Result<Child, Error> {
         .arg0(arguments.next().unwrap_or_default())
         .args(arguments)
         .arg(WORKER_OPTION)
+        .args(is_successor.then_some(SUCCESSOR_OPTION))
         .stdin(lock)
         .stdout(line);
     Command::from(worker).spawn().map_err(setup)

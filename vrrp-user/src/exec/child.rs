@@ -32,16 +32,8 @@ const TAIL: usize = 4096;
 /// Capacity of a pipe, pipe(7).
 const PIPE: usize = 65_536;
 
-/// Runs it until it has ended. It is made to when its timeout has come, or when `released` is.
-/// `open_files` is how many files it may have open.
-pub(super) async fn run(job: Job, open_files: Rlimit, released: oneshot::Receiver<()>) -> Outcome {
-    match Child::start(&job, open_files) {
-        Ok(child) => child.attend(job.timeout, released).await,
-        Err(error) => Outcome::not_started(error),
-    }
-}
-
-struct Child {
+/// A program that runs.
+pub(super) struct Child {
     process: std::process::Child,
     /// The process, and the group that it leads.
     pid: Pid,
@@ -58,8 +50,8 @@ enum Told {
 }
 
 impl Child {
-    /// Returns when it has begun. Errors say why it could not.
-    fn start(job: &Job, open_files: Rlimit) -> io::Result<Self> {
+    /// Returns when it has begun. It may have `open_files`. Errors say why it could not.
+    pub(super) fn start(job: &Job, open_files: Rlimit) -> io::Result<Self> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
         let Program { path, argv, identity } = &job.program;
         // So that it can also open /dev/stderr.
@@ -95,7 +87,8 @@ impl Child {
         }
     }
 
-    async fn attend(
+    /// Waits until it has ended. It is made to when its timeout has come, or when `released` is.
+    pub(super) async fn attend(
         mut self,
         timeout: Option<Duration>,
         mut released: oneshot::Receiver<()>,

@@ -5,6 +5,7 @@
 //! ([`serve`]), and is told what to run over a socket ([`Runner`]). It keeps the timeouts, too.
 
 mod child;
+mod hooks;
 mod program;
 mod runner;
 mod server;
@@ -17,8 +18,9 @@ use serde::{Deserialize, Serialize};
 #[cfg(test)]
 pub(crate) use self::runner::Message;
 pub use self::{
-    program::{Program, Refusal},
-    runner::Runner,
+    hooks::Hooks,
+    program::{Exposure, Program, Refusal, Writable, cautions, has_default_user},
+    runner::{Run, Runner},
     server::serve,
 };
 

@@ -15,7 +15,7 @@ use nix::unistd::{Group, User, getegid, geteuid, getgrouplist};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{self, Account, ScriptRules},
+    config::{self, Account, Config, ScriptRules},
     sys::process::Identity,
 };
 
@@ -175,6 +175,32 @@ impl Program {
     pub const fn identity(&self) -> &Identity {
         &self.identity
     }
+}
+
+/// Whether this host has the user whose rights scripts have by default.
+pub fn has_default_user() -> bool {
+    matches!(User::from_name(DEFAULT_USER), Ok(Some(_)))
+}
+
+/// What is to be said about programs that are run although they should not be, each once.
+pub fn cautions(config: &Config) -> Vec<String> {
+    let rules = &config.global.scripts;
+    let of_nobody = |command: &config::Command| command.user.is_none() && rules.user.is_none();
+    let mut cautions = Vec::new();
+    if !has_default_user() && !rules.security && config.commands().any(of_nobody) {
+        cautions.push(format!(
+            "scripts have our own rights: nobody says whose, and there is no user `{DEFAULT_USER}`"
+        ));
+    }
+    for command in config.commands() {
+        if let Ok((_, Some(exposure))) = Program::find(command, rules) {
+            let caution = exposure.to_string();
+            if !cautions.contains(&caution) {
+                cautions.push(caution);
+            }
+        }
+    }
+    cautions
 }
 
 /// Whose rights: of `user`, or by default of [`DEFAULT_USER`] where there is one, else our own.

@@ -44,8 +44,8 @@ pub struct Runner {
 
 /// What the task that holds the line is told.
 pub(crate) enum Message {
-    /// Run it and answer.
-    Run { id: u64, job: Job, answer: oneshot::Sender<Outcome> },
+    /// Run it, say when it has begun, and how it was.
+    Run { id: u64, job: Job, began: oneshot::Sender<()>, ended: oneshot::Sender<Outcome> },
     /// Nobody waits any more.
     Cancel { id: u64 },
 }
@@ -76,26 +76,45 @@ impl Runner {
     /// If this future is dropped, the process group gets SIGTERM, and SIGKILL two seconds later, unless
     /// the job outlives that.
     pub async fn run(&self, job: Job) -> Outcome {
+        self.start(job).await.outcome().await
+    }
+
+    /// Starts a program, and returns when it runs, or cannot. As with [`Self::run`] it ends if this
+    /// future or what it returns is dropped.
+    pub async fn start(&self, job: Job) -> Run {
         let id = self.last.fetch_add(1, Ordering::Relaxed);
-        let (answer, outcome) = oneshot::channel();
-        let mut watch = Watch { id, messages: (!job.outlives).then_some(&self.messages) };
+        let (begins, began) = oneshot::channel();
+        let (ends, ended) = oneshot::channel();
+        let leash = (!job.outlives).then(|| self.messages.clone());
         // Without anybody to hear it the answer is dropped.
-        let _ = self.messages.send(Message::Run { id, job, answer });
-        let outcome = outcome.await;
-        watch.messages = None;
+        let _ = self.messages.send(Message::Run { id, job, began: begins, ended: ends });
+        let run = Run { id, ended, leash };
+        // What does not begin ends at once.
+        let _ = began.await;
+        run
+    }
+}
+
+/// A program that runs, or could not be started. It ends if this is dropped, unless its job outlives that.
+#[derive(Debug)]
+pub struct Run {
+    id: u64,
+    ended: oneshot::Receiver<Outcome>,
+    leash: Option<mpsc::UnboundedSender<Message>>,
+}
+
+impl Run {
+    /// Waits until it has ended.
+    pub async fn outcome(mut self) -> Outcome {
+        let outcome = (&mut self.ended).await;
+        self.leash = None;
         outcome.unwrap_or_else(|_| Outcome::lost())
     }
 }
 
-/// Cancels a run when it is dropped.
-struct Watch<'a> {
-    id: u64,
-    messages: Option<&'a mpsc::UnboundedSender<Message>>,
-}
-
-impl Drop for Watch<'_> {
+impl Drop for Run {
     fn drop(&mut self) {
-        if let Some(messages) = self.messages {
+        if let Some(messages) = &self.leash {
             // Without anybody to hear it there is no run.
             let _ = messages.send(Message::Cancel { id: self.id });
         }
@@ -176,53 +195,56 @@ enum Ended {
     Died,
 }
 
+/// Who waits for a run.
+struct Waiting {
+    began: Option<oneshot::Sender<()>>,
+    ended: oneshot::Sender<Outcome>,
+}
+
 async fn attend(line: &mut UnixStream, messages: &mut mpsc::UnboundedReceiver<Message>) -> Ended {
     let (reader, mut writer) = line.split();
     let mut reports = BufReader::new(reader).lines();
-    let mut answers = HashMap::new();
+    let mut waiting = HashMap::new();
     loop {
         tokio::select! {
             message = messages.recv() => {
                 let Some(message) = message else { return Ended::Unneeded };
-                let order = match message {
-                    Message::Run { id, job, answer } => {
-                        answers.insert(id, answer);
-                        Order::Run { id, job }
+                let (id, order) = match message {
+                    Message::Run { id, job, began, ended } => {
+                        waiting.insert(id, Waiting { began: Some(began), ended });
+                        (id, Order::Run { id, job })
                     }
                     Message::Cancel { id } => {
-                        answers.remove(&id);
-                        Order::Cancel { id }
+                        waiting.remove(&id);
+                        (id, Order::Cancel { id })
                     }
                 };
                 match encode(&order) {
                     // The runner reads whatever else it does.
                     Ok(order) if writer.write_all(&order).await.is_err() => return Ended::Died,
                     Ok(_) => {}
-                    Err(error) => refuse(&mut answers, &order, &error),
+                    Err(error) => answer(&mut waiting, id, Outcome::not_started(error)),
                 }
             }
             report = reports.next_line() => {
                 let Ok(Some(report)) = report else { return Ended::Died };
-                let Ok(Report { id, outcome }) = serde_json::from_str(&report) else {
-                    return Ended::Died;
-                };
-                if let Some(answer) = answers.remove(&id) {
-                    // Whoever asked may have gone.
-                    let _ = answer.send(outcome);
+                match serde_json::from_str(&report) {
+                    Ok(Report::Began { id }) => {
+                        let began = waiting.get_mut(&id).and_then(|waiting| waiting.began.take());
+                        // Whoever asked may have gone.
+                        began.map(|began| began.send(()));
+                    }
+                    Ok(Report::Ended { id, outcome }) => answer(&mut waiting, id, outcome),
+                    Err(_) => return Ended::Died,
                 }
             }
         }
     }
 }
 
-fn refuse(
-    answers: &mut HashMap<u64, oneshot::Sender<Outcome>>,
-    order: &Order,
-    error: &serde_json::Error,
-) {
-    let (Order::Run { id, .. } | Order::Cancel { id }) = order;
-    if let Some(answer) = answers.remove(id) {
+fn answer(waiting: &mut HashMap<u64, Waiting>, id: u64, outcome: Outcome) {
+    if let Some(waiting) = waiting.remove(&id) {
         // Whoever asked may have gone.
-        let _ = answer.send(Outcome::not_started(error));
+        let _ = waiting.ended.send(outcome);
     }
 }

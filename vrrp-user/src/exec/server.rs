@@ -23,7 +23,8 @@ use tokio::{
 };
 
 use super::{
-    Job, child,
+    Job, Outcome,
+    child::Child,
     wire::{Order, Report, encode},
 };
 use crate::sys::process;
@@ -118,9 +119,16 @@ impl Running {
         self.masters.insert(id, Master { outlives: job.outlives, _hold: hold });
         let open_files = self.open_files;
         self.jobs.spawn(async move {
-            let outcome = child::run(job, open_files, released).await;
             // Nobody listens when the worker has gone.
-            let _ = reports.send(Report { id, outcome });
+            let tell = |report| drop(reports.send(report));
+            let outcome = match Child::start(&job, open_files) {
+                Ok(child) => {
+                    tell(Report::Began { id });
+                    child.attend(job.timeout, released).await
+                }
+                Err(error) => Outcome::not_started(error),
+            };
+            tell(Report::Ended { id, outcome });
             id
         });
     }

@@ -22,13 +22,22 @@ pub(super) enum Order {
     },
 }
 
-/// From the runner: a run is over.
+/// From the runner.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Report {
-    /// Of the run.
-    pub(super) id: u64,
-    /// How it was.
-    pub(super) outcome: Outcome,
+#[serde(rename_all = "snake_case")]
+pub(super) enum Report {
+    /// It runs.
+    Began {
+        /// The run.
+        id: u64,
+    },
+    /// It is over, or did not begin.
+    Ended {
+        /// The run.
+        id: u64,
+        /// How it was.
+        outcome: Outcome,
+    },
 }
 
 /// A message as it goes over the line. Errors are those of paths that are not UTF-8.

@@ -8,12 +8,14 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    future::pending,
     num::NonZeroU32,
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::{
-    sync::watch,
+    sync::{Semaphore, watch},
     task::JoinHandle,
     time::{Instant, sleep_until},
 };
@@ -22,16 +24,18 @@ use tracing::{info, warn};
 use super::{Observation, Observer, TrackerId, Value};
 use crate::{
     config::{Config, Script},
-    exec::{End, Job, Outcome, Program, Runner},
+    exec::{End, Job, Outcome, Program, Run, Runner},
 };
 
-/// Between the first starts of two programs: each costs the processors about that much.
-const SPACING: Duration = Duration::from_millis(1);
+/// So many programs are being started at a time, all others wait: however many there are, they do not
+/// take the processors away from everything else at once.
+const STARTS: usize = 4;
 
 /// Runs all programs of a configuration that something depends on, until it is dropped; then those that
 /// run are killed.
 pub struct Scripts {
     runner: Runner,
+    starts: Arc<Semaphore>,
     watched: HashMap<String, Watched>,
 }
 
@@ -61,7 +65,8 @@ struct Reader {
 impl Scripts {
     /// Nothing yet.
     pub fn new(runner: Runner) -> Self {
-        Self { runner, watched: HashMap::new() }
+        let starts = Arc::new(Semaphore::new(STARTS));
+        Self { runner, starts, watched: HashMap::new() }
     }
 
     /// Runs the programs of `config` from now on, and tells `observer` of them. Within a tokio runtime.
@@ -72,7 +77,6 @@ impl Scripts {
     pub fn replan(&mut self, config: &Config, observer: &Observer) {
         let used = used(config);
         let mut before = std::mem::take(&mut self.watched);
-        let mut first = Instant::now();
         for (index, script) in config.scripts.iter().enumerate() {
             if !used.contains(script.name.as_str()) {
                 continue;
@@ -92,9 +96,7 @@ impl Scripts {
                     // What runs of the old one ends before the new one begins.
                     drop(other);
                     let standing = standing.unwrap_or_else(|| Standing::at_start(script));
-                    let begun = self.begin(script, program, standing, reader, first);
-                    first += SPACING;
-                    begun
+                    self.begin(script, program, standing, reader)
                 }
             };
             self.watched.insert(script.name.clone(), watched);
@@ -115,7 +117,6 @@ impl Scripts {
         program: Option<Program>,
         standing: Standing,
         reader: Reader,
-        first: Instant,
     ) -> Watched {
         let standing = if program.is_some() { standing } else { Standing::Untracked };
         let (standing, seen) = watch::channel(standing);
@@ -123,12 +124,13 @@ impl Scripts {
         let watcher = Watcher {
             script: script.clone(),
             runner: self.runner.clone(),
+            starts: Arc::clone(&self.starts),
             standing,
             reader: read,
             last: End::Exited(0),
             lost: false,
         };
-        let task = tokio::spawn(watcher.watch(program.clone(), first));
+        let task = tokio::spawn(watcher.watch(program.clone()));
         Watched { script: script.clone(), program, standing: seen, reader, task }
     }
 }
@@ -221,6 +223,7 @@ impl Standing {
 struct Watcher {
     script: Script,
     runner: Runner,
+    starts: Arc<Semaphore>,
     standing: watch::Sender<Standing>,
     reader: watch::Receiver<Reader>,
     /// The last result, of which the log has been told.
@@ -230,19 +233,22 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// Runs it for ever, the first time at `first`.
-    async fn watch(mut self, program: Option<Program>, first: Instant) {
+    /// Runs it for ever.
+    async fn watch(mut self, program: Option<Program>) {
         self.tell().await;
-        let mut due = first;
+        let Some(program) = program else {
+            return self.or_tell(pending()).await;
+        };
+        // When the run is due from whose start all others are counted.
+        let mut due = None;
         loop {
-            match &program {
-                Some(program) => {
-                    self.rest(Some(due)).await;
-                    self.attempt(program).await;
-                    due = next_start(due, self.interval(), Instant::now());
-                }
-                None => self.rest(None).await,
+            if let Some(due) = due {
+                self.or_tell(sleep_until(due)).await;
             }
+            let run = self.start(&program).await;
+            let start = Instant::now();
+            self.attend(run, start).await;
+            due = Some(next_start(due.unwrap_or(start), self.interval(), Instant::now()));
         }
     }
 
@@ -251,48 +257,54 @@ impl Watcher {
         self.script.interval.max(Duration::from_millis(1))
     }
 
-    /// Waits, and tells whoever asks what is known.
-    async fn rest(&mut self, until: Option<Instant>) {
-        let end = async {
-            match until {
-                Some(until) => sleep_until(until).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::pin!(end);
+    /// Waits for something, and meanwhile tells whoever asks what is known.
+    async fn or_tell<T>(&mut self, event: impl Future<Output = T>) -> T {
+        tokio::pin!(event);
         loop {
             tokio::select! {
-                () = &mut end => return,
+                biased;
+                value = &mut event => return value,
                 Ok(()) = self.reader.changed() => self.tell().await,
             }
         }
     }
 
-    /// Runs it once, and judges it as soon as there is something to judge.
-    async fn attempt(&mut self, program: &Program) {
-        let Script { timeout, .. } = self.script;
-        let (start, interval) = (Instant::now(), self.interval());
-        let runner = self.runner.clone();
-        let run = runner.run(Job { timeout: Some(timeout), ..Job::new(program.clone()) });
-        tokio::pin!(run);
-        let mut deadline = start + timeout.min(interval);
+    /// Starts it as soon as others let it.
+    async fn start(&mut self, program: &Program) -> Run {
+        let (runner, starts) = (self.runner.clone(), Arc::clone(&self.starts));
+        let timeout = Some(self.script.timeout);
+        let job = Job { timeout, ..Job::new(program.clone()) };
+        self.or_tell(async move {
+            // It is never closed.
+            let _permit = starts.acquire().await;
+            runner.start(job).await
+        })
+        .await
+    }
+
+    /// Judges a run as soon as there is something to judge, and waits for its end.
+    async fn attend(&mut self, run: Run, start: Instant) {
+        let interval = self.interval();
+        let outcome = run.outcome();
+        tokio::pin!(outcome);
+        let mut deadline = start + self.script.timeout.min(interval);
         let mut failures = 0;
         loop {
-            tokio::select! {
-                biased;
-                outcome = &mut run => {
-                    match failures {
-                        0 => self.judge(&outcome).await,
-                        _ => self.explain(&outcome),
-                    }
-                    return;
+            let next = async {
+                tokio::select! {
+                    biased;
+                    outcome = &mut outcome => Some(outcome),
+                    () = sleep_until(deadline) => None,
                 }
-                () = sleep_until(deadline) => {
+            };
+            match self.or_tell(next).await {
+                Some(outcome) if failures == 0 => return self.judge(&outcome).await,
+                Some(outcome) => return self.explain(&outcome),
+                None => {
                     failures += 1;
                     self.overdue(failures).await;
                     deadline = start + interval * (failures + 1);
                 }
-                Ok(()) = self.reader.changed() => self.tell().await,
             }
         }
     }

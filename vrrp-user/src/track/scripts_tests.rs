@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use tokio::{
     sync::{mpsc, oneshot},
     task::yield_now,
@@ -42,16 +44,16 @@ struct Stage {
 }
 
 /// A run that has begun.
-struct Run {
+struct Started {
     id: u64,
     at: Duration,
-    answer: oneshot::Sender<Outcome>,
+    ended: oneshot::Sender<Outcome>,
 }
 
-impl Run {
+impl Started {
     /// It has ended like that.
     fn ends(self, end: End) {
-        let _ = self.answer.send(Outcome { end, stderr: "a line\n\n".to_owned() });
+        let _ = self.ended.send(Outcome { end, stderr: "a line\n\n".to_owned() });
     }
 }
 
@@ -65,10 +67,11 @@ impl Stage {
     }
 
     /// The next run.
-    async fn run(&mut self) -> Run {
+    async fn run(&mut self) -> Started {
         loop {
-            if let Message::Run { id, answer, .. } = self.asked.recv().await.unwrap() {
-                return Run { id, at: self.begin.elapsed(), answer };
+            if let Message::Run { id, began, ended, .. } = self.asked.recv().await.unwrap() {
+                began.send(()).unwrap();
+                return Started { id, at: self.begin.elapsed(), ended };
             }
         }
     }
@@ -163,9 +166,9 @@ async fn other_ends() {
     }
     let mut stage = Stage::new(&config("fall 1"));
     stage.statuses(&[0]).await;
-    drop(stage.run().await.answer);
+    drop(stage.run().await.ended);
     assert_eq!(stage.by_now().await, None);
-    drop(stage.run().await.answer);
+    drop(stage.run().await.ended);
     assert_eq!(stage.by_now().await, Some(down("was not run: the runner died")));
 }
 
@@ -227,19 +230,42 @@ async fn overrun() {
     assert_eq!(stage.by_now().await, Some(Value::Up));
 }
 
-/// issue 6: many programs begin one after the other, and stay so.
+/// issue 6: however many programs are due, few are being started at a time; those that had to wait the first
+/// time are due that much later for ever, so that they do not get in each other's way again. The
+/// time of a run counts from when it began.
 #[tokio::test(start_paused = true)]
 async fn many_begin() {
     let names: Vec<String> = (0..100).map(|number| format!("s{number}")).collect();
     let scripts: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
     let mut stage = Stage::new(&named(&scripts));
-    for round in 0..3 {
-        for number in 0..100 {
-            let run = stage.run().await;
-            assert_eq!(run.at, SECOND * round + Duration::from_millis(number));
-            run.ends(End::Exited(0));
+    let mut asked = VecDeque::new();
+    let mut begun = Vec::new();
+    for number in 0..100 {
+        stage.by_now().await;
+        while let Ok(Message::Run { began, ended, .. }) = stage.asked.try_recv() {
+            asked.push_back((began, ended));
         }
+        assert_eq!(asked.len(), STARTS.min(100 - number));
+        sleep(Duration::from_millis(9)).await;
+        let (began, ended) = asked.pop_front().unwrap();
+        began.send(()).unwrap();
+        begun.push(ended);
     }
+    // The first has been running for 891 ms.
+    for ended in begun {
+        ended.send(Outcome { end: End::Exited(0), stderr: String::new() }).unwrap();
+    }
+    for _ in 0..100 {
+        assert_eq!(stage.told.recv().await.unwrap().value, Value::Up);
+    }
+    let mut at = Vec::new();
+    for _ in 0..100 {
+        let run = stage.run().await;
+        at.push(run.at);
+        run.ends(End::Exited(0));
+    }
+    let least = at.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap();
+    assert!(least >= Duration::from_millis(9), "{at:?}");
 }
 
 /// issue 6: what nothing depends on is not run.
@@ -295,5 +321,5 @@ async fn replan() {
     assert_eq!((cancelled, began.len()), (vec![a.id, c.id], 1));
     b.ends(End::Exited(0));
     assert_eq!(stage.by_now().await, Some(Value::Up));
-    assert_eq!(stage.run().await.at, Duration::from_millis(2001));
+    assert_eq!(stage.run().await.at, 2 * SECOND);
 }
