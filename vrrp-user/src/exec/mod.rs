@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(test)]
 pub(crate) use self::runner::Message;
 pub use self::{
-    program::{Program, Refusal},
+    program::{Program, Refusal, identity},
     runner::Runner,
     server::serve,
 };
