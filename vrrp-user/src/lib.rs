@@ -13,6 +13,7 @@ pub mod datapath;
 pub mod election;
 pub mod exec;
 pub mod host;
+pub mod notify;
 pub mod pulse;
 pub mod sys;
 pub mod track;

@@ -60,6 +60,9 @@ const PROGRAMS: &[Program] = &[
     Program { name: "curl", package: "curl", user: User::Tests },
     // Measures how much goes through an interface.
     Program { name: "iperf3", package: "iperf3", user: User::Tests },
+    // Takes the mails that the daemon sends, with a certificate of its own.
+    Program { name: "aiosmtpd", package: "python3-aiosmtpd", user: User::Tests },
+    Program { name: "openssl", package: "openssl", user: User::Tests },
     // Compiles libFuzzer.
     Program { name: "c++", package: "g++", user: User::Fuzz },
 ];

@@ -1,6 +1,9 @@
 //! How the daemon ends: with everything as it was before, or with everything left to the next one.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::oneshot;
 use tracing::{error, info};
@@ -34,11 +37,15 @@ impl Daemon {
             End::Request(_) | End::Handover(_) => info!("asked to stop: stopping"),
             End::Failure(error) => error!("{error}"),
         }
+        let broken = matches!(end, End::Failure(_));
+        let told = self.notices.stop(broken);
+        self.carry_on_until(told).await;
         self.stopping = true;
         // The pulse resigns for all routers and closes its end of the queue.
         let in_time = self.pulse.send(Command::Stop) && self.hear_out().await;
         self.log_more_rejects(Instant::now() + refusals::WINDOW);
         self.clear().await;
+        self.notices.close().await;
         let ended_well = in_time && self.pulse.join();
         // After a failure somebody else may go on.
         if !matches!(end, End::Failure(_)) {
@@ -84,6 +91,17 @@ impl Daemon {
         self.routes.end().await;
         self.virtual_macs.remove_all().await;
         self.devices.detach_all();
+    }
+
+    /// Carries out reports until something else is done, which may take a while.
+    async fn carry_on_until(&mut self, done: impl Future<Output = ()>) {
+        let mut done = pin!(done);
+        loop {
+            tokio::select! {
+                () = &mut done => return,
+                Some(report) = self.reports.recv() => self.carry_out(report).await,
+            }
+        }
     }
 
     /// Carries out all reports until the pulse, which was told to, has ended. `false` if it does not.

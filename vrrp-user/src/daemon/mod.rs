@@ -17,6 +17,7 @@ mod log;
 mod memory;
 mod mending;
 mod neighbours;
+mod notices;
 mod plan;
 mod reading;
 mod refusals;
@@ -58,6 +59,7 @@ use self::{
     groups::GroupStates,
     inheritance::{Inheritance, Renewal},
     journal::Estate,
+    notices::{Notices, Terms},
     plan::{Plan, slot_of},
     refusals::{Matter, Refusals},
     reload::Reloads,
@@ -158,6 +160,7 @@ struct Daemon {
     adverts: Option<Log<Adverts>>,
     feed: Feed,
     groups: GroupStates,
+    notices: Notices,
     lost_reports: u64,
     /// Where the kernel program is the last daemon's, ours is being loaded.
     renewal: Renewal,
@@ -216,7 +219,7 @@ impl Daemon {
         if let Some(reason) = memory::lock(plan.scheduling().no_swap) {
             warn!("memory is not locked, adverts may wait for swapped pages: {reason}");
         }
-        let mut tracking = Tracking::new(runner, &heirs);
+        let mut tracking = Tracking::new(runner.clone(), &heirs);
         tracking.replan(config, plan.routers.iter(), &links);
         let all: Vec<_> = plan.routers.ids().collect();
         let specs = plan.specs(&all, |router| tracking.priority(router));
@@ -270,6 +273,7 @@ impl Daemon {
             refusals,
             adverts,
             feed: Feed::new(),
+            notices: Notices::new(Terms::new(config), runner),
             lost_reports: 0,
             renewal: Renewal::default(),
             gone: BTreeSet::new(),
@@ -451,6 +455,7 @@ impl Daemon {
         let has_program = |interface: &str| devices.attachment(interface).mode != Mode::None;
         let all_done = self.addresses.follow(&links, may, has_program).await;
         self.routes.arrive().await;
+        self.notices.begin_in_fault(&self.plan, self.pulse.board(), &self.devices);
         let again = if priorities_said && all_said && all_done { None } else { again };
         Ok([again, held_until, unsteady_until].into_iter().flatten().min())
     }
@@ -526,6 +531,9 @@ impl Daemon {
             self.addresses.carry_out(&reports, self.pulse.board()).await;
             self.routes.arrive().await;
         }
+        for report in &reports {
+            self.notices.report(&self.plan, self.pulse.board(), self.stopping, report);
+        }
         let lost = self.pulse.board().lost_reports();
         if lost != self.lost_reports {
             warn!(
@@ -537,6 +545,7 @@ impl Daemon {
             self.virtual_macs.follow(self.pulse.board()).await;
             self.addresses.reconcile(self.pulse.board()).await;
             self.routes.arrive().await;
+            self.notices.catch_up(&self.plan, self.pulse.board(), self.stopping);
         }
     }
 
@@ -555,6 +564,9 @@ impl Daemon {
     fn tell(&mut self, happened: Option<(election::Instant, What)>) {
         let Some((at, what)) = happened else { return };
         log::write(&what);
+        if let What::Priority { router, priority, .. } = &what {
+            self.notices.priority(router, *priority);
+        }
         if matches!(what, What::Advert { .. }) && !self.feed.wants_adverts() {
             // Whoever wanted them has gone; what was under way to them may be many.
             if self.pulse.board().reports_adverts() {
@@ -610,6 +622,7 @@ impl Daemon {
             &self.devices,
             &self.addresses,
             &self.announcer,
+            &self.notices,
         )
     }
 }

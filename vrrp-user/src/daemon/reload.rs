@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::{
     Daemon,
     difference::Difference,
+    notices::Terms,
     plan::{Plan, slot_of},
     reading,
 };
@@ -133,6 +134,7 @@ impl Daemon {
                 self.forget(*router).await;
             }
         }
+        self.notices.follow_reload(&self.plan, self.pulse.board());
         let intervals = self.plan.routers.values().map(|router| router.interval.duration());
         if let Err(error) = self.pulse.provide_for(intervals).await {
             warn!("the time that is reserved for the pulse stays as it was: {error}");
@@ -151,6 +153,7 @@ impl Daemon {
         self.routes.replan(&plan).await;
         self.addresses.replan(plan).await;
         self.routes.arrive().await;
+        self.notices.replan(Terms::new(config));
     }
 
     /// A virtual router is gone, and its number free.

@@ -8,6 +8,7 @@ use super::{
     addresses::Addresses,
     devices::Devices,
     events::{Feed, by_calendar},
+    notices::Notices,
     plan::{Plan, slot_of},
     reload::Waiting,
 };
@@ -84,6 +85,7 @@ pub(super) fn status(
     devices: &Devices,
     addresses: &Addresses,
     announcer: &Announcer,
+    notices: &Notices,
 ) -> Vec<RouterStatus> {
     let now = pulse::now();
     let scheduling = pulse.scheduling().to_string();
@@ -101,6 +103,9 @@ pub(super) fn status(
         counters.insert("garp_sent".to_owned(), announced.sent);
         counters.insert("garp_errors".to_owned(), announced.failed);
         counters.insert("addresses_mended".to_owned(), addresses.mended(router));
+        for (name, value) in notices.counters(&instance.name) {
+            counters.insert(name.to_owned(), value);
+        }
 
         RouterStatus {
             name: instance.name.clone(),

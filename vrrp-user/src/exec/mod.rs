@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::runner::Message;
 pub use self::{
     hooks::Hooks,
-    program::{Exposure, Program, Refusal, Writable, cautions, has_default_user},
+    program::{Exposure, Program, Refusal, Writable, cautions, has_default_user, identity},
     runner::{Run, Runner},
     server::serve,
 };

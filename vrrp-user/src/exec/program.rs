@@ -204,7 +204,7 @@ pub fn cautions(config: &Config) -> Vec<String> {
 }
 
 /// Whose rights: of `user`, or by default of [`DEFAULT_USER`] where there is one, else our own.
-fn identity(user: Option<&config::User>, rules: &ScriptRules) -> Result<Identity, Refusal> {
+pub fn identity(user: Option<&config::User>, rules: &ScriptRules) -> Result<Identity, Refusal> {
     let Some(user) = user else {
         return match User::from_name(DEFAULT_USER).ok().flatten() {
             Some(user) => Ok(identity_of(&user, None, rules)),

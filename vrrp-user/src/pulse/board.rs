@@ -102,6 +102,11 @@ impl Board {
         }
     }
 
+    /// Effective priority of a virtual router.
+    pub fn priority(&self, router: RouterId) -> Priority {
+        Priority::new(self.rows[router].priority.load(Relaxed) as u8)
+    }
+
     /// A virtual router as it is now.
     pub fn snapshot(&self, router: RouterId) -> Snapshot {
         let row = &self.rows[router];

@@ -1,0 +1,249 @@
+//! Tells scripts, FIFOs and mail what the virtual routers and groups live through.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::Instant;
+use vrrp_common::Priority;
+
+use super::{devices::Devices, plan::Plan};
+use crate::{
+    config::Config,
+    election::{self, Announce},
+    exec::Runner,
+    notify::{News, Notice, Notifier, Settings, State, Subject},
+    pulse::{Board, Report, RouterId},
+};
+
+/// Knows what was told last, and tells what differs from it.
+pub(super) struct Notices {
+    notifier: Notifier,
+    terms: Terms,
+    /// By name of the instance. None before the first word.
+    told: BTreeMap<String, Told>,
+    /// By name of the group.
+    told_of_groups: BTreeMap<String, State>,
+    stopped: bool,
+}
+
+/// What the configuration says, apart from who is told.
+pub(super) struct Terms {
+    settings: Settings,
+    /// Members of each group by name.
+    groups: BTreeMap<String, Vec<String>>,
+    /// Instances that are DELETED, not in FAULT, when they are gone: `notify_deleted`.
+    says_deleted: Vec<String>,
+    /// `child_wait_time`: how long the scripts of a stop may take.
+    patience: Duration,
+    /// `fifo_write_vrrp_states_on_reload`.
+    states_on_reload: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Told {
+    state: State,
+    priority: u8,
+}
+
+impl Terms {
+    pub(super) fn new(config: &Config) -> Self {
+        let deleted = config.instances.iter().filter(|instance| instance.notify.says_deleted);
+        Self {
+            settings: Settings::from(config),
+            groups: config
+                .sync_groups
+                .iter()
+                .map(|group| (group.name.clone(), group.members.clone()))
+                .collect(),
+            says_deleted: deleted.map(|instance| instance.name.clone()).collect(),
+            patience: config.global.process.child_wait_time,
+            states_on_reload: config.global.fifo_on_reload,
+        }
+    }
+}
+
+impl Notices {
+    pub(super) fn new(terms: Terms, runner: Runner) -> Self {
+        Self {
+            notifier: Notifier::new(terms.settings.clone(), runner),
+            terms,
+            told: BTreeMap::new(),
+            told_of_groups: BTreeMap::new(),
+            stopped: false,
+        }
+    }
+
+    /// Goes on with another configuration; once more with the same one changes nothing. Instances that are not in it any more are said to be
+    /// deleted; about the others there is nothing to say.
+    pub(super) fn replan(&mut self, terms: Terms) {
+        let instances = terms.settings.instances();
+        let gone: Vec<_> =
+            self.told.keys().filter(|name| !instances.contains(name.as_str())).cloned().collect();
+        for name in gone {
+            let says_deleted = self.terms.says_deleted.contains(&name);
+            let state = if says_deleted { State::Deleted } else { State::Fault };
+            let told = self.told.remove(&name);
+            self.notifier.tell(&Notice {
+                subject: Subject::Instance(name),
+                news: News::Entered(state),
+                priority: told.map_or(0, |told| told.priority),
+            });
+        }
+        self.told_of_groups.retain(|name, _| terms.groups.contains_key(name));
+        self.notifier.configure(terms.settings.clone());
+        self.terms = terms;
+    }
+
+    /// After a reload: says how those are that have another name now, and, where that is wanted, writes
+    /// all states into the FIFOs.
+    pub(super) fn follow_reload(&mut self, plan: &Plan, board: &Board) {
+        self.catch_up(plan, board, false);
+        if self.terms.states_on_reload {
+            self.write_states();
+        }
+    }
+
+    /// Passes on what a report of the pulse says.
+    pub(super) fn report(&mut self, plan: &Plan, board: &Board, stopping: bool, report: &Report) {
+        // Of one that leaves has been said that it is deleted.
+        let name = |router: RouterId| {
+            let instance = plan.routers.get(router)?;
+            (!plan.leaving.contains(&router)).then_some(instance.name.as_str())
+        };
+        match *report {
+            Report::Transition { router, to, .. } => {
+                if let Some(name) = name(router) {
+                    self.go_over(name, to, stopping, board.priority(router));
+                }
+            }
+            Report::Announce { router, occasion: Announce::LosingAdvert } => {
+                if let Some(name) = name(router) {
+                    let subject = Subject::Instance(name.to_owned());
+                    let priority = board.priority(router).get();
+                    self.tell(subject, News::LowerPriorityHeard, priority);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The priority of a virtual router has changed.
+    pub(super) fn priority(&mut self, name: &str, priority: u8) {
+        let Some(told) = self.told.get_mut(name) else { return };
+        let is_new = std::mem::replace(&mut told.priority, priority) != priority;
+        let state = told.state;
+        if is_new && matches!(state, State::Master | State::Backup) {
+            self.tell(Subject::Instance(name.to_owned()), News::PriorityChanged(state), priority);
+        }
+    }
+
+    /// Says of virtual routers that begin in FAULT what no report says.
+    pub(super) fn begin_in_fault(&mut self, plan: &Plan, board: &Board, devices: &Devices) {
+        for (router, instance) in plan.present() {
+            let is_out = board.state(router) == election::State::Initialize;
+            if is_out && devices.fault(router).is_some() && !self.told.contains_key(&instance.name)
+            {
+                self.enter(&instance.name, State::Fault, board.priority(router).get());
+            }
+        }
+    }
+
+    /// After reports were lost: says of each virtual router how it is.
+    pub(super) fn catch_up(&mut self, plan: &Plan, board: &Board, stopping: bool) {
+        for (router, instance) in plan.present() {
+            // Of one that never took part there is nothing to catch up with.
+            if self.told.contains_key(&instance.name)
+                || board.state(router) != election::State::Initialize
+            {
+                self.go_over(&instance.name, board.state(router), stopping, board.priority(router));
+            }
+        }
+    }
+
+    /// Says that it is over, waits for the scripts as long as they may take, and then is silent.
+    /// `at_once` leaves them to themselves.
+    pub(super) fn stop(&mut self, at_once: bool) -> impl Future<Output = ()> + use<> {
+        for (name, told) in std::mem::take(&mut self.told) {
+            self.tell(Subject::Instance(name), News::Entered(State::Stop), told.priority);
+        }
+        for (name, _) in std::mem::take(&mut self.told_of_groups) {
+            self.tell(Subject::Group(name), News::Entered(State::Stop), 0);
+        }
+        self.stopped = true;
+        let patience = if at_once { Duration::ZERO } else { self.terms.patience };
+        self.notifier.farewell(Instant::now() + patience)
+    }
+
+    /// Ends FIFOs and mail.
+    pub(super) async fn close(self) {
+        self.notifier.close().await;
+    }
+
+    /// Counters of a virtual router, by name.
+    pub(super) fn counters(&self, name: &str) -> [(&'static str, u64); 4] {
+        self.notifier.counts(&Subject::Instance(name.to_owned())).named()
+    }
+
+    /// Who does not take part is in FAULT, unless the daemon wants it so.
+    fn go_over(&mut self, name: &str, to: election::State, stopping: bool, priority: Priority) {
+        let state = match to {
+            election::State::Active => State::Master,
+            election::State::Backup => State::Backup,
+            election::State::Initialize if stopping => return,
+            election::State::Initialize => State::Fault,
+        };
+        self.enter(name, state, priority.get());
+    }
+
+    fn enter(&mut self, name: &str, state: State, priority: u8) {
+        let former = self.told.get(name).map(|told| told.state);
+        if self.stopped || former == Some(state) {
+            return;
+        }
+        self.told.insert(name.to_owned(), Told { state, priority });
+        self.tell(Subject::Instance(name.to_owned()), News::Entered(state), priority);
+        self.enter_with_group(name);
+    }
+
+    /// The group has the state that all of its members have, and FAULT if one of them has.
+    fn enter_with_group(&mut self, member: &str) {
+        let is_in = |(_, members): &(&String, &Vec<String>)| members.iter().any(|it| it == member);
+        let Some((name, members)) = self.terms.groups.iter().find(is_in) else { return };
+        let states: Vec<_> =
+            members.iter().map(|it| self.told.get(it).map(|told| told.state)).collect();
+        let state = if states.contains(&Some(State::Fault)) {
+            State::Fault
+        } else if let Some(Some(state)) = states.first()
+            && states.iter().all(|other| *other == Some(*state))
+        {
+            *state
+        } else {
+            return;
+        };
+        let name = name.clone();
+        if self.told_of_groups.insert(name.clone(), state) != Some(state) {
+            self.tell(Subject::Group(name), News::Entered(state), 0);
+        }
+    }
+
+    fn write_states(&mut self) {
+        let instances = self.told.iter().map(|(name, told)| Notice {
+            subject: Subject::Instance(name.clone()),
+            news: News::Entered(told.state),
+            priority: told.priority,
+        });
+        let groups = self.told_of_groups.iter().map(|(name, state)| Notice {
+            subject: Subject::Group(name.clone()),
+            news: News::Entered(*state),
+            priority: 0,
+        });
+        for notice in instances.chain(groups).collect::<Vec<_>>() {
+            self.notifier.write(&notice);
+        }
+    }
+
+    fn tell(&mut self, subject: Subject, news: News, priority: u8) {
+        if !self.stopped {
+            self.notifier.tell(&Notice { subject, news, priority });
+        }
+    }
+}

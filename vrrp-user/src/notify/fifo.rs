@@ -1,0 +1,372 @@
+//! A FIFO with a line for each notice, and the script that reads it.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use tokio::{
+    net::unix::pipe::Sender,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout_at},
+};
+use tracing::{error, info, warn};
+
+use super::{Notice, Run, queue::Queue};
+use crate::{
+    config::{Fifo, ScriptRules},
+    exec::{self, Job, Program},
+};
+
+/// Lines that wait for a reader, besides the 64 KiB that the FIFO itself holds.
+const ROOM: usize = 4096;
+
+/// How long it takes until a FIFO that could not be made is tried again, or a script started again
+/// that has ended.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest of these times, each of which is twice the last one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// As keepalived makes it.
+const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// Writes one FIFO.
+pub(super) struct Feeder {
+    fifo: Fifo,
+    shared: Arc<Shared>,
+    writing: JoinHandle<()>,
+    reading: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    queue: Queue<Notice>,
+    /// Lines that were lost.
+    lost: AtomicU64,
+    /// The file was not there before.
+    is_ours: AtomicBool,
+    /// The script may end.
+    is_over: AtomicBool,
+}
+
+impl Feeder {
+    /// Makes the FIFO where there is none, and starts its script.
+    pub(super) fn start(fifo: Fifo, rules: &ScriptRules, runner: &impl Run) -> Self {
+        let shared = Arc::new(Shared {
+            queue: Queue::new(ROOM),
+            lost: AtomicU64::new(0),
+            is_ours: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
+        });
+        let writing = tokio::spawn(write(fifo.clone(), Arc::clone(&shared)));
+        let script = fifo.script.as_ref().and_then(|command| {
+            let refused = |reason| error!("{}: its script is not run: {reason}", command.argv[0]);
+            Program::new(command, rules).map_err(refused).ok()
+        });
+        let reading = script.map(|program| {
+            let path = fifo.path.display().to_string();
+            tokio::spawn(keep_running(program, path, runner.clone(), Arc::clone(&shared)))
+        });
+        Self { fifo, shared, writing, reading }
+    }
+
+    /// What it was started with.
+    pub(super) const fn fifo(&self) -> &Fifo {
+        &self.fifo
+    }
+
+    /// Adds a line, and returns the one that is lost by it.
+    pub(super) fn write(&self, notice: Notice) -> Option<Notice> {
+        let lost = self.shared.queue.push(notice);
+        if lost.is_some() && self.shared.lost.fetch_add(1, Relaxed) == 0 {
+            let path = self.fifo.path.display();
+            warn!("{path}: nobody reads it, or too slowly; lines are lost, the oldest first");
+        }
+        lost
+    }
+
+    /// Ends when all is written, and the script has read it; or by then. The script gets SIGTERM if
+    /// it has not ended with the end of the file. A file that was not there before is removed, if it
+    /// `goes`.
+    pub(super) async fn close(mut self, by: Instant, goes: bool) {
+        self.shared.is_over.store(true, Relaxed);
+        self.shared.queue.close();
+        if timeout_at(by, &mut self.writing).await.is_err() {
+            self.writing.abort();
+            let (path, lines) = (self.fifo.path.display(), self.shared.queue.len() + 1);
+            warn!("{path}: nobody reads it; the last {lines} lines are lost");
+        }
+        if let Some(reading) = &mut self.reading
+            && timeout_at(by, &mut *reading).await.is_err()
+        {
+            reading.abort();
+        }
+        if goes && self.shared.is_ours.load(Relaxed) {
+            // Somebody else may have done so.
+            let _ = fs::remove_file(&self.fifo.path);
+        }
+    }
+}
+
+/// Writes what comes, for as long as it takes.
+async fn write(fifo: Fifo, shared: Arc<Shared>) {
+    let path = fifo.path.as_path();
+    let mut pipe = open(&fifo, &shared).await;
+    let mut told = 0;
+    while let Some(notice) = shared.queue.next().await {
+        let line = format!("{notice}\n");
+        loop {
+            if !is_at(path, &pipe) {
+                info!("{}: it is not the file that it was; opening it again", path.display());
+                pipe = open(&fifo, &shared).await;
+            }
+            match write_line(&pipe, line.as_bytes()).await {
+                Ok(()) => break,
+                Err(reason) => {
+                    warn!("{}: {reason}", path.display());
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+        let lost = shared.lost.load(Relaxed);
+        if lost != told && shared.queue.len() == 0 {
+            warn!("{}: {} lines were lost before this one: {notice}", path.display(), lost - told);
+            told = lost;
+        }
+    }
+}
+
+/// Waits for room. A line is short enough for the kernel to take all of it or nothing.
+async fn write_line(pipe: &Sender, line: &[u8]) -> io::Result<()> {
+    loop {
+        pipe.writable().await?;
+        match pipe.try_write(line) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Tries until it works.
+async fn open(fifo: &Fifo, shared: &Shared) -> Sender {
+    let mut reported = None;
+    loop {
+        match make(fifo, shared).and_then(|()| open_now(&fifo.path)) {
+            Ok(pipe) => return pipe,
+            Err(error) => {
+                let reason = error.to_string();
+                if reported.as_ref() != Some(&reason) {
+                    error!("{}: no FIFO: {reason}", fifo.path.display());
+                }
+                reported = Some(reason);
+            }
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Makes it, if there is nothing of its name.
+fn make(fifo: &Fifo, shared: &Shared) -> io::Result<()> {
+    match rustix::fs::mknodat(CWD, &fifo.path, FileType::Fifo, MODE, 0) {
+        Ok(()) => {
+            shared.is_ours.store(true, Relaxed);
+            let Some(user) = &fifo.user else { return Ok(()) };
+            let owner =
+                exec::identity(Some(user), &ScriptRules::default()).map_err(io::Error::other)?;
+            std::os::unix::fs::lchown(&fifo.path, Some(owner.uid), Some(owner.gid))
+        }
+        Err(error) if error == rustix::io::Errno::EXIST => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// For reading, too, as keepalived does: so a reader need not be there, and what it leaves in the FIFO
+/// is there for the next one.
+fn open_now(path: &Path) -> io::Result<Sender> {
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.file_type().is_fifo() {
+        return Err(io::Error::other("it is a file of another kind"));
+    }
+    Sender::from_file(file)
+}
+
+/// Whether the name still is that of the open file.
+fn is_at(path: &Path, pipe: &Sender) -> bool {
+    let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    let open = rustix::fs::fstat(pipe).map(|stat| (stat.st_dev, stat.st_ino));
+    fs::symlink_metadata(path).is_ok_and(|named| open.is_ok_and(|open| identity(named) == open))
+}
+
+/// Starts the script again and again, until that is over.
+async fn keep_running(program: Program, path: String, runner: impl Run, shared: Arc<Shared>) {
+    let mut pause = PAUSE;
+    loop {
+        let began = Instant::now();
+        let job = Job { arguments: vec![path.clone()], ..Job::new(program.clone()) };
+        let outcome = runner.run(job).await;
+        if shared.is_over.load(Relaxed) {
+            return;
+        }
+        if began.elapsed() > LONGEST_PAUSE {
+            pause = PAUSE;
+        }
+        let last = outcome.last_line().map(|line| format!(": {line}")).unwrap_or_default();
+        warn!("{path}: its script {}{last}; starting it again in {pause:?}", outcome.end);
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, os::unix::fs::OpenOptionsExt, path::PathBuf};
+
+    use super::{
+        super::{News, State, Subject, testing::*},
+        *,
+    };
+    use crate::host::testing::TempDir;
+
+    /// So many lines of the tests are in the FIFO itself when it is full, or one less.
+    const IN_KERNEL: usize = 65536 / "INSTANCE \"VI_10000\" MASTER 100\n".len();
+
+    fn notice(number: usize) -> Notice {
+        let subject = Subject::Instance(format!("VI_{}", 10000 + number));
+        Notice { subject, news: News::Entered(State::Master), priority: 100 }
+    }
+
+    fn feeder(path: &Path, stage: &Stage, script: &str) -> Feeder {
+        let script = notify(script).any;
+        let fifo = Fifo { path: path.to_owned(), user: None, script };
+        Feeder::start(fifo, &rules(), stage)
+    }
+
+    async fn open_reader(path: &Path) -> File {
+        while !path.exists() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        let mut options = File::options();
+        options.read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path).unwrap()
+    }
+
+    /// Reads until `last` is there.
+    async fn read_until(reader: &mut File, last: &str) -> Vec<String> {
+        let mut text = String::new();
+        while !text.ends_with(&format!("{last}\n")) {
+            let mut buffer = [0; 4096];
+            match reader.read(&mut buffer) {
+                // Nobody writes yet.
+                Ok(0) => sleep(Duration::from_millis(1)).await,
+                Ok(count) => text += std::str::from_utf8(&buffer[..count]).unwrap(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn directory(name: &str) -> (TempDir, PathBuf) {
+        let directory = TempDir::new(name);
+        let path = directory.path().join("fifo");
+        (directory, path)
+    }
+
+    /// Pain 12, keyword `notify_fifo`: a reader that stalls loses nothing that the FIFO and the queue
+    /// can hold, and what is lost is counted. Nobody waits for it.
+    #[tokio::test]
+    async fn a_reader_that_stalls() {
+        const SURPLUS: usize = 100;
+        let (_directory, path) = directory("fifo-stalls");
+        let feeder = feeder(&path, &Stage::default(), "");
+        let mut reader = open_reader(&path).await;
+        // Until the FIFO is full.
+        let mut number = 0;
+        while feeder.shared.queue.len() < 2 {
+            assert_eq!(feeder.write(notice(number)), None);
+            number += 1;
+            tokio::task::yield_now().await;
+            assert!(number < 2 * IN_KERNEL, "nothing stalls");
+        }
+        let all = number + ROOM + SURPLUS;
+        let lost: Vec<_> = (number..all).filter_map(|next| feeder.write(notice(next))).collect();
+        let read = read_until(&mut reader, &notice(all - 1).to_string()).await;
+        assert_eq!(read.len() + lost.len(), all);
+        let is_lost = |line: &String| lost.iter().any(|notice| notice.to_string() == *line);
+        let expected: Vec<_> =
+            (0..all).map(|next| notice(next).to_string()).filter(|line| !is_lost(line)).collect();
+        assert_eq!(read, expected);
+        assert_eq!(feeder.shared.lost.load(Relaxed), lost.len() as u64);
+        assert!((SURPLUS..SURPLUS + 4).contains(&lost.len()), "{}", lost.len());
+    }
+
+    /// Pain 12, keyword `notify_fifo`: a reader that vanishes finds what came meanwhile when it is
+    /// back, also if it has made the FIFO anew.
+    #[tokio::test]
+    async fn a_reader_that_vanishes() {
+        let (_directory, path) = directory("fifo-vanishes");
+        let feeder = feeder(&path, &Stage::default(), "");
+        let mut reader = open_reader(&path).await;
+        feeder.write(notice(1));
+        assert_eq!(read_until(&mut reader, &notice(1).to_string()).await.len(), 1);
+        drop(reader);
+        feeder.write(notice(2));
+        feeder.write(notice(3));
+        let mut reader = open_reader(&path).await;
+        let expected = [notice(2), notice(3)].map(|notice| notice.to_string());
+        assert_eq!(read_until(&mut reader, &expected[1]).await, expected);
+        drop(reader);
+
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mknodat(CWD, &path, FileType::Fifo, MODE, 0).unwrap();
+        let mut reader = open_reader(&path).await;
+        feeder.write(notice(4));
+        assert_eq!(read_until(&mut reader, &notice(4).to_string()).await.len(), 1);
+    }
+
+    /// Keyword `notify_fifo`: made for us alone, as keepalived does, and removed at the end; what was
+    /// there before stays.
+    #[tokio::test]
+    async fn the_file() {
+        for was_there in [false, true] {
+            let (_directory, path) = directory("fifo-file");
+            if was_there {
+                rustix::fs::mknodat(CWD, &path, FileType::Fifo, MODE, 0).unwrap();
+            }
+            let feeder = feeder(&path, &Stage::default(), "");
+            let reader = open_reader(&path).await;
+            let meta = reader.metadata().unwrap();
+            assert!(meta.file_type().is_fifo());
+            assert_eq!(meta.mode() & 0o777, 0o600);
+            feeder.close(Instant::now() + PAUSE, true).await;
+            assert_eq!(path.exists(), was_there);
+        }
+    }
+
+    /// Keyword `notify_fifo_script`: it gets the path, and is started again when it ends.
+    #[tokio::test(start_paused = true)]
+    async fn the_script() {
+        let (_directory, path) = directory("fifo-script");
+        let stage = Stage::lasting(Duration::from_secs(10));
+        let feeder = feeder(&path, &stage, "notify /bin/true");
+        stage.wait_for_begins(3).await;
+        let runs = stage.runs();
+        for run in &runs {
+            assert_eq!(run.text, format!("true [{}]", path.display()));
+        }
+        let pauses = [1, 2].map(|number| runs[number].begin - runs[number - 1].end.unwrap());
+        assert!(pauses[0] >= PAUSE && pauses[1] >= 2 * PAUSE, "{pauses:?}");
+        feeder.close(Instant::now() + PAUSE, true).await;
+    }
+}
