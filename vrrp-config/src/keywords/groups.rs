@@ -28,7 +28,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "track_group",
         inside: &[Block::TrackGroup],
-        support: NotYet,
+        support: Done,
         rows: &[keyword("group", "go to FAULT when a static item of the group cannot be kept")
             .opens(Block::Members)],
     },

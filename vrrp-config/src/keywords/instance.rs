@@ -118,10 +118,10 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("accept", "packets to the addresses are taken in").default("on; in strict mode only of the owner"),
             keyword("no_accept", "packets to the addresses are dropped, except by their owner"),
             keyword("promote_secondaries", "an address does not go with the first one of its network"),
-            keyword("virtual_routes", "routes that the master has").opens(Block::Routes).support(NotYet),
-            keyword("virtual_rules", "policy rules that the master has")
-                .opens(Block::Rules)
-                .support(NotYet),
+            keyword("virtual_routes", "routes that the master has; it stays master when somebody removes one, and adds it again")
+                .opens(Block::Routes),
+            keyword("virtual_rules", "policy rules that the master has, likewise")
+                .opens(Block::Rules),
         ],
     },
     Section {

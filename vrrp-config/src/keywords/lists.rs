@@ -166,13 +166,13 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "Words of addresses, routes and rules",
         inside: &[Block::Addresses, Block::StaticAddresses, Block::Routes, Block::Rules],
-        support: NotYet,
-        rows: &[keyword("no_track", "nothing happens when somebody removes it")],
+        support: Done,
+        rows: &[keyword("no_track", "it is not added again when somebody removes it")],
     },
     Section {
         title: "Words of static addresses, routes and rules",
         inside: &[Block::StaticAddresses, Block::Routes, Block::Rules],
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword("track_group", "the virtual routers that fail when it cannot be kept")
                 .takes(&[one("NAME", Kind::Free("the name of a track_group"))]),

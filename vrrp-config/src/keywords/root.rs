@@ -42,15 +42,19 @@ pub(super) static SECTIONS: &[Section] = &[
                 .takes(NAME)
                 .opens(Block::Bfd),
             keyword("static_ipaddress", "addresses that are there as long as the daemon runs")
-                .opens(Block::StaticAddresses),
+                .opens(Block::StaticAddresses)
+                .support(Done),
             keyword("static_routes", "routes that are there as long as the daemon runs")
-                .opens(Block::Routes),
+                .opens(Block::Routes)
+                .support(Done),
             keyword("static_rules", "policy rules that are there as long as the daemon runs")
-                .opens(Block::Rules),
+                .opens(Block::Rules)
+                .support(Done),
             keyword("track_group", "virtual routers that fail with static addresses and routes")
                 .takes(NAME)
                 .missing_is_reported()
-                .opens(Block::TrackGroup),
+                .opens(Block::TrackGroup)
+                .support(Done),
             keyword("garp_group", "limits for gratuitous ARP on some interfaces")
                 .opens(Block::GarpGroup)
                 .support(Done),

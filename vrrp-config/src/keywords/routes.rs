@@ -1,7 +1,7 @@
 //! Words of routes and rules.
 
 use super::{
-    Argument, Block, Kind, NEWER, Section, Support::NotYet, any, keyword, one, one_or_more, word,
+    Argument, Block, Kind, NEWER, Section, Support::Done, any, keyword, one, one_or_more, word,
 };
 
 const ROUTES: &[Block] = &[Block::Routes];
@@ -23,7 +23,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "Words of a route",
         inside: ROUTES,
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword("to", "where it leads; the word may be left away").takes(PREFIX),
             keyword("via", "the next router")
@@ -38,7 +38,9 @@ pub(super) static SECTIONS: &[Section] = &[
                 .takes(NAMED)
                 .also("dsfield"),
             keyword("protocol", "who has made it").takes(NAMED).default("keepalived"),
-            keyword("scope", "where its destination is").takes(NAMED),
+            keyword("scope", "where its destination is")
+                .takes(NAMED)
+                .default("as in `ip route`: link without via (keepalived: global)"),
             keyword("metric", "the lowest one is used").takes(NUMBER).also("priority preference"),
             keyword("mtu", "the largest packet").takes(METRIC),
             keyword("hoplimit", "hop limit of our packets")
@@ -52,7 +54,11 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("ssthresh", "the threshold of TCP's slow start").takes(METRIC),
             keyword("realms", "realms for accounting (IPv4)")
                 .takes(&[one("[SOURCE/]TARGET", Kind::Free("one or two realms"))]),
-            keyword("rto_min", "the shortest retransmission timeout of TCP").takes(TIME),
+            keyword(
+                "rto_min",
+                "the shortest retransmission timeout of TCP; locked, else Linux takes no notice",
+            )
+            .takes(TIME),
             keyword("initcwnd", "the congestion window that TCP begins with").takes(NUMBER),
             keyword("initrwnd", "the receive window that TCP begins with").takes(NUMBER),
             keyword("quickack", "TCP acknowledges at once")
@@ -78,7 +84,8 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("append", "behind routes that are the same"),
             keyword("prepend", "in front of routes that are the same, as without a word"),
             keyword("add", "only if there is no such route"),
-            keyword("expires", "the kernel removes it after so long (IPv6)").takes(NUMBER),
+            keyword("expires", "the kernel removes it after so long, and it stays away (IPv6)")
+                .takes(NUMBER),
             keyword("pref", "preference among the same (IPv6)")
                 .takes(&[one("HOW", Kind::Choice(&["low", "medium", "high"]))]),
             keyword("inet6", "the route is of IPv6; 2.2.7 wants it at the end of the line"),
@@ -98,7 +105,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "Words of a rule",
         inside: RULES,
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword("not", "packets that all the rest does not fit"),
             keyword("from", "packets from there").takes(PREFIX),

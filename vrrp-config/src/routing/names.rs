@@ -109,10 +109,11 @@ impl fmt::Display for Realms {
 /// What becomes of a route or rule that somebody else deletes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Tracking {
-    /// A static one is restored; a virtual router that had it goes to Backup.
+    /// It is restored. With keepalived a virtual router that had it goes to Backup for a moment.
     #[default]
     On,
-    /// `no_track`, or there is no interface to follow it by: it stays deleted.
+    /// `no_track`, or there is no interface by which keepalived could follow it. With `no_track` it
+    /// stays deleted.
     Off,
     /// `track_group`, static ones only: if it cannot be restored, the virtual routers of the group go
     /// to FAULT.

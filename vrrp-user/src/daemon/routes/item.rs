@@ -19,6 +19,9 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// When to try again what the kernel has refused, if nothing else happens.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The same when it was there until now.
+const MOMENT: Duration = Duration::from_millis(20);
+
 /// A thing and its state.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
@@ -243,6 +246,13 @@ impl Item {
         self.mended.push_back(now);
     }
 
+    /// Notes that it has gone, and cannot be added again at once.
+    pub(super) fn wait_a_moment(&mut self, suspicion: Option<Suspicion>, now: Instant) {
+        self.state = State::Absent;
+        self.suspicion = suspicion;
+        self.retry = Some(now + MOMENT);
+    }
+
     /// Notes that it is not there, for this reason; `true` where that is news.
     pub(super) fn complain(&mut self, reason: String, now: Instant) -> bool {
         self.state = State::Absent;
@@ -272,5 +282,87 @@ impl Item {
         self.suspicion == Some(Suspicion::Removed)
             && route.hops.len() > 1
             && route.destination.address.is_ipv6()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn items(lines: &str) -> Vec<Item> {
+        let statics = config::parse("test.conf", lines.as_bytes()).config.unwrap().statics;
+        of_statics(&statics)
+    }
+
+    /// An item that is there because of us.
+    fn placed(line: &str) -> Item {
+        let mut item = items(&format!("static_routes {{\n{line}\n}}\n")).remove(0);
+        let interfaces = [("eth0".to_owned(), 7)].into();
+        let numbers = Numbers { interfaces, ..Numbers::default() };
+        item.state = State::Ours(item.thing.place(&numbers).unwrap().fixture());
+        item
+    }
+
+    fn is_due(item: &Item) -> bool {
+        item.next_try().is_some_and(|at| at <= Instant::now())
+    }
+
+    /// Issue 6, pain 4: what is removed is due at once, ten times in ten seconds.
+    #[test]
+    fn mending_is_limited() {
+        let mut item = placed("10.0.0.0/8 dev eth0");
+        assert_eq!(item.next_try(), None);
+        for _ in 0..MOST {
+            assert!(!item.suspect(Suspicion::Removed));
+            assert!(is_due(&item));
+            item.suspicion = None;
+            item.count_mending(Instant::now());
+        }
+        assert!(item.suspect(Suspicion::Removed));
+        assert!(!is_due(&item));
+        let pause = item.next_try().unwrap() - Instant::now();
+        assert!(pause > WINDOW / 2 && pause <= WINDOW, "{pause:?}");
+        // It is told once.
+        assert!(!item.suspect(Suspicion::Removed));
+    }
+
+    /// keywords `no_track`, `expires`: such a route stays away. What keepalived could not track anyway
+    /// does not.
+    #[test]
+    fn what_heals() {
+        for (line, heals) in [
+            ("10.0.0.0/8 dev eth0", true),
+            ("10.0.0.0/8 dev eth0 no_track", false),
+            ("10.0.0.0/8 via 10.0.0.1", true),
+            ("blackhole 10.0.0.0/8 no_track", true),
+            ("2001:db8::/32 dev eth0 expires 10", false),
+        ] {
+            let mut item = placed(line);
+            item.suspect(Suspicion::Removed);
+            assert_eq!(is_due(&item), heals, "{line}");
+        }
+    }
+
+    /// Issue 6: what the kernel refuses is tried again later, or when something has happened, and the
+    /// log says so once.
+    #[test]
+    fn refusals() {
+        let mut item = items("static_rules {\nfrom all table 7 preference 9\n}\n").remove(0);
+        item.want();
+        assert!(is_due(&item));
+        assert!(item.complain("no".to_owned(), Instant::now()));
+        assert!(!is_due(&item));
+        assert!(!item.complain("no".to_owned(), Instant::now()));
+        item.suspect(Suspicion::Moved);
+        assert!(is_due(&item));
+    }
+
+    /// Issue 6: a line that is elsewhere in the next file is the same.
+    #[test]
+    fn places_do_not_matter() {
+        let route = "static_routes {\n10.0.0.0/8 dev eth0\n}\n";
+        let (here, there) = (items(route), items(&format!("\n\n{route}")));
+        assert_eq!(here[0].thing, there[0].thing);
     }
 }

@@ -145,28 +145,33 @@ impl Routes {
         Ok(routes)
     }
 
-    /// Takes in another configuration. What is in both stays as it is; what is left over is removed
-    /// with the next [`Self::leave`], and what is new is added with the next [`Self::arrive`].
+    /// Takes in another configuration. What is in both stays as it is, whichever virtual router has it
+    /// now; the rest is removed, and what is new is added with the next [`Self::arrive`].
     pub(super) async fn replan(&mut self, plan: &Plan) {
         let former = std::mem::take(&mut self.lists);
-        let mut wanted: BTreeMap<String, bool> = BTreeMap::new();
-        let mut pool = Vec::new();
-        for list in former {
-            wanted.insert(list.name, list.wanted);
-            pool.extend(list.items);
-        }
         self.lay_out(plan);
-        for list in &mut self.lists {
-            list.wanted |= wanted.get(&list.name).copied().unwrap_or_default();
+        let mut wanted = BTreeSet::new();
+        let mut pool: BTreeMap<String, Vec<Item>> = BTreeMap::new();
+        for list in former {
+            if list.wanted {
+                wanted.insert(list.name);
+            }
+            for item in list.items.into_iter().filter(|item| item.state != State::Absent) {
+                pool.entry(item.thing.to_string()).or_default().push(item);
+            }
         }
-        for list in self.lists.iter_mut().filter(|list| list.wanted) {
-            for item in &mut list.items {
-                if let Some(at) = pool.iter().position(|own| own.thing == item.thing) {
-                    *item = pool.swap_remove(at);
+        // What is there because of us is what the next owner of the same should have.
+        pool.values_mut().for_each(|same| same.sort_by_key(|item| item.fixture().is_some()));
+        for list in &mut self.lists {
+            list.wanted |= wanted.contains(&list.name);
+            for item in list.items.iter_mut().filter(|_| list.wanted) {
+                if let Some(former) = pool.get_mut(&item.thing.to_string()).and_then(Vec::pop) {
+                    *item = former;
                 }
             }
         }
-        let superfluous = pool.iter().filter_map(Item::fixture).cloned().collect();
+        let left = pool.values().flatten();
+        let superfluous = left.filter_map(Item::fixture).cloned().collect();
         let superfluous = self.hand_on(superfluous);
         if !superfluous.is_empty() {
             lift(&self.host, &mut self.journal, superfluous).await;
@@ -432,8 +437,12 @@ impl Routes {
                 not_ours.push(fixture);
             }
         }
-        let held: BTreeSet<&Fixture> =
-            self.lists.iter().flat_map(|list| &list.items).filter_map(Item::fixture).collect();
+        let items = self.lists.iter().flat_map(|list| &list.items);
+        let held: BTreeSet<&Fixture> = if not_ours.is_empty() {
+            BTreeSet::new()
+        } else {
+            items.filter_map(Item::fixture).collect()
+        };
         let not_ours = not_ours.iter().filter(|fixture| !held.contains(fixture));
         if let Err(reason) = self.journal.forget(not_ours) {
             warn!("{reason}");
@@ -518,6 +527,11 @@ fn take_answer(label: &str, item: &mut Item, fixture: Fixture, laid: Laid, now: 
             }
             (item.retry, item.complaint) = (None, None);
             item.fixture().is_some()
+        }
+        Laid::Refused(_) if item.state != State::Absent => {
+            // Its gateway or its source may be on the way, too.
+            item.wait_a_moment(suspicion, now);
+            false
         }
         Laid::Refused(reason) => {
             if item.complain(reason.to_string(), now) {

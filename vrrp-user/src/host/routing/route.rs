@@ -303,3 +303,61 @@ fn metrics(metrics: &Metrics) -> Attributes {
     }
     attributes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    /// The only route of a list.
+    fn route(line: &str) -> Route {
+        let text = format!("static_routes {{\n{line}\n}}\n");
+        let statics = config::parse("test.conf", text.as_bytes()).config.unwrap().statics;
+        statics.routes.into_iter().next().unwrap()
+    }
+
+    fn numbers() -> Numbers {
+        let interfaces = [("eth0".to_owned(), 7)].into();
+        Numbers { interfaces, vrfs: [("red".to_owned(), 1042)].into() }
+    }
+
+    /// What of a kernel that has no such tunnels cannot be seen there.
+    fn encap_of(line: &str) -> (u16, Vec<u8>) {
+        let hop = route(line).hops.remove(0);
+        let (kind, inner) = encapsulation(&hop.encap.unwrap()).unwrap();
+        (kind, inner.to_bytes())
+    }
+
+    /// keyword `encap`: a stack of MPLS labels, whose last one alone has the bit S (RFC 3032 2.1), and
+    /// the locator of ILA, in the order of the network.
+    #[test]
+    fn encapsulations() {
+        let head = |length: u16| [length.to_ne_bytes(), 1_u16.to_ne_bytes()].concat();
+        let labels = [&head(12)[..], &[0, 0x06, 0x40, 0], &[0, 0x0c, 0x81, 0]].concat();
+        assert_eq!(encap_of("10.0.0.0/8 via 10.0.0.1 encap mpls 100/200"), (1, labels));
+        let locator = [&head(12)[..], &[0, 1, 0, 2, 0, 3, 0, 4]].concat();
+        assert_eq!(encap_of("2001:db8::/32 via fe80::1 encap ila 1:2:3:4"), (3, locator));
+    }
+
+    /// keyword `vrf`: the route is in the VRF's table, 8 bits or more.
+    #[test]
+    fn table_of_a_vrf() {
+        let directive = Directive::route(&route("10.0.0.0/8 dev eth0 vrf red"), &numbers());
+        let directive = directive.unwrap();
+        let destination = ([10, 0, 0, 0].into(), 8);
+        assert_eq!(directive.place, RoutingPlace::Route { table: 1042, destination });
+        assert_eq!(directive.header.table, 0);
+        assert!(directive.is_about("red") && directive.is_about("eth0"));
+        let missing = Directive::route(&route("10.0.0.0/8 dev eth0 vrf blue"), &numbers());
+        assert_eq!(missing, Err(Unready::Vrf("blue".to_owned())));
+    }
+
+    /// keyword `virtual_routes`: a route to an interface that there is not waits for it.
+    #[test]
+    fn without_its_interface() {
+        for line in ["10.0.0.0/8 dev eth9", "10.0.0.0/8 nexthop dev eth0 nexthop dev eth9"] {
+            let unready = Directive::route(&route(line), &numbers());
+            assert_eq!(unready, Err(Unready::Interface("eth9".to_owned())), "{line}");
+        }
+    }
+}
