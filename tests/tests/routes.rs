@@ -367,8 +367,8 @@ fn two_may_have_the_same() {
     expect_master(&router);
 }
 
-/// Issue 6, as of addresses: what a killed daemon has left is taken over by the next one, without a
-/// gap, and removed if that does not want it, or by `xvrrp detach`.
+/// Issue 6, as of addresses: what a killed daemon has left, or one that hands over, is taken over by the
+/// next one, without a gap, and removed if that does not want it, or by `xvrrp detach`.
 #[test]
 fn after_a_kill() {
     let lab = lab();
@@ -392,9 +392,16 @@ fn after_a_kill() {
         command
     });
     let monitor = monitor.unwrap();
-    let mut router = master(node, &with_statics);
-    router.wait_for_line("its lease from before the start still holds", SETTLING).unwrap();
-    assert_eq!(made(node), all);
+    let resumed = || {
+        let router = master(node, &with_statics);
+        router.wait_for_line("its lease from before the start still holds", SETTLING).unwrap();
+        assert_eq!(made(node), all);
+        router
+    };
+    let mut router = resumed();
+    router.xvrrp(&["handover"]).unwrap();
+    router.process().wait_exit(SETTLING).unwrap();
+    let mut router = resumed();
     let disturbed: Vec<_> = monitor
         .lines()
         .into_iter()
