@@ -367,6 +367,59 @@ fn two_may_have_the_same() {
     expect_master(&router);
 }
 
+/// Issue 6, pain 5: a reload removes what is no more wanted and adds what is new, of virtual routers and
+/// static; what is in both files stays, whichever virtual router has it, and nobody leaves MASTER.
+#[test]
+fn a_reload_changes_what_differs() {
+    let lab = lab();
+    let node = lab.node(0);
+    let route = |net: u8| format!("203.0.{net}.0/24 via 198.51.100.12 dev eth1\n");
+    let file = |of_static: &[u8], of_first: &[u8], of_second: &[u8]| {
+        let list = |nets: &[u8]| nets.iter().map(|net| route(*net)).collect::<String>();
+        let with = |text: String, routes: &[u8]| {
+            let block = format!("virtual_routes {{\n{}}}\nvirtual_ipaddress {{", list(routes));
+            text.replace("virtual_ipaddress {", &block)
+        };
+        let first = config(100, "").to_string();
+        let second = first.replace("VI_1", "VI_2").replace("_id 51", "_id 52");
+        let second = second.replace("192.0.2.129", "192.0.2.130");
+        let statics = format!("static_routes {{\n{}}}\n", list(of_static));
+        statics + &with(first, of_first) + &with(second, of_second)
+    };
+    let nets = || {
+        let mut nets: Vec<u8> =
+            made(node).iter().map(|own| own.split('.').nth(2).unwrap().parse().unwrap()).collect();
+        nets.sort_unstable();
+        nets
+    };
+    let router = master(node, &file(&[1, 2], &[3, 4], &[5]));
+    router.wait_for_state(router.started(), "VI_2", "MASTER", SETTLING).unwrap();
+    wait_until("routes", SETTLING, || Ok(nets() == [1, 2, 3, 4, 5])).unwrap();
+    let monitor = {
+        let mut command = node.command("ip");
+        command.args(["monitor", "route"]);
+        node.spawn("monitor", command).unwrap()
+    };
+    // 1 stays, 2 goes, 3 stays, 4 moves to the other one, 5 goes; 6, 7 and 8 are new.
+    router.reload(&file(&[1, 6], &[3, 7], &[4, 8])).unwrap();
+    let since = router.started();
+    for net in [2, 5] {
+        let deleted = format!("Deleted 203.0.{net}.0/24");
+        monitor.wait_for_line(since, &deleted, SETTLING).unwrap();
+    }
+    wait_until("routes", SETTLING, || Ok(nets() == [1, 3, 4, 6, 7, 8])).unwrap();
+    let lines = monitor.lines();
+    assert_eq!(lines.iter().filter(|line| line.text.contains("Deleted")).count(), 2, "{lines:?}");
+    for (command, things) in [
+        (["route", "del", "203.0.4.0/24"], ["(VI_2) route `203.0.4.0/24"]),
+        (["route", "del", "203.0.6.0/24"], ["static route `203.0.6.0/24"]),
+    ] {
+        healed(&router, &command, &things);
+    }
+    expect_master(&router);
+    assert_eq!(router.last_state("VI_2").as_deref(), Some("MASTER"));
+}
+
 /// Issue 6, as of addresses: what a killed daemon has left, or one that hands over, is taken over by the
 /// next one, without a gap, and removed if that does not want it, or by `xvrrp detach`.
 #[test]

@@ -148,22 +148,20 @@ impl Routes {
     /// Takes in another configuration. What is in both stays as it is, whichever virtual router has it
     /// now; the rest is removed, and what is new is added with the next [`Self::arrive`].
     pub(super) async fn replan(&mut self, plan: &Plan) {
-        let former = std::mem::take(&mut self.lists);
+        let mut former = std::mem::take(&mut self.lists);
         self.lay_out(plan);
-        let mut wanted = BTreeSet::new();
+        let statics = former.pop();
+        let wanted: Vec<bool> = former.iter().map(|list| list.wanted).collect();
         let mut pool: BTreeMap<String, Vec<Item>> = BTreeMap::new();
-        for list in former {
-            if list.wanted {
-                wanted.insert(list.name);
-            }
+        for list in former.into_iter().chain(statics) {
             for item in list.items.into_iter().filter(|item| item.state != State::Absent) {
                 pool.entry(item.thing.to_string()).or_default().push(item);
             }
         }
         // What is there because of us is what the next owner of the same should have.
         pool.values_mut().for_each(|same| same.sort_by_key(|item| item.fixture().is_some()));
-        for list in &mut self.lists {
-            list.wanted |= wanted.contains(&list.name);
+        for (router, list) in self.lists.iter_mut().enumerate() {
+            list.wanted |= wanted.get(router).is_some_and(|wanted| *wanted);
             for item in list.items.iter_mut().filter(|_| list.wanted) {
                 if let Some(former) = pool.get_mut(&item.thing.to_string()).and_then(Vec::pop) {
                     *item = former;
