@@ -145,7 +145,6 @@ impl Daemon {
         self.hooks = Hooks::of(&config.global);
         self.debounce.replan(&config.interfaces.delays);
         self.virtual_addresses.send_replace(plan.virtual_addresses());
-        self.debounce.replan(&config.interfaces.delays);
         self.virtual_macs.replan(Arc::clone(&plan)).await;
         self.groups.replan(&plan);
         self.devices.replan(Arc::clone(&plan));
