@@ -412,6 +412,56 @@ fn a_new_worker_trusts_its_scripts() {
     assert_eq!(pair.effective_priority(), 110);
 }
 
+/// Issue 6, pain 5: over a reload trackers keep what they know: a script that runs each hour is not run
+/// again, and a virtual router that does not change has its priority. What is tracked changes with the
+/// file, and the log says so.
+#[test]
+fn a_reload() {
+    let lab = Lab::new(1).unwrap();
+    let file = lab.dir().join("load");
+    fs::write(&file, "5").unwrap();
+    let script =
+        |name| format!("vrrp_script {name} {{\nscript /bin/true\ninterval 3600\nweight 20\n}}\n");
+    let tracked = track_file(&file, "") + &script("ok");
+    let with = |list| config(OTHER, list).to_string();
+    let text = format!("{tracked}{}", with("track_script {\nok\n}\ntrack_file {\nload\n}"));
+    let router = Router::start(lab.node(0), Daemon::Xvrrp, &text).unwrap();
+    router.wait_for_state(router.started(), Config::INSTANCE, "MASTER", PATIENCE).unwrap();
+    let priority = || router.status().unwrap()[0].effective_priority;
+    wait_until("the priority", PATIENCE, || Ok(priority() == 125)).unwrap();
+    let changes = || {
+        let log = router.log();
+        log.iter().filter(|line| line.contains("Changing effective priority")).count()
+    };
+    let said = |line: &str| {
+        let line = format!("({}) Changing effective priority {line}", Config::INSTANCE);
+        router.wait_for_line(&line, PATIENCE).unwrap();
+    };
+
+    let before = changes();
+    // Another script in front of it: the number of the first one changes.
+    router.reload(&format!("{}{text}", script("other"))).unwrap();
+    assert_eq!((priority(), changes()), (125, before));
+
+    let list = "track_file {\nload weight 2\n}";
+    router.reload(&format!("{tracked}{}", with(list))).unwrap();
+    said("from 125 to 110: its configuration has changed");
+    assert_eq!(priority(), 110);
+
+    fs::write(&file, "6").unwrap();
+    said("from 110 to 112: file load has the value 6");
+    router.reload(&with("")).unwrap();
+    said("from 112 to 100: its configuration has changed");
+
+    router
+        .reload(&format!("{}{tracked}{}", script("other"), with("track_script {\nok\n}")))
+        .unwrap();
+    said("from 100 to 120: script ok succeeded");
+    let log = router.log().join("\n");
+    assert!(!log.contains("FAULT") && !log.contains("BACKUP STATE (an"), "{log}");
+    assert_eq!(router.last_state(Config::INSTANCE).as_deref(), Some("MASTER"));
+}
+
 /// Issue 6: a thousand scripts each second delay no advert by more than 5 ms.
 #[test]
 fn a_thousand_scripts() {

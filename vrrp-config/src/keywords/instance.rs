@@ -180,8 +180,8 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("vrf", "the VRF of unicast without an interface")
                 .takes(INTERFACE)
                 .support(LeavesOut),
-            keyword("dont_track_primary", "an interface that is down is no FAULT").support(NotYet),
-            keyword("track_src_ip", "FAULT while the source address is not there").support(NotYet),
+            keyword("dont_track_primary", "an interface that is down is no FAULT"),
+            keyword("track_src_ip", "FAULT while the source address is not there"),
         ],
     },
     Section {
@@ -271,10 +271,17 @@ pub(super) static SECTIONS: &[Section] = &[
                 .default("as vrrp_notify_priority_changes"),
             keyword("smtp_alert", "mails about changes").takes(SWITCH).default("as smtp_alert_vrrp"),
             keyword("track_interface", "interfaces that have to be up")
-                .opens(Block::TrackedInterfaces),
-            keyword("track_script", "vrrp_scripts that have to succeed").opens(Block::Tracked),
-            keyword("track_file", "track_files whose number counts").opens(Block::TrackedFiles),
-            keyword("track_process", "vrrp_track_processes that have to run").opens(Block::TrackedFiles),
+                .opens(Block::TrackedInterfaces)
+                .support(Done),
+            keyword("track_script", "vrrp_scripts that have to succeed")
+                .opens(Block::Tracked)
+                .support(Done),
+            keyword("track_file", "track_files whose number counts")
+                .opens(Block::TrackedFiles)
+                .support(Done),
+            keyword("track_process", "vrrp_track_processes that have to run")
+                .opens(Block::TrackedFiles)
+                .support(Done),
             keyword("track_bfd", "bfd_instances that have to be up").opens(Block::Tracked),
         ],
     },

@@ -194,7 +194,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "Words of a tracked interface, script or session",
         inside: &[Block::TrackedInterfaces, Block::Tracked],
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword("weight", "is added to the priority while it is up, if below 0 while it is down; 0: down is FAULT")
                 .takes(&[one("WEIGHT", Kind::Number(-MAX_WEIGHT, MAX_WEIGHT))])
@@ -204,7 +204,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "Words of a tracked file or process",
         inside: &[Block::TrackedFiles],
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword("weight", "as that of the tracker, for this virtual router alone")
                 .takes(&[one("WEIGHT", Kind::Number(-MAX_WEIGHT_OF_FILES, MAX_WEIGHT_OF_FILES))])
@@ -214,13 +214,13 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "Words of anything tracked",
         inside: &[Block::TrackedInterfaces, Block::Tracked, Block::TrackedFiles],
-        support: NotYet,
+        support: Done,
         rows: &[keyword("reverse", "the other way round")],
     },
     Section {
         title: "Words of anything tracked but interfaces",
         inside: &[Block::Tracked, Block::TrackedFiles],
-        support: NotYet,
+        support: Done,
         rows: &[keyword("noreverse", "not the other way round, although the tracker says so")],
     },
 ];

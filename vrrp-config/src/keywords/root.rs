@@ -30,14 +30,17 @@ pub(super) static SECTIONS: &[Section] = &[
                 .missing_is_reported(),
             keyword("vrrp_script", "a command that is run again and again, for track_script")
                 .takes(NAME)
-                .opens(Block::Script),
+                .opens(Block::Script)
+                .support(Done),
             keyword("vrrp_track_process", "processes that have to run, for track_process")
                 .takes(NAME)
-                .opens(Block::TrackProcess),
+                .opens(Block::TrackProcess)
+                .support(Done),
             keyword("track_file", "a file with a number, for track_file and FILE_CHECK")
                 .takes(NAME)
                 .opens(Block::TrackFile)
-                .old("vrrp_track_file"),
+                .old("vrrp_track_file")
+                .support(Done),
             keyword("bfd_instance", "a BFD session, for track_bfd and BFD_CHECK")
                 .takes(NAME)
                 .opens(Block::Bfd),
@@ -61,7 +64,8 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("linkbeat_interfaces", "interfaces whose link is polled")
                 .opens(Block::Linkbeat),
             keyword("interface_up_down_delays", "interfaces that may be down for a moment")
-                .opens(Block::UpDownDelays),
+                .opens(Block::UpDownDelays)
+                .support(Done),
             keyword("linkbeat_use_polling", "the link of all interfaces is polled"),
             keyword("virtual_server", "a service of LVS")
                 .takes(&[

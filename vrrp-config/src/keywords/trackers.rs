@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Argument, Block, COMMAND_KIND, GROUP, Kind, MAX_SECONDS, PATH, Section, Support::NotYet, USER,
+    Argument, Block, COMMAND_KIND, GROUP, Kind, MAX_SECONDS, PATH, Section, Support::Done, USER,
     keyword, names, one, one_or_more, optional, secs, word,
 };
 use crate::trackers::{MATCHINGS, MAX_WEIGHT, MAX_WEIGHT_OF_FILES};
@@ -25,7 +25,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "vrrp_script",
         inside: &[Block::Script],
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword("script", "the command: no shell runs it; exit status 0 is success")
                 .takes(&[one_or_more("COMMAND", COMMAND_KIND)]).missing_is_reported(),
@@ -47,7 +47,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "vrrp_track_process",
         inside: &[Block::TrackProcess],
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword("process", "the exact name of the processes, and their arguments").first_counts()
                 .takes(&[one_or_more("COMMAND", Kind::Free("a program and its arguments"))]),
@@ -72,7 +72,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "track_file",
         inside: &[Block::TrackFile],
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword("file", "the file; it contains a number").first_counts().takes(PATH).missing_is_reported(),
             keyword("weight", "the number is multiplied with it and added to the priority; 0: another number than 0 is FAULT")

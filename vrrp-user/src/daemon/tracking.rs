@@ -80,6 +80,8 @@ struct Weighed {
     verdict: Verdict,
     /// What the pulse knows of it.
     told: Verdict,
+    /// What is tracked is something else than when that was told.
+    is_replanned: bool,
 }
 
 /// Whoever watches files and processes, until this is dropped.
@@ -126,8 +128,7 @@ impl Tracking {
     /// Tracks what `routers`, instances of `config`, want, and looks at all of it. What is as it was
     /// goes on as it is.
     ///
-    /// The pulse has the priority of [`Self::priority`] for a router that had no number before: whoever
-    /// removes one and takes its number for another says so in between.
+    /// A number that was another router's is free to be taken after a call without it.
     pub(super) fn replan<'a>(
         &mut self,
         config: &Config,
@@ -145,7 +146,11 @@ impl Tracking {
             self.look();
             self.watchers = Watchers::new(&self.wanted);
         }
-        self.routers.retain(|router, _| self.wanted.routers.contains_key(router));
+        self.routers.retain(|router, weighed| {
+            let new = self.wanted.routers.get(router);
+            weighed.is_replanned |= new != old.routers.get(router);
+            new.is_some()
+        });
         self.heirs.retain(|router| self.wanted.routers.contains_key(router));
         self.see(links);
     }
@@ -257,16 +262,21 @@ impl Tracking {
                     continue;
                 }
                 if let Some((name, scales)) = self.wanted.routers.get(router) {
-                    let values = &self.values;
+                    let value = |subject: &Subject| value_of(&self.values, subject);
+                    let reason = match weighed.is_replanned {
+                        true => "its configuration has changed".to_owned(),
+                        false => scales.reason(before, now, value),
+                    };
                     changes.push(What::Priority {
                         router: name.clone(),
                         priority: priority.get(),
                         before: before.priority.get(),
-                        reason: scales.reason(before, now, |subject| value_of(values, subject)),
+                        reason,
                     });
                 }
             }
             weighed.told = now.clone();
+            weighed.is_replanned = false;
         }
         (changes, all_said)
     }
@@ -283,7 +293,7 @@ impl Tracking {
             // The pulse knows the priority of the configuration.
             let weighed = self.routers.entry(*router).or_insert_with(|| {
                 let told = scales.weigh(|_| &Value::Unknown);
-                Weighed { verdict: told.clone(), told }
+                Weighed { verdict: told.clone(), told, is_replanned: false }
             });
             let old = std::mem::replace(&mut weighed.verdict, verdict);
             let new = &weighed.verdict;
