@@ -17,8 +17,7 @@ use crate::{
     announce::Group,
     config::{
         self, Authentication, ChecksumForm, Config, GarpGroup, Instance, Scheduling, Statics,
-        TimerExpired,
-        VirtualAddress, XdpMode,
+        TimerExpired, VirtualAddress, XdpMode,
     },
     datapath::{RouterKey, Sizes},
     election::Parameters,
