@@ -236,6 +236,36 @@ fn groups_are_seen() {
     pair.routers[0].wait_for_line(group, SETTLING).unwrap();
 }
 
+/// Issue 6, pain 5: a master that joins a group at run time, or leaves it, goes on as it was, and so do
+/// the others; from then on they move together, or alone.
+#[test]
+fn groups_change_at_run_time() {
+    let mut pair = Pair::start([Daemon::Xvrrp; 2]);
+    let apart = |priority: u8| {
+        let text = config(priority);
+        text.split_once("vrrp_sync_group").unwrap().0.to_owned()
+    };
+    let configs: [fn(u8) -> String; 2] = [apart, config];
+    for config in configs {
+        pair.stays(|pair| {
+            let since = SystemTime::now();
+            for (node, priority) in [150, 100].into_iter().enumerate() {
+                pair.routers[node].reload(&config(priority)).unwrap();
+            }
+            assert_eq!(pair.transitions(0, "mysql", "BACKUP", since), []);
+        });
+    }
+    pair.moves(1, |pair| pair.node(0).cut().unwrap());
+    pair.moves(0, |pair| pair.node(0).reconnect().unwrap());
+    for (node, priority) in [150, 100].into_iter().enumerate() {
+        pair.routers[node].reload(&apart(priority)).unwrap();
+    }
+    pair.node(0).cut().unwrap();
+    pair.routers[1].wait_for_state(SystemTime::now(), "http", "MASTER", SETTLING).unwrap();
+    thread::sleep(QUIET);
+    assert_eq!(pair.states(0), ["FAULT", "MASTER"].map(|state| Some(state.to_owned())));
+}
+
 /// Issue 6, acceptance 7: beside keepalived, in both roles.
 #[test]
 fn beside_keepalived() {

@@ -316,10 +316,9 @@ fn priority(statement: &Statement) -> u8 {
     values::number(statement).unwrap_or(100)
 }
 
-/// `timer_expired_backup [PRIORITY]`.
+/// `timer_expired_backup [PRIORITY]`. Without the priority of the others they are as quick as can be.
 fn timer_expired(statement: &Statement) -> TimerExpired {
-    values::number(statement)
-        .map_or(TimerExpired::Backup, |priority| TimerExpired::BackupWith(Priority::new(priority)))
+    TimerExpired::Backup { other: Priority::new(values::number(statement).unwrap_or(254)) }
 }
 
 fn addresses(list: &Statement, findings: &mut Findings) -> Vec<VirtualAddress> {

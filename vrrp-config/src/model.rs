@@ -258,9 +258,10 @@ pub enum TimerExpired {
     #[default]
     Ignored,
     /// Backup.
-    Backup,
-    /// Backup, with the priority that is given.
-    BackupWith(Priority),
+    Backup {
+        /// The highest priority of the others, 1-254: it says how long they wait at least.
+        other: Priority,
+    },
 }
 
 /// Argument of `state`.

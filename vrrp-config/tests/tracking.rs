@@ -7,6 +7,7 @@ mod support;
 use std::{num::NonZeroU32, path::Path, time::Duration};
 
 use support::{accepted, instance, mended, named, parse, reported};
+use vrrp_common::Priority;
 use vrrp_config::{
     Account, Config, InitFile, Instance, Parameters, Script, TimerExpired, TrackFile, TrackProcess,
     Tracked, User, Verdict, Weight,
@@ -378,13 +379,12 @@ fn surroundings() {
     let lines = "dont_track_primary\ntrack_src_ip\npromote_secondaries\ntimer_expired_backup";
     let full = only(accepted(&instance(lines)));
     assert!(full.ignores_interface && full.tracks_source && full.promote_secondaries);
-    assert_eq!(full.timer_expired, TimerExpired::Backup);
+    let backup = |other| TimerExpired::Backup { other: Priority::new(other) };
+    assert_eq!(full.timer_expired, backup(254));
     let old = only(accepted(&instance("thread_timer_expired 20")));
-    assert!(
-        matches!(old.timer_expired, TimerExpired::BackupWith(priority) if priority.get() == 20)
-    );
+    assert_eq!(old.timer_expired, backup(20));
     let (codes, config) = mended(&instance("timer_expired_backup 255"));
-    assert_eq!((codes, only(config).timer_expired), (vec!["E0031"], TimerExpired::Backup));
+    assert_eq!((codes, only(config).timer_expired), (vec!["E0031"], backup(254)));
 }
 
 /// Issue 6: what changes nothing changes nothing in the model either, so that a reload need not look.

@@ -96,6 +96,7 @@ fn spec(slot: u32, version: Version, priority: u8, unicast: Unicast) -> Spec {
             source: unspecified,
             lower_prio_no_advert: false,
             higher_prio_send_advert: false,
+            other_priority: None,
             grouped: false,
         },
         vrid: Vrid::new(VRID).unwrap(),

@@ -132,10 +132,7 @@ impl Writer<'_, '_> {
         self.flag("no_accept", !instance.accept)?;
         match instance.timer_expired {
             TimerExpired::Ignored => Ok(()),
-            TimerExpired::Backup => self.line("timer_expired_backup"),
-            TimerExpired::BackupWith(priority) => {
-                self.value("timer_expired_backup", priority.get())
-            }
+            TimerExpired::Backup { other } => self.value("timer_expired_backup", other.get()),
         }
     }
 

@@ -15,7 +15,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "vrrp_sync_group",
         inside: &[Block::SyncGroup],
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword("group", "the virtual routers of the group").opens(Block::Members),
             keyword("sync_group_tracking_weight", "the weights of the members' trackers count")

@@ -76,8 +76,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .takes(&[optional("PRIORITY", Kind::Number(1, 254))])
                 .default("off")
                 .old("thread_timer_expired")
-                .since(NEWER)
-                .support(NotYet),
+                .since(NEWER),
             keyword("lower_prio_no_advert", "an advert of a lower priority is not answered at once")
                 .takes(SWITCH)
                 .default("as vrrp_lower_prio_no_advert"),

@@ -27,7 +27,8 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("vrrp_sync_group", "virtual routers that are master together or not at all")
                 .takes(NAME)
                 .opens(Block::SyncGroup)
-                .missing_is_reported(),
+                .missing_is_reported()
+                .support(Done),
             keyword("vrrp_script", "a command that is run again and again, for track_script")
                 .takes(NAME)
                 .opens(Block::Script)

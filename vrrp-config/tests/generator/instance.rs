@@ -116,10 +116,9 @@ impl Generator {
             tracking,
             ignores_interface: self.coin(),
             tracks_source: self.coin(),
-            timer_expired: match self.below(3) {
+            timer_expired: match self.below(2) {
                 0 => TimerExpired::Ignored,
-                1 => TimerExpired::Backup,
-                _ => TimerExpired::BackupWith(Priority::new(self.byte(1, 254))),
+                _ => TimerExpired::Backup { other: Priority::new(self.byte(1, 254)) },
             },
             notify: self.notify(),
         }

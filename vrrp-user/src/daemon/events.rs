@@ -167,6 +167,7 @@ const fn describe(cause: Cause) -> &'static str {
         Cause::EqualPriorityHigherAddress => {
             "an advert with the same priority from a higher address was heard"
         }
+        Cause::Overdue => "its adverts were so late that another must be master",
         Cause::SyncGroup => "with its sync group",
     }
 }

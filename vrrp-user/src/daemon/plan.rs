@@ -17,7 +17,7 @@ use crate::{
     announce::Group,
     config::{
         self, Authentication, ChecksumForm, Config, GarpGroup, Instance, Scheduling, Statics,
-        VirtualAddress, XdpMode,
+        TimerExpired, VirtualAddress, XdpMode,
     },
     datapath::{RouterKey, Sizes},
     election::Parameters,
@@ -416,6 +416,10 @@ fn spec(id: RouterId, router: &Instance, grouped: bool) -> Spec {
             },
             lower_prio_no_advert: router.lower_prio_no_advert,
             higher_prio_send_advert: router.higher_prio_send_advert,
+            other_priority: match router.timer_expired {
+                TimerExpired::Ignored => None,
+                TimerExpired::Backup { other } => Some(other),
+            },
             grouped,
         },
         vrid: router.vrid,

@@ -205,12 +205,28 @@ impl Election {
         let Some(deadline) = self.timers.expired(Timer::Adver, now) else {
             return;
         };
+        if self.is_overdue(now) {
+            return self.step_down(Cause::Overdue, now, actions);
+        }
         let interval = self.parameters.interval.duration();
         self.advertise(actions);
         if now.since(deadline) + interval >= self.patience() {
             actions.push(Action::Announce(Announce::Silence));
         }
         self.timers.set(Timer::Adver, deadline.next_beat(interval, now));
+    }
+
+    /// True when an Active whose Adver_Timer expires at `now` goes to Backup instead of sending an
+    /// advert: nothing was sent for so long that another router must have taken over, and would be
+    /// deposed (keepalived `timer_expired_backup`).
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        let Parameters { preempt, priority, interval, down_timer_adverts, .. } = self.parameters;
+        let Some(deadline) = self.timers.expired(Timer::Adver, now) else { return false };
+        let Some(other) = self.parameters.other_priority else { return false };
+        let interval = interval.duration();
+        let silence = interval + now.since(deadline);
+        let patience = interval * u32::from(down_timer_adverts) + self.skew(interval, other);
+        !preempt && !priority.is_owner() && silence > patience
     }
 
     /// How long no advert may leave here before a Backup with the same `down_timer_adverts` takes over,
@@ -282,10 +298,15 @@ impl Election {
     /// Not even the last advert of `higher_prio_send_advert` is sent. Who else is there, and how often
     /// he advertises, this member has not heard.
     fn follow_down(&mut self, place: u8, now: Instant, actions: &mut Actions) {
+        self.step_down(Cause::SyncGroup, now, actions);
+        self.wait_longer(place);
+    }
+
+    /// To Backup without having heard of a better router.
+    fn step_down(&mut self, cause: Cause, now: Instant, actions: &mut Actions) {
         self.active_adver_interval = self.parameters.interval;
         actions.push(Action::Close);
-        self.become_backup(Cause::SyncGroup, now, actions);
-        self.wait_longer(place);
+        self.become_backup(cause, now, actions);
         actions.push(Action::RemoveAddresses);
     }
 

@@ -80,6 +80,10 @@ pub struct Parameters {
     pub lower_prio_no_advert: bool,
     /// keepalived's `higher_prio_send_advert`: one more advert before yielding.
     pub higher_prio_send_advert: bool,
+    /// keepalived's `timer_expired_backup`: the highest priority of the other routers. After so long a
+    /// silence that this one must have taken over, an Active goes to Backup. `None` to go on. Of no
+    /// effect unless `preempt` is false, or for the owner.
+    pub other_priority: Option<Priority>,
     /// Member of a `vrrp_sync_group`: it becomes Active only with [`Event::TakeOver`], and asks for
     /// that with [`Action::Ask`].
     pub grouped: bool,
@@ -210,6 +214,9 @@ pub enum Cause {
     HigherPriority,
     /// An advert of the own priority from a higher address was heard.
     EqualPriorityHigherAddress,
+    /// Its own adverts were so late that another router must have taken over (keepalived
+    /// `timer_expired_backup`).
+    Overdue,
     /// The other members of the sync group changed, or are what it changes to.
     SyncGroup,
 }
@@ -286,11 +293,15 @@ impl Election {
     /// interval: (256 - priority) / 256 of Active_Adver_Interval in v3 (RFC 9568 6.1), of one
     /// second in v2 (RFC 3768 6.1).
     pub fn skew_time(&self) -> Duration {
+        self.skew(self.active_adver_interval(), self.parameters.priority)
+    }
+
+    fn skew(&self, interval: Duration, priority: Priority) -> Duration {
         let whole = match self.parameters.version {
             Version::V2 => Duration::from_secs(1),
-            Version::V3 => self.active_adver_interval(),
+            Version::V3 => interval,
         };
-        whole * (256 - u32::from(self.parameters.priority.get())) / 256
+        whole * (256 - u32::from(priority.get())) / 256
     }
 
     /// Active_Down_Interval: `down_timer_adverts` times Active_Adver_Interval, and Skew_Time

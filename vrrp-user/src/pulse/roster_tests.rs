@@ -427,3 +427,26 @@ fn groups_inherit_as_a_whole() {
     assert_eq!(bench.active(), [0; 0]);
     assert_eq!(bench.lease(0), None);
 }
+
+/// Keywords `timer_expired_backup` and `vrrp_sync_group`, issue 6: after a silence so long that another
+/// must have taken over the whole group steps down, and no advert leaves.
+#[test]
+fn groups_step_down_after_a_silence() {
+    let mut bench = Bench::with(2, |parameters| {
+        parameters.grouped = true;
+        parameters.preempt = false;
+        parameters.other_priority = Some(vrrp_common::Priority::new(254));
+    });
+    let outlet = Outlet { board: &bench.board, reports: &bench.reports };
+    bench.roster.regroup(&mut vec![vec![0, 1]], &outlet);
+    (0..2).for_each(|router| bench.start(router));
+    while bench.active().is_empty() {
+        bench.wake();
+    }
+    bench.frames();
+    let late = bench.roster.next_deadline().unwrap() + FAST.1 * 3;
+    bench.expire(late);
+    assert_eq!(bench.active(), [0; 0]);
+    assert_eq!(bench.frames(), 0);
+    assert!((0..2).all(|router| bench.lease(router).is_none()));
+}

@@ -52,6 +52,7 @@ impl Scenario {
                     // Backup, and RFC 5798 promises nothing.
                     lower_prio_no_advert: same_interval && random.one_in(4),
                     higher_prio_send_advert: random.one_in(4),
+                    other_priority: None,
                     grouped: false,
                 };
                 let ahead = Duration::from_secs(1_000_000) + random.span(shortest);

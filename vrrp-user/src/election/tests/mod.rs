@@ -110,6 +110,7 @@ fn v3() -> Parameters {
         source: SELF,
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
+        other_priority: None,
         grouped: false,
     }
 }

@@ -177,3 +177,28 @@ fn preempt_delay_does_not_outlive_backup() {
     bench.hear(12_000_000, LOWER, 50, 100);
     assert_eq!(bench.run_to_deadline(), (13_000_000, vec![]));
 }
+
+/// Keyword `timer_expired_backup`, issue 6: an Active with `nopreempt` that was silent for so long that
+/// a router of the given priority must have taken over goes to Backup without a word, and waits; by
+/// less, or with preemption, it goes on.
+#[test]
+fn silence_leads_to_backup() {
+    let patient = Parameters { preempt: false, other_priority: Some(Priority::DEFAULT), ..v3() };
+    // The last advert is an interval before the deadline: then 3 and the other's Skew_Time.
+    let late = 1_000_000 + 2_609_375;
+    let overdue = |parameters: Parameters, micros: u64| {
+        let mut bench = Bench::active(parameters);
+        let actions = bench.on(micros, Event::Timer);
+        (actions, bench.deadline())
+    };
+    let (actions, deadline) = overdue(patient, late + 1);
+    assert_eq!(actions, yielding(Cause::Overdue));
+    assert_eq!(deadline, Some(late + 1 + 3_609_375));
+    let quick = Parameters { other_priority: Some(Priority::new(254)), ..patient };
+    assert_eq!(overdue(quick, 1_000_000 + 2_007_813).0, yielding(Cause::Overdue));
+    let silent = vec![advertise(100), Action::Announce(Announce::Silence)];
+    assert_eq!(overdue(quick, 1_000_000 + 2_007_812).0, silent);
+    assert_eq!(overdue(patient, late).0, silent);
+    assert_eq!(overdue(Parameters { preempt: true, ..patient }, late + 1).0, silent);
+    assert_eq!(overdue(Parameters { other_priority: None, ..patient }, late + 1).0, silent);
+}

@@ -37,6 +37,10 @@ impl Router {
         self.catch_up(outlet);
         let due = self.next_deadline().filter(|due| *due <= now);
         let (Some(due), State::Active) = (due, self.state()) else { return false };
+        if self.election.is_overdue(now) {
+            self.handle(Event::Timer, now, outlet);
+            return false;
+        }
         self.prepared_for = due;
         let mut actions = Actions::new();
         self.election.handle(Event::Timer, now, &mut actions);

@@ -34,6 +34,7 @@ pub(in crate::pulse) fn spec() -> Spec {
         source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
+        other_priority: None,
         grouped: false,
     };
     Spec {

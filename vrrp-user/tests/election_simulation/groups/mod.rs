@@ -421,7 +421,7 @@ fn parameters(
     let networks: Vec<_> = (0..members)
         .map(|_| match random.pick(&[Version::V2, Version::V3, Version::V3]) {
             Version::V2 => (Version::V2, 100),
-            Version::V3 => (Version::V3, random.pick(&[10, 50, 100])),
+            Version::V3 => (Version::V3, random.pick(&[20, 50, 100])),
         })
         .collect();
     let preempt = random.one_in(2);
@@ -449,6 +449,7 @@ fn parameters(
                     source: source(network, place),
                     lower_prio_no_advert: random.one_in(4),
                     higher_prio_send_advert: random.one_in(4),
+                    other_priority: None,
                     grouped: true,
                 }
             };
