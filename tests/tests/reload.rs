@@ -369,6 +369,34 @@ fn a_file_with_an_error() {
     }
 }
 
+/// Keywords `reload_file` and `reload_check_config`: one file is there while the configuration is read, the
+/// other says afterwards what was wrong with it.
+#[test]
+fn files_around_a_reload() {
+    let lab = Lab::new(1).unwrap();
+    let own = Instance::new(51, &[Lab::address(129)]);
+    let [reading, errors] = ["reading", "errors"].map(|name| lab.dir().join(name));
+    let text = format!(
+        "global_defs {{\nreload_file {}\nreload_check_config {}\n}}\n{own}",
+        reading.display(),
+        errors.display()
+    );
+    let mut router = Router::start(lab.node(0), Daemon::Xvrrp, &text).unwrap();
+    wait_for_all(&router, "MASTER");
+    // It is written anew: who finds it gone knows that it was removed.
+    fs::write(&reading, "of the last reload").unwrap();
+    router.reload(&text).unwrap();
+    assert!(!reading.exists() && !errors.exists());
+    let wrong = text + "vrrp_instance V52 {\n  virtual_router_id 999\n}\n";
+    router.write_config(&wrong).unwrap();
+    let since = SystemTime::now();
+    router.process().signal(Signal::HUP).unwrap();
+    router.process().wait_for_line(since, "the running configuration stays", SETTLING).unwrap();
+    let is_noted = || Ok(fs::read_to_string(&errors).is_ok_and(|text| text.contains(".conf:17:")));
+    wait_until("the errors", SETTLING, is_noted).unwrap();
+    assert!(!reading.exists());
+}
+
 /// Issue 6: an interface that the file does not speak of any more is as it was before: without program,
 /// groups and addresses; and one that it begins to speak of is in use at once.
 #[test]
@@ -409,11 +437,8 @@ fn interfaces_come_and_go() {
         wait_until("an interface as it was", SETTLING, is_as_before).unwrap();
     }
     assert_eq!(BpfObjects::held_in(node).unwrap(), objects);
-    assert_eq!(
-        transitions(&router),
-        2 + 3 * 3,
-        "the first one's, then each time BACKUP, MASTER, INIT"
-    );
+    let expected = 2 + 3 * 2;
+    assert_eq!(transitions(&router), expected, "each time BACKUP and MASTER");
 }
 
 /// Issue 6: a daemon that is killed right after a reload goes on with what that has brought: no lease is

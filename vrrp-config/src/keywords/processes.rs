@@ -324,14 +324,16 @@ pub(super) static SECTIONS: &[Section] = &[
                 .support(PROCESSES),
             keyword("reload_check_config", "a reload of a file with errors changes nothing")
                 .takes(&[optional("PATH", Kind::Free("where the errors are logged"))])
-                .default("off"),
+                .default("always so")
+                .support(Done),
             keyword("reload_time_file", "contains the time of the next reload")
                 .takes(PATH)
                 .missing_is_reported(),
             keyword("reload_repeat", "the reload is repeated each day").default("off"),
             keyword("reload_file", "is there while the configuration is read")
                 .takes(&[optional("PATH", Kind::Free(""))])
-                .default("off"),
+                .default("off")
+                .support(Done),
             keyword("config_save_dir", "where each reload keeps the configuration, for debugging")
                 .takes(PATH)
                 .support(COPY),

@@ -177,7 +177,10 @@ impl Addresses {
         for (router, held) in self.held.iter_mut().enumerate() {
             let is_gone = |own: &mut Owned| !there.contains(&(own.index, own.address, own.prefix));
             let lost: Vec<_> = held.extract_if(.., is_gone).collect();
-            let untracked = lost.iter().filter(|own| !is_tracked(&self.plan.routers[router], own));
+            let instance = self.plan.routers.get(router);
+            let is_untracked =
+                |own: &&Owned| instance.is_some_and(|instance| !is_tracked(instance, own));
+            let untracked = lost.iter().filter(is_untracked);
             self.abandoned.extend(untracked.map(|own| (router, own.clone())));
             gone.extend(lost);
         }

@@ -38,6 +38,11 @@ impl Mending {
         self.routers.entry(router).or_insert(full).take(now)
     }
 
+    /// Forgets all routers but those that `stay`.
+    pub(super) fn retain(&mut self, stay: impl Fn(RouterId) -> bool) {
+        self.routers.retain(|router, _| stay(*router));
+    }
+
     /// How often `router` was allowed to.
     pub(super) fn times(&self, router: RouterId) -> u64 {
         self.routers.get(&router).map_or(0, |allowance| allowance.times)

@@ -259,7 +259,7 @@ impl Daemon {
                 held,
             ),
             source,
-            reloads: Reloads::default(),
+            reloads: Reloads::new(config),
             routes,
             groups: GroupStates::new(&plan),
             plan,

@@ -1,7 +1,7 @@
 //! A new configuration for the running daemon. It is read and planned as a whole first; if that fails,
 //! nothing has changed. Then what differs is changed, and nothing else is touched.
 
-use std::{sync::Arc, time::Instant};
+use std::{fs, sync::Arc, time::Instant};
 
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -11,12 +11,12 @@ use super::{
     difference::Difference,
     notices::Terms,
     plan::{Plan, slot_of},
-    reading,
+    reading::{self, Source},
 };
 use crate::{
     announce,
     api::Reloaded,
-    config::{Config, Loaded},
+    config::{self, Config, Loaded, ReloadCheck},
     datapath::Sizes,
     exec::{self, Hooks},
     pulse::RouterId,
@@ -26,20 +26,62 @@ use crate::{
 pub(super) type Waiting = oneshot::Sender<Result<Reloaded, String>>;
 
 /// Reloads that were asked for.
-#[derive(Default)]
 pub(super) struct Reloads {
     pub(super) reading: reading::Reading,
+    /// `reload_file`, `reload_check_config`, as the running configuration has them.
+    settings: config::Reload,
     /// Who waits for what is being read, and who came later: the file may have changed since.
     waiting: Vec<Waiting>,
     later: Vec<Waiting>,
     is_due_again: bool,
 }
 
+impl Reloads {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            reading: reading::Reading::default(),
+            settings: config.global.reload.clone(),
+            waiting: Vec::new(),
+            later: Vec::new(),
+            is_due_again: false,
+        }
+    }
+
+    /// Reads the configuration, with `reload_file` there meanwhile. False if it is being read already.
+    fn start(&mut self, source: &Source) -> bool {
+        let starts = self.reading.start(source);
+        if let Some(file) = self.settings.file.as_ref().filter(|_| starts)
+            && let Err(error) = fs::write(file, "")
+        {
+            warn!("reload_file {}: {error}", file.display());
+        }
+        starts
+    }
+
+    /// It is read: `reload_file` goes.
+    fn end(&self) {
+        if let Some(file) = &self.settings.file
+            && let Err(error) = fs::remove_file(file)
+        {
+            warn!("reload_file {}: {error}", file.display());
+        }
+    }
+
+    /// Writes what is wrong with a configuration where `reload_check_config` says.
+    fn note(&self, reason: &str) {
+        if let ReloadCheck::Log(file) = &self.settings.check
+            && let Err(error) = fs::write(file, format!("{reason}\n"))
+        {
+            warn!("reload_check_config {}: {error}", file.display());
+        }
+    }
+}
+
 impl Daemon {
     /// Reads the configuration again, for a client or a signal.
     pub(super) fn begin_reload(&mut self, client: Option<Waiting>) {
         let reloads = &mut self.reloads;
-        if reloads.reading.start(&self.source) {
+        if reloads.start(&self.source) {
             reloads.waiting.extend(client);
         } else {
             reloads.later.extend(client);
@@ -54,6 +96,7 @@ impl Daemon {
         loaded: Option<Loaded>,
         mut look_again: Option<Instant>,
     ) -> Option<Instant> {
+        self.reloads.end();
         let outcome = match loaded {
             Some(loaded) => self.reload(loaded).await,
             None => Err("the configuration could not be read: see the log".to_owned()),
@@ -64,7 +107,10 @@ impl Daemon {
                 self.addresses.settle().await;
                 info!("configuration reloaded: {}", reloaded.summary());
             }
-            Err(reason) => warn!("the running configuration stays in force: {reason}"),
+            Err(reason) => {
+                warn!("the running configuration stays in force: {reason}");
+                self.reloads.note(reason);
+            }
         }
         for client in std::mem::take(&mut self.reloads.waiting) {
             // Whoever asked may have gone.
@@ -72,7 +118,7 @@ impl Daemon {
         }
         if std::mem::take(&mut self.reloads.is_due_again) {
             self.reloads.waiting = std::mem::take(&mut self.reloads.later);
-            self.reloads.reading.start(&self.source);
+            self.reloads.start(&self.source);
         }
         look_again
     }
@@ -93,6 +139,7 @@ impl Daemon {
         exec::cautions(&config).iter().for_each(|caution| warn!("{caution}"));
         self.tracking.replan(&config, next.present(), &links);
         self.change(next, &difference, &config).await;
+        self.reloads.settings = config.global.reload;
         Ok(reloaded)
     }
 

@@ -34,6 +34,8 @@ impl Addresses {
             *wanted &= plan.routers.contains(router) && !plan.leaving.contains(&router);
         }
         self.plan = plan;
+        self.mending.retain(|router| self.plan.routers.contains(router));
+        self.abandoned.retain(|(router, _)| self.plan.routers.contains(*router));
         let renewed = self.looks();
         let is_stale = |(owned, look): &(Owned, VirtualAddress)| {
             renewed.get(owned).is_some_and(|renewed| renewed != look)
