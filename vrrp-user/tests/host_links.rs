@@ -6,7 +6,7 @@ mod host_support;
 use std::{
     net::{IpAddr, Ipv6Addr},
     path::PathBuf,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::{Stream, StreamExt};
@@ -187,7 +187,9 @@ fn ipv6_addresses() {
             })
             .collect();
         batch.push(placed(&a, "fe80::51", 64));
-        batch.push(placed(&a, "2001:db8:2::1", 128));
+        let mut deprecated = placed(&a, "2001:db8:2::1", 128);
+        deprecated.address.options.preferred_lifetime = Some(Duration::ZERO);
+        batch.push(deprecated);
         let present = placed(&a, "2001:db8::99", 128);
         let mut checked = placed(&a, "2001:db8:2::2", 64);
         checked.address.detect_duplicates = true;

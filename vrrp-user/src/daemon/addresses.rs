@@ -13,6 +13,7 @@ use std::{
 use tracing::{debug, error, warn};
 
 use super::{
+    LOOK_AGAIN,
     acceptance::{Acceptance, Means},
     mending::Mending,
     plan::{Plan, all_addresses, extra_garp_of, interface_of, slot_of, virtual_mac_of},
@@ -118,17 +119,18 @@ impl Addresses {
     /// [`Self::follow`] removes it.
     pub(super) fn give_up(&mut self, router: RouterId) {
         self.wanted[router] = false;
+        self.mending.stop(router);
     }
 
     /// Takes in the interfaces as they are now, and adds again what has gone from them without us,
     /// for the routers that `may` have it. `has_program` tells which interfaces have the kernel
-    /// program. `false` if something is due again later.
+    /// program. Returns when to look again, if something is left to do.
     pub(super) async fn follow(
         &mut self,
         links: &[Link],
         may: impl Fn(RouterId) -> bool,
         has_program: impl Fn(&str) -> bool,
-    ) -> bool {
+    ) -> Option<Instant> {
         let interfaces: BTreeMap<_, _> = links
             .iter()
             .filter_map(|link| Some((link.name.clone(), (link.index, link.mac?))))
@@ -154,17 +156,16 @@ impl Addresses {
         // Whoever has no lease may have a better router, and not have heard of it yet.
         all_done &= lapsed.is_empty();
         let now = Instant::now();
-        let (lacking, waiting): (Vec<_>, Vec<_>) =
-            lacking.into_iter().partition(|router| self.mending.allows(*router, now));
-        all_done &= waiting.is_empty();
-        self.mend(lacking).await;
+        let lacking = self.mending.select(lacking, now);
+        self.mend(lacking, now).await;
         // Another MAC has to be made known, too.
         for router in self.routers(|own, router| {
             own.wanted[router] && may(router) && own.has_moved(router, &former)
         }) {
             self.announce(router, Announce::TakeOver).await;
         }
-        all_done
+        let retry = (!all_done).then(|| now + LOOK_AGAIN);
+        [retry, self.mending.next_timeout()].into_iter().flatten().min()
     }
 
     /// Compares what is on the interfaces with what we know of.
@@ -198,13 +199,16 @@ impl Addresses {
         }
     }
 
-    async fn mend(&mut self, routers: Vec<RouterId>) {
-        for router in &routers {
+    /// Adds again what `routers` lack. Who has removed it may do so without end, so that not every time
+    /// is told of at once.
+    async fn mend(&mut self, routers: Vec<RouterId>, now: Instant) {
+        let told = self.mending.take_told(now);
+        for router in &told {
             let name = &self.plan.routers[*router].name;
             warn!("({name}) {}", self.mending.describe(*router, &self.missing(*router)));
         }
-        self.add(routers.clone()).await;
-        for router in routers {
+        self.add(routers).await;
+        for router in told {
             self.announce(router, Announce::TakeOver).await;
         }
     }
@@ -335,6 +339,7 @@ impl Addresses {
         let (added, removed): (Vec<_>, Vec<_>) = changes.iter().partition(|(_, active)| **active);
         for (router, active) in changes {
             self.wanted[*router] = *active;
+            self.mending.stop(*router);
         }
         self.abandoned.retain(|(router, _)| !changes.contains_key(router));
         self.remove(removed.into_iter().map(|(router, _)| *router).collect()).await;

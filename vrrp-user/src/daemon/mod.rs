@@ -453,11 +453,11 @@ impl Daemon {
         self.addresses.live_on(self.virtual_macs.macvlans());
         let may = |router| devices.fault(router).is_none();
         let has_program = |interface: &str| devices.attachment(interface).mode != Mode::None;
-        let all_done = self.addresses.follow(&links, may, has_program).await;
+        let mending = self.addresses.follow(&links, may, has_program).await;
         self.routes.arrive().await;
         self.notices.begin_in_fault(&self.plan, self.pulse.board(), &self.devices);
-        let again = if priorities_said && all_said && all_done { None } else { again };
-        Ok([again, held_until, unsteady_until].into_iter().flatten().min())
+        let again = if priorities_said && all_said { None } else { again };
+        Ok([again, mending, held_until, unsteady_until].into_iter().flatten().min())
     }
 
     /// Tells the pulse and everybody else of priorities that have changed. `false` if the pulse has not

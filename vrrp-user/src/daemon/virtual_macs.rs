@@ -43,9 +43,8 @@ pub(super) struct VirtualMacs {
     made: BTreeSet<Trace>,
     /// What of it the last daemon made, and nobody has asked for yet.
     inherited: BTreeSet<Trace>,
-    /// Interfaces that are as [`ASKING`] and [`PROMOTING`] say, with their indices. Whoever changes
-    /// that afterwards shall have it so.
-    arranged: BTreeMap<String, u32>,
+    /// What was done to interfaces. Whoever changes that afterwards shall have it so.
+    arranged: BTreeMap<String, Arranged>,
     routers: Vec<Router>,
 }
 
@@ -59,6 +58,16 @@ struct Router {
     macvlan: Option<Presence>,
     /// Why it cannot have its virtual MAC.
     fault: Option<String>,
+}
+
+/// What was done to an interface.
+#[derive(Clone, Copy, PartialEq)]
+struct Arranged {
+    index: u32,
+    /// It is as [`ASKING`] says.
+    asks: bool,
+    /// It is as [`PROMOTING`] says.
+    promotes: bool,
 }
 
 /// How frames to the virtual MAC come in.
@@ -137,16 +146,24 @@ impl VirtualMacs {
         for interface in plan.interfaces() {
             let index = links.iter().find(|link| link.name == interface).map(|link| link.index);
             let Some(index) = index else { continue };
-            if self.arranged.insert(interface.to_owned(), index) == Some(index) {
-                continue;
-            }
-            if with_addresses.contains(interface) {
+            let wanted = Arranged {
+                index,
+                asks: with_addresses.contains(interface),
+                promotes: plan.promotes_secondaries_on(interface),
+            };
+            let known = self.arranged.insert(interface.to_owned(), wanted);
+            let known = known.filter(|known| known.index == index);
+            if wanted.asks && !known.is_some_and(|known| known.asks) {
                 self.keep_quiet(interface, &ASKING).await;
             }
-            if plan.promotes_secondaries_on(interface)
-                && let Err(error) = self.set(interface, &PROMOTING).await
-            {
-                warn!("{interface}: promote_secondaries: {error}");
+            match (wanted.promotes, known.is_some_and(|known| known.promotes)) {
+                (true, false) => {
+                    if let Err(error) = self.set(interface, &PROMOTING).await {
+                        warn!("{interface}: promote_secondaries: {error}");
+                    }
+                }
+                (false, true) => self.unset(interface, &PROMOTING, links).await,
+                _ => {}
             }
         }
         let mut changed = false;
@@ -342,6 +359,18 @@ impl VirtualMacs {
             });
         }
         outcome
+    }
+
+    /// Undoes [`Self::set`].
+    async fn unset(&mut self, interface: &str, sysctls: &[(&str, &str)], links: &[Link]) {
+        for (name, _) in sysctls {
+            let path = sysctl("ipv4", interface, name);
+            let is_it =
+                |trace: &&Trace| matches!(trace, Trace::Sysctl { path: of, .. } if *of == path);
+            if let Some(trace) = self.made.iter().find(is_it).cloned() {
+                self.undo(&trace, links).await;
+            }
+        }
     }
 
     async fn dismantle(&mut self, way: Way) {

@@ -33,9 +33,12 @@ impl Addresses {
         for (router, wanted) in self.wanted.iter_mut().enumerate() {
             *wanted &= plan.routers.contains(router) && !plan.leaving.contains(&router);
         }
+        self.mending.retain(|router| plan.routers.contains(router));
+        self.abandoned.retain(|(router, _)| plan.routers.contains(*router));
         self.plan = plan;
-        self.mending.retain(|router| self.plan.routers.contains(router));
-        self.abandoned.retain(|(router, _)| self.plan.routers.contains(*router));
+        for router in self.routers(|own, router| !own.wanted[router]) {
+            self.mending.stop(router);
+        }
         let renewed = self.looks();
         let is_stale = |(owned, look): &(Owned, VirtualAddress)| {
             renewed.get(owned).is_some_and(|renewed| renewed != look)
