@@ -362,3 +362,53 @@ fn mail() {
         }
     }
 }
+
+/// Issue 6, keywords `notify_deleted`, `fifo_write_vrrp_states_on_reload`: of a reload only those hear
+/// that it removes, DELETED or FAULT; FIFOs get the states of all others where that is wanted.
+#[test]
+fn a_reload() {
+    let lab = Lab::new(1).unwrap();
+    let node = lab.node(0);
+    let (fifo, log) = (node.dir().join("fifo"), node.dir().join("log"));
+    let body = format!("while read -r line; do echo \"$line\" >> {}; done < $1", log.display());
+    let reader = script(node, "reader.sh", &body);
+    let runs = node.dir().join("runs");
+    let record = script(node, "record.sh", &format!("echo \"$*\" >> {}", runs.display()));
+    let notify = format!("notify {}", record.display());
+    let lines_of = |vrid| match vrid {
+        2 => format!("{notify}\n    notify_deleted \"{} deleted\"", record.display()),
+        _ => notify.clone(),
+    };
+    let config = |vrids: &[u8]| {
+        let instances = vrids.iter().map(|vrid| with_lines(&subject(*vrid), &lines_of(*vrid)));
+        format!(
+            "global_defs {{\n    {GLOBAL}\n    notify_fifo {}\n    notify_fifo_script {}\n    \
+             fifo_write_vrrp_states_on_reload\n}}\n{}",
+            fifo.display(),
+            reader.display(),
+            instances.collect::<String>()
+        )
+    };
+    let mut router = Router::start(node, Daemon::Xvrrp, &config(&[1, 2, 3])).unwrap();
+    let has = |file: &Path, line: &str, count: usize| {
+        let found = || Ok(lines(file).iter().filter(|found| *found == line).count() == count);
+        wait_until(&format!("{count} of `{line}`"), Bench::SETTLING, found)
+            .unwrap_or_else(|error| panic!("{error}: {:#?}", lines(file)));
+    };
+    for vrid in 1..=3 {
+        has(&runs, &format!("INSTANCE V4_{vrid} MASTER 100"), 1);
+        has(&log, &format!("INSTANCE \"V4_{vrid}\" MASTER 100"), 1);
+    }
+    router.reload(&config(&[1])).unwrap();
+    has(&log, "INSTANCE \"V4_2\" DELETED 100", 1);
+    has(&log, "INSTANCE \"V4_3\" FAULT 100", 1);
+    has(&log, "INSTANCE \"V4_1\" MASTER 100", 2);
+    has(&runs, "deleted", 1);
+    has(&runs, "INSTANCE V4_2 DELETED 100", 1);
+    has(&runs, "INSTANCE V4_3 FAULT 100", 1);
+    assert!(router.stop().unwrap().success());
+    has(&log, "INSTANCE \"V4_1\" STOP 100", 1);
+    has(&log, "INSTANCE \"V4_1\" MASTER 100", 2);
+    has(&runs, "INSTANCE V4_1 MASTER 100", 1);
+    assert_eq!(lines(&runs).len(), 10, "{:#?}", lines(&runs));
+}

@@ -43,29 +43,29 @@ pub(super) static SECTIONS: &[Section] = &[
                 .default("the host name")
                 .missing_is_reported()
                 .support(Done),
-            keyword("notification_email", "who gets mails").opens(Block::Emails),
+            keyword("notification_email", "who gets mails").opens(Block::Emails).support(Done),
             keyword("notification_email_from", "sender of mails")
                 .takes(TEXT)
                 .default("keepalived@HOST")
-                .missing_is_reported(),
+                .missing_is_reported().support(Done),
             keyword("smtp_server", "who takes the mails")
                 .takes(&[
                     one("HOST", Kind::Free("an address or a host name")),
                     optional("PORT", PORT),
                 ])
-                .default("127.0.0.1, port 25"),
+                .default("127.0.0.1, port 25").support(Done),
             keyword("smtp_helo_name", "name in the greeting of the mail server")
                 .takes(TEXT).missing_is_reported()
-                .default("the host name"),
+                .default("the host name").support(Done),
             // 0 is raised to 1, with a report of its own.
             keyword("smtp_connect_timeout", "time that the mail server has for its answer")
                 .takes(&[one("SECONDS", Kind::Number(0, 4294))])
-                .default("30"),
+                .default("30").support(Done),
             keyword("smtp_alert", "mails about everything that has no smtp_alert of its own")
-                .takes(SWITCH).default("not given: each kind has its own default"),
-            keyword("smtp_alert_vrrp", "the same, for virtual routers and groups").takes(SWITCH).default("as smtp_alert"),
+                .takes(SWITCH).default("not given: each kind has its own default").support(Done),
+            keyword("smtp_alert_vrrp", "the same, for virtual routers and groups").takes(SWITCH).default("as smtp_alert").support(Done),
             keyword("smtp_alert_checker", "the same, for LVS").takes(SWITCH).default("as smtp_alert").support(LVS),
-            keyword("no_email_faults", "no mails about FAULT").default("off"),
+            keyword("no_email_faults", "no mails about FAULT").default("off").support(Done),
             keyword("no_checker_emails", "no mails about single checks of real servers")
                 .default("off")
                 .support(LVS),
@@ -222,8 +222,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .since(NEWER),
             keyword("vrrp_notify_priority_changes", "changes of the priority are written to FIFOs")
                 .takes(SWITCH)
-                .default("off")
-                .support(NotYet),
+                .default("off").support(Done),
             keyword(
                 "v3_checksum_as_v2",
                 "VRRPv3 over IPv4 without the pseudo-header in the checksum (RFC 9568)",

@@ -259,16 +259,16 @@ pub(super) static SECTIONS: &[Section] = &[
         inside: &[Block::Instance, Block::SyncGroup],
         support: NotYet,
         rows: &[
-            keyword("notify_master", "is run on becoming master").first_counts().takes(COMMAND),
-            keyword("notify_backup", "is run on becoming backup").first_counts().takes(COMMAND),
-            keyword("notify_fault", "is run on FAULT").first_counts().takes(COMMAND),
-            keyword("notify_stop", "is run at the end").first_counts().takes(COMMAND),
+            keyword("notify_master", "is run on becoming master").first_counts().takes(COMMAND).support(Done),
+            keyword("notify_backup", "is run on becoming backup").first_counts().takes(COMMAND).support(Done),
+            keyword("notify_fault", "is run on FAULT").first_counts().takes(COMMAND).support(Done),
+            keyword("notify_stop", "is run at the end").first_counts().takes(COMMAND).support(Done),
             keyword("notify", "is run on every change, with INSTANCE|GROUP NAME STATE PRIORITY behind its arguments").first_counts()
-                .takes(COMMAND),
+                .takes(COMMAND).support(Done),
             keyword("notify_priority_changes", "changes of the priority are written to FIFOs")
                 .takes(SWITCH)
-                .default("as vrrp_notify_priority_changes"),
-            keyword("smtp_alert", "mails about changes").takes(SWITCH).default("as smtp_alert_vrrp"),
+                .default("as vrrp_notify_priority_changes").support(Done),
+            keyword("smtp_alert", "mails about changes").takes(SWITCH).default("as smtp_alert_vrrp").support(Done),
             keyword("track_interface", "interfaces that have to be up")
                 .opens(Block::TrackedInterfaces)
                 .support(Done),
@@ -287,7 +287,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "vrrp_instance: notification",
         inside: INSTANCE,
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword("notify_deleted", "a reload that removes the virtual router says DELETED, not FAULT").first_counts()
                 .takes(&[

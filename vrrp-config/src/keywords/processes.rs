@@ -211,19 +211,23 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("notify_fifo", "a pipe that all changes are written to")
                 .first_counts()
                 .takes(FIFO)
-                .missing_is_reported(),
+                .missing_is_reported()
+                .support(Done),
             keyword("notify_fifo_script", "a program that reads it")
                 .first_counts()
                 .takes(COMMAND)
-                .missing_is_reported(),
+                .missing_is_reported()
+                .support(Done),
             keyword("vrrp_notify_fifo", "a pipe for changes of virtual routers and groups")
                 .first_counts()
                 .takes(FIFO)
-                .missing_is_reported(),
+                .missing_is_reported()
+                .support(Done),
             keyword("vrrp_notify_fifo_script", "a program that reads it")
                 .first_counts()
                 .takes(COMMAND)
-                .missing_is_reported(),
+                .missing_is_reported()
+                .support(Done),
             keyword("lvs_notify_fifo", "a pipe for changes of LVS")
                 .first_counts()
                 .takes(FIFO)
@@ -235,7 +239,8 @@ pub(super) static SECTIONS: &[Section] = &[
                 .missing_is_reported()
                 .support(LVS),
             keyword("fifo_write_vrrp_states_on_reload", "a reload writes all states to the pipes")
-                .default("off"),
+                .default("off")
+                .support(Done),
             keyword("enable_snmp_vrrp", "SNMP: virtual routers")
                 .default("off")
                 .old("enable_snmp_keepalived")
