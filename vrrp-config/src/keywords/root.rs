@@ -22,11 +22,13 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("vrrp_instance", "a virtual router")
                 .takes(NAME)
                 .opens(Block::Instance)
+                .exact()
                 .missing_is_reported()
                 .support(Done),
             keyword("vrrp_sync_group", "virtual routers that are master together or not at all")
                 .takes(NAME)
                 .opens(Block::SyncGroup)
+                .exact()
                 .missing_is_reported(),
             keyword("vrrp_script", "a command that is run again and again, for track_script")
                 .takes(NAME)
@@ -50,7 +52,8 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("track_group", "virtual routers that fail with static addresses and routes")
                 .takes(NAME)
                 .missing_is_reported()
-                .opens(Block::TrackGroup),
+                .opens(Block::TrackGroup)
+                .exact(),
             keyword("garp_group", "limits for gratuitous ARP on some interfaces")
                 .opens(Block::GarpGroup)
                 .support(Done),
