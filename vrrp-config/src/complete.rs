@@ -48,7 +48,7 @@ impl Completion<'_> {
         }
         self.limit_addresses(if ipv6 { MAX_ADDRESSES_IPV6 } else { MAX_ADDRESSES });
         let version = self.version(ipv6);
-        let has_addresses = self.check_addresses(version);
+        let has_addresses = self.check_addresses(version, runnable);
         let (priority, state) = self.priority_and_state();
         let interval = self.interval(version);
         let authentication = self.authentication(version, interval);
@@ -218,12 +218,12 @@ impl Completion<'_> {
     }
 
     /// v2 can do without an address, v3 and strict mode cannot.
-    fn check_addresses(&mut self, version: Version) -> bool {
+    fn check_addresses(&mut self, version: Version, runnable: bool) -> bool {
         if !self.draft.addresses.is_empty() || self.draft.wants_no_address {
             return true;
         }
         let required = version == Version::V3 || self.strict;
-        let help = if required {
+        let help = if required || !runnable {
             "the virtual router is left out"
         } else {
             "it runs without, which moves nothing"
@@ -250,14 +250,8 @@ impl Completion<'_> {
                 addresses.insert(0, first);
             }
             (None, Some(first)) => {
-                let (kind, help) = if self.strict {
-                    self.draft.left_out = true;
-                    (code::STRICT_REFUSED, "the virtual router is left out: add one of fe80::/10")
-                } else {
-                    let help =
-                        "put one of fe80::/10 in front: routers may reject adverts without it";
-                    (code::NOT_LINK_LOCAL, help)
-                };
+                let kind = if self.strict { code::STRICT_REPAIR } else { code::NOT_LINK_LOCAL };
+                let help = "put one of fe80::/10 in front: routers may reject adverts without it";
                 let message = format!(
                     "`{}`: the first IPv6 address should be a link-local one",
                     first.address
@@ -273,17 +267,17 @@ impl Completion<'_> {
         }
     }
 
-    /// Peers instead of a group, with which strict mode does not go.
+    /// Peers instead of a group. Strict mode does not go with them, but keepalived 2.2.7 runs both.
     fn unicast(&mut self) -> Option<Unicast> {
         let draft = std::mem::take(&mut self.draft.unicast);
         let (asked, source) = (draft.asked, self.draft.source.map(|(source, _)| source));
         let unicast = draft.complete(source, self.defaults.check_unicast_source, self.findings)?;
         if let Some(span) = asked.filter(|_| self.strict) {
             let message = "strict mode has no unicast: the RFC sends adverts to a group";
-            self.findings
-                .report(code::STRICT_REFUSED, span, message)
-                .help("the virtual router is left out: remove strict mode or the peers");
-            self.draft.left_out = true;
+            self.findings.report(code::STRICT_UNICAST, span, message).help(
+                "remove strict mode: keepalived 2.2.7 runs both, later ones leave the virtual \
+                 router out",
+            );
         }
         if let Some((group, span)) = self.draft.group.take() {
             let message = format!("`{group}` has no effect: adverts are sent to unicast peers");

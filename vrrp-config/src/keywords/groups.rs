@@ -2,7 +2,7 @@
 
 use super::{
     Argument, Block, INTERFACE, Kind, Section,
-    Support::{Deprecated, Done, NotYet},
+    Support::{Deprecated, Done},
     keyword, one,
 };
 use std::time::Duration;

@@ -86,7 +86,8 @@ pub(super) struct Row {
     pub(super) repeats: bool,
     /// Of several lines the first one counts, which keepalived reports; else the last one.
     pub(super) first_counts: bool,
-    /// keepalived reports words that are too many, and ignores the line; else it ignores them silently.
+    /// keepalived reports words that are too many, and ignores the line; else it ignores them silently,
+    /// unless a list follows.
     pub(super) exact: bool,
     support: Option<Support>,
     pub(super) help: &'static str,
@@ -251,6 +252,18 @@ pub(super) fn words(list: Block) -> impl Iterator<Item = &'static str> {
     rows.flat_map(|keyword| keyword.row.spellings())
 }
 
+/// The keywords that have this block behind them; outside all blocks, how users know that.
+pub(super) fn openers(block: Block) -> Vec<&'static str> {
+    let all = sections().flat_map(keywords).filter(|keyword| keyword.opens == Some(block));
+    let mut names: Vec<&str> = Vec::new();
+    for keyword in all {
+        if !names.contains(&keyword.row.name) {
+            names.push(keyword.row.name);
+        }
+    }
+    if names.is_empty() { vec![block.name()] } else { names }
+}
+
 /// The blocks in which `name` is a keyword, outermost first.
 pub(super) fn homes(name: &str) -> Vec<Block> {
     let mut homes: Vec<Block> = INDEX
@@ -312,13 +325,11 @@ const PATH: &[Argument] = &[one("PATH", Kind::Free(""))];
 const SIZE: &[Argument] = &[one("BYTES", Kind::Number(0, u32::MAX as i64))];
 const INTERFACE: &[Argument] = &[one("INTERFACE", Kind::Interface)];
 const PORT: Kind = Kind::Number(1, 65535);
-const COMMAND_KIND: Kind =
-    Kind::Free("a program and its arguments, in quotes if there are several words");
 const USER: Kind = Kind::Free("a user of this host");
 const GROUP: Kind = Kind::Free("a group of this host");
 /// `"COMMAND ARGUMENTS" [USER [GROUP]]`
 const COMMAND: &[Argument] =
-    &[one("COMMAND", COMMAND_KIND), optional("USER", USER), optional("GROUP", GROUP)];
+    &[one("COMMAND", Kind::Command), optional("USER", USER), optional("GROUP", GROUP)];
 
 /// In place of a version: keywords of ours.
 pub(super) const OURS: &str = "xvrrp only: keepalived reports and ignores it";

@@ -83,11 +83,6 @@ impl Mending {
         }
     }
 
-    /// Forgets the routers that are not `there`.
-    pub(super) fn retain(&mut self, there: impl Fn(RouterId) -> bool) {
-        self.routers.retain(|router, _| there(*router));
-    }
-
     /// Forgets all routers but those that `stay`.
     pub(super) fn retain(&mut self, stay: impl Fn(RouterId) -> bool) {
         self.routers.retain(|router, _| stay(*router));
