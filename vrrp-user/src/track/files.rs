@@ -14,6 +14,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use rustix::{
@@ -28,6 +29,9 @@ use crate::config::{InitFile, TrackFile};
 
 /// How often files are read where the kernel does not tell of changes.
 const PERIOD: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
+/// Whoever writes a file anew empties it first: what has become 0 is read again after this time.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// No number is longer.
 const LONGEST: u64 = 128;
@@ -161,7 +165,14 @@ impl Watcher {
     /// Tells what is in a file if that is news. `false` when nobody listens any longer.
     fn look(&mut self, index: usize) -> bool {
         let (path, told) = &mut self.files[index];
-        let number = read(path).or(*told).unwrap_or(0);
+        let number = match (read(path), *told) {
+            (Some(0), Some(1.. | ..=-1)) => {
+                thread::sleep(MOMENT);
+                read(path)
+            }
+            (number, _) => number,
+        };
+        let number = number.or(*told).unwrap_or(0);
         if told.replace(number) == Some(number) {
             return true;
         }

@@ -2,7 +2,7 @@ use std::{
     fs,
     os::unix::fs::symlink,
     sync::atomic::{AtomicUsize, Ordering},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::mpsc::{self, Receiver};
@@ -106,8 +106,10 @@ fn changes_of_a_file() {
     fs::write(dir.file("new"), "-6").unwrap();
     fs::rename(dir.file("new"), &path).unwrap();
     assert_eq!(bench.next(), Some(-6), "replaced");
-    fs::write(&path, "99999999999").unwrap();
-    fs::write(&path, "7").unwrap();
+    for number in ["99999999999", "7"] {
+        fs::write(dir.file("new"), number).unwrap();
+        fs::rename(dir.file("new"), &path).unwrap();
+    }
     assert_eq!(bench.next(), Some(7), "what is no number of 32 bits is passed over");
     fs::remove_file(&path).unwrap();
     assert_eq!(bench.next(), Some(0), "removed");
