@@ -300,8 +300,9 @@ codes! { INSTANCES;
          without its authentication.",
         "auth_hmac {\n    key 1 short\n}" =>
         "auth_hmac {\n    key 1 file:/etc/keepalived/key1\n    active_key 1\n}";
-    STRICT_REFUSED = error("E0068"):
-        "Strict mode does not go with it, and the virtual router is left out.",
+    STRICT_UNICAST = warning("W0216"):
+        "Strict mode is the VRRP of the RFCs, which has no unicast. It is used all the same, as by \
+         keepalived 2.2.7; later versions leave the virtual router out.",
         "vrrp_strict\nunicast_peer {\n    10.0.0.2\n}" => "unicast_peer {\n    10.0.0.2\n}";
     KEY_READABLE = warning("W0069"):
         "Others on this host may read the key.",

@@ -250,14 +250,8 @@ impl Completion<'_> {
                 addresses.insert(0, first);
             }
             (None, Some(first)) => {
-                let (kind, help) = if self.strict {
-                    self.draft.left_out = true;
-                    (code::STRICT_REFUSED, "the virtual router is left out: add one of fe80::/10")
-                } else {
-                    let help =
-                        "put one of fe80::/10 in front: routers may reject adverts without it";
-                    (code::NOT_LINK_LOCAL, help)
-                };
+                let kind = if self.strict { code::STRICT_REPAIR } else { code::NOT_LINK_LOCAL };
+                let help = "put one of fe80::/10 in front: routers may reject adverts without it";
                 let message = format!(
                     "`{}`: the first IPv6 address should be a link-local one",
                     first.address
@@ -273,17 +267,17 @@ impl Completion<'_> {
         }
     }
 
-    /// Peers instead of a group, with which strict mode does not go.
+    /// Peers instead of a group. Strict mode does not go with them, but keepalived 2.2.7 runs both.
     fn unicast(&mut self) -> Option<Unicast> {
         let draft = std::mem::take(&mut self.draft.unicast);
         let (asked, source) = (draft.asked, self.draft.source.map(|(source, _)| source));
         let unicast = draft.complete(source, self.defaults.check_unicast_source, self.findings)?;
         if let Some(span) = asked.filter(|_| self.strict) {
             let message = "strict mode has no unicast: the RFC sends adverts to a group";
-            self.findings
-                .report(code::STRICT_REFUSED, span, message)
-                .help("the virtual router is left out: remove strict mode or the peers");
-            self.draft.left_out = true;
+            self.findings.report(code::STRICT_UNICAST, span, message).help(
+                "remove strict mode: keepalived 2.2.7 runs both, later ones leave the virtual \
+                 router out",
+            );
         }
         if let Some((group, span)) = self.draft.group.take() {
             let message = format!("`{group}` has no effect: adverts are sent to unicast peers");

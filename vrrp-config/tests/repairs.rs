@@ -38,8 +38,7 @@ fn ipv6(lines: &str) -> String {
 /// `strict_mode`, every rule of it.
 #[test]
 fn strict() {
-    let rows: [Row; 12] = [
-        ("unicast_peer {\n10.0.0.2\n}", "E0068", "unicast_peer", "left out"),
+    let rows: [Row; 11] = [
         ("state MASTER\npriority 150", "E0058", "state MASTER", "BACKUP is used"),
         ("state BACKUP\npriority 255", "E0058", "state BACKUP", "MASTER is used"),
         (
