@@ -35,6 +35,14 @@ impl Loaded {
         let Some(config) = &self.config else { return };
         let mut commands: Vec<&Command> = config.commands().collect();
         commands.sort_by_key(|command| (command.span.0.file, command.span.0.start));
+        // Shell language has been reported as such.
+        let known: HashSet<Span> = self
+            .diagnostics
+            .iter()
+            .filter(|one| one.code == code::SHELL_SYNTAX.code)
+            .map(|one| one.span)
+            .collect();
+        commands.retain(|command| !known.contains(&command.span.into()));
         let mut seen = HashSet::new();
         commands.retain(|command| seen.insert((command.argv.first(), command.user.as_ref())));
         let warning = |command: &Command| {
@@ -116,7 +124,8 @@ fn subnets<'a>(
         .iter()
         .copied()
         .filter(|(theirs, _)| theirs.is_ipv4() == own.address.is_ipv4())
-        .filter(|(theirs, _)| *theirs != own.address && !is_link_local(*theirs))
+        // It is there with its own length while we are MASTER.
+        .filter(|there| *there != (own.address, own.prefix) && !is_link_local(there.0))
         .collect();
     (!subnets.is_empty() && !is_link_local(own.address)).then_some((device, subnets))
 }

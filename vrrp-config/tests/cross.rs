@@ -170,6 +170,8 @@ fn outside_every_subnet() {
     assert_eq!(on_host(&text("10.0.1.1"), &["fd00::9/64"]), [""; 0]);
     // One that is there already, because we are MASTER, proves nothing.
     assert_eq!(on_host(&text("10.0.1.1"), &["10.0.0.9/24", "10.0.1.1/32"]), ["H0198"]);
+    // The owner has it with the length of its subnet.
+    assert_eq!(on_host(&text("10.0.1.1"), &["10.0.0.9/24", "10.0.1.1/24"]), [""; 0]);
     let ipv6 = |address: &str| text(&format!("fe80::1\n{address}"));
     assert_eq!(on_host(&ipv6("fd00:1::1"), &["fe80::9/64", "fd00::9/64"]), ["H0198"]);
     assert_eq!(on_host(&ipv6("fd00::1"), &["fe80::9/64", "fd00::9/64"]), [""; 0]);
