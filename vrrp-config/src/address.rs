@@ -15,6 +15,7 @@ use super::{
     lexer::Word,
     parser::Statement,
     routing::SCOPES,
+    slips,
     source::Span,
     suggest, values,
 };
@@ -112,23 +113,39 @@ impl Reader<'_> {
                 return self.valued(address, word, behind);
             }
             "track_group" if self.groups.is_some() => return self.valued(address, word, behind),
-            _ => self.unknown(word),
+            _ => return Some(self.unknown(address.address, word, behind.first())),
         }
         Some(0)
     }
 
-    fn unknown(&mut self, word: &Word) {
+    /// A word that is none, and how many behind it belong to it.
+    fn unknown(&mut self, address: IpAddr, word: &Word, behind: Option<&Word>) -> usize {
         let name = &word.text;
         let message = format!("`{name}` is no word of an address line; it is ignored");
         let diagnostic = self.findings.report(code::UNKNOWN_ADDRESS_WORD, word.span, message);
         if name.split('/').next().is_some_and(|text| text.parse::<IpAddr>().is_ok()) {
             diagnostic.help("one address per line");
-            return;
+            return 0;
+        }
+        // As ifconfig has them.
+        let value = behind.and_then(|word| word.text.parse::<Ipv4Addr>().ok());
+        match (name.as_str(), value) {
+            ("broadcast", Some(value)) => {
+                diagnostic.help(format!("write `brd {value}`"));
+                return 1;
+            }
+            ("netmask", Some(mask)) => {
+                let length = mask.to_bits().leading_ones();
+                diagnostic.help(format!("write `{address}/{length}`"));
+                return 1;
+            }
+            _ => {}
         }
         let list = if self.groups.is_some() { Block::StaticAddresses } else { Block::Addresses };
         if let Some(meant) = suggest::nearest(name, keywords::words(list)) {
             diagnostic.help(format!("did you mean `{meant}`?"));
         }
+        0
     }
 
     /// An option that has a word behind it.
@@ -251,6 +268,8 @@ fn parse_prefix(word: &Word, findings: &mut Findings) -> Option<(IpAddr, u8)> {
                 "it is a keyword of {}: is the }} of this list missing?",
                 home.name()
             ));
+        } else if let Some(cure) = slips::cure(text) {
+            diagnostic.help(cure);
         }
         return None;
     };
@@ -267,7 +286,7 @@ fn parse_prefix(word: &Word, findings: &mut Findings) -> Option<(IpAddr, u8)> {
         Ok(mask) if mask.leading_ones() == mask.count_ones() => {
             diagnostic.help(format!("write `{address}/{}`", mask.leading_ones()));
         }
-        _ => diagnostic.help(format!("0-{longest}")),
+        _ => diagnostic.help(slips::help(length, &format!("0-{longest}"))),
     }
     Some((address, longest))
 }

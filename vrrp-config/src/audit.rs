@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::{
     code,
     diagnostic::Findings,
-    keywords::{self, Argument, Block, Keyword, LISTS, Missing, Support},
+    keywords::{self, Argument, Block, Keyword, Kind, LISTS, Missing, Support},
     lexer::Word,
     oddities,
     parser::{Statement, span_of},
@@ -65,7 +65,9 @@ impl Audit<'_> {
             return self.item(statement, kind);
         }
         let Some(keyword) = keywords::find(kind, statement.keyword()) else {
-            if !oddities::report_characters(&statement.words, self.sources, self.findings)
+            if !statement.words.iter().any(|word| word.open)
+                && !oddities::report_characters(&statement.words, self.sources, self.findings)
+                && !oddities::report_template(&statement.words, self.findings)
                 && !oddities::report_undefined(statement, self.findings)
             {
                 suggest::report_unknown(statement, kind, self.findings);
@@ -91,20 +93,29 @@ impl Audit<'_> {
         fate
     }
 
-    /// True, and reported, if the words are not what was meant.
-    fn is_unusable(&mut self, statement: &Statement) -> bool {
+    /// True, and reported, if the words are not what was meant. `runs`: they are a command.
+    fn is_unusable(&mut self, statement: &Statement, runs: bool) -> bool {
         statement.words.iter().any(|word| word.open)
             || oddities::report_characters(&statement.words, self.sources, self.findings)
-            || oddities::report_placeholders(statement, self.findings)
+            || oddities::report_template(&statement.words, self.findings)
+            || oddities::report_placeholders(statement, runs, self.findings)
             || oddities::report_undefined(statement, self.findings)
     }
 
     /// The keyword and what stands on its line.
     fn line(&mut self, statement: &mut Statement, keyword: Keyword, kind: Block) -> Fate {
-        if self.is_unusable(statement) {
-            return Fate::Drop;
+        // What keepalived has of a line with an open string; of a command it takes the string.
+        let runs =
+            matches!(keyword.row.arguments, [Argument { kind: Some(Kind::Command), .. }, ..]);
+        let open = statement.arguments().iter().position(|word| word.open);
+        if let Some(closed) = open.filter(|_| keyword.row.missing == Missing::Fatal && !runs) {
+            self.lacks_words(statement, closed, keyword);
         }
-        if self.lacks_words(statement, keyword) || !self.check_block(statement, keyword) {
+        let count = statement.arguments().len();
+        if self.is_unusable(statement, runs)
+            || self.lacks_words(statement, count, keyword)
+            || !self.check_block(statement, keyword)
+        {
             return Fate::Drop;
         }
         let row = keyword.row;
@@ -115,8 +126,9 @@ impl Audit<'_> {
             words: statement.arguments(),
         };
         let (values, used) = self.read(&line);
-        if used < statement.arguments().len() {
-            self.report_extra(statement, used, keyword, kind);
+        if used < statement.arguments().len() && !self.report_extra(statement, used, keyword, kind)
+        {
+            return Fate::Drop;
         }
         statement.values = values;
         Fate::Keep
@@ -124,7 +136,7 @@ impl Audit<'_> {
 
     /// A line of a list: an address, a route, a name. Most lists have readers of their own.
     fn item(&mut self, statement: &Statement, kind: Block) -> Fate {
-        if self.is_unusable(statement) {
+        if self.is_unusable(statement, false) {
             return Fate::Drop;
         }
         if let Some(list) = LISTS.iter().find(|list| list.block == kind && list.read_by_audit) {
@@ -140,12 +152,12 @@ impl Audit<'_> {
         Fate::Keep
     }
 
-    /// True, and reported, if words are missing behind the keyword.
-    fn lacks_words(&mut self, statement: &Statement, keyword: Keyword) -> bool {
+    /// True, and reported, if `count` words behind the keyword are not enough.
+    fn lacks_words(&mut self, statement: &Statement, count: usize, keyword: Keyword) -> bool {
         let name = statement.keyword();
         let row = keyword.row;
         let needed = row.arguments.iter().filter(|argument| argument.is_needed()).count();
-        if statement.arguments().len() >= needed.max(row.at_least) {
+        if count >= needed.max(row.at_least) {
             return false;
         }
         let span = statement.span();
@@ -205,16 +217,38 @@ impl Audit<'_> {
         (values, used)
     }
 
-    /// Words that nobody asks for: only those in front of `used` count.
-    fn report_extra(&mut self, statement: &Statement, used: usize, keyword: Keyword, kind: Block) {
+    /// Words that nobody asks for: only those in front of `used` count. `false`: keepalived ignores the
+    /// statement.
+    fn report_extra(
+        &mut self,
+        statement: &Statement,
+        used: usize,
+        keyword: Keyword,
+        kind: Block,
+    ) -> bool {
         let extra = &statement.arguments()[used..];
+        if keyword.row.exact && keyword.opens.is_some() {
+            let names: Vec<&str> = statement.arguments().iter().map(|word| &*word.text).collect();
+            let name = statement.keyword();
+            let message = format!("`{name}` has several names; the block is ignored");
+            let help = format!("a name has no blanks: write `{}`", names.join("_"));
+            self.findings.report(code::MISSING_NAME, span_of(extra), message).help(help);
+            return false;
+        }
+        if keyword.opens.is_some_and(Block::is_list) {
+            let message = format!("`{}` has no words in front of its {{", statement.keyword());
+            self.findings
+                .report(code::UNKNOWN_WORD, span_of(extra), message)
+                .help("these are ignored: the entries stand in the braces, one on each line");
+            return true;
+        }
         // Where words are looked for by their names, keepalived reports others.
         let named = keyword.row.arguments.iter().any(|argument| !argument.is_positional());
         if let Some(first) = extra.first().filter(|_| named || keyword.row.exact) {
             let message = format!("`{}` is no word of `{}`", first.text, statement.keyword());
             let help = format!("usage: `{}`", keyword.row.usage_line());
             self.findings.report(code::UNKNOWN_WORD, first.span, message).help(help);
-            return;
+            return true;
         }
         let message = format!(
             "the words behind `{}` are ignored",
@@ -228,6 +262,7 @@ impl Audit<'_> {
                 next.text
             ));
         }
+        true
     }
 
     /// Braces behind a keyword that wants them, and only there. `false`: unusable.

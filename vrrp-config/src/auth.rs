@@ -261,6 +261,14 @@ fn password(word: &Word, sources: &Sources, findings: &mut Findings) -> Vec<u8> 
             .help("only the first 8 are used");
         octets.truncate(8);
     }
+    let end = word.span.end;
+    let behind = Span { start: end, end: end.saturating_add(1), ..word.span };
+    if let sign @ ("#" | "!") = sources.excerpt(behind) {
+        let message = format!("the `{sign}` in the password begins a comment");
+        findings
+            .report(code::PASSWORD_CUT, behind, message)
+            .help("put the password in quotes, or a blank in front of the comment");
+    }
     octets
 }
 

@@ -136,7 +136,7 @@ codes! { WORDS;
         "virtual_ipaddress {\n    10.0.0.1 dev\n}" =>
         "virtual_ipaddress {\n    10.0.0.1 dev eth0\n}";
     MISSING_NAME = error("E0023"):
-        "A block has no name. It is ignored.",
+        "A block has no name, or several: a name has no blanks. It is ignored.",
         "vrrp_instance {" => "vrrp_instance VI_1 {";
     DEPRECATED = error("E0024"):
         "The keyword or its spelling is out of use, and keepalived says so.",
@@ -178,7 +178,8 @@ codes! { VALUES;
         "A group is needed: an address of 224.0.0.0/4, or of ff02::/16.",
         "mcast_dst_ip 10.0.0.18" => "mcast_dst_ip 224.0.0.18";
     NAME_TOO_LONG = error("E0035"):
-        "Linux takes 15 characters for the name of an interface or a label.",
+        "Linux takes 15 characters for the name of an interface or a label, and in that of an \
+         interface neither / nor :, which is for aliases.",
         "interface enp1s0f0np0.1234" => "interface vlan1234";
     ROUNDED = error("E0036"):
         "The interval cannot stand in an advert of this version: version 2 has whole seconds, version \
@@ -304,6 +305,9 @@ codes! { INSTANCES;
         "Strict mode is the VRRP of the RFCs, which has no unicast. It is used all the same, as by \
          keepalived 2.2.7; later versions leave the virtual router out.",
         "vrrp_strict\nunicast_peer {\n    10.0.0.2\n}" => "unicast_peer {\n    10.0.0.2\n}";
+    PASSWORD_CUT = warning("W0217"):
+        "A # or ! begins a comment, also within a word: the password ends there.",
+        "auth_pass ab#cd" => "auth_pass \"ab#cd\"";
     KEY_READABLE = warning("W0069"):
         "Others on this host may read the key.",
         "-rw-r--r-- root root key1" => "chmod 600 key1";

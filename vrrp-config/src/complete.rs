@@ -48,7 +48,7 @@ impl Completion<'_> {
         }
         self.limit_addresses(if ipv6 { MAX_ADDRESSES_IPV6 } else { MAX_ADDRESSES });
         let version = self.version(ipv6);
-        let has_addresses = self.check_addresses(version);
+        let has_addresses = self.check_addresses(version, runnable);
         let (priority, state) = self.priority_and_state();
         let interval = self.interval(version);
         let authentication = self.authentication(version, interval);
@@ -218,12 +218,12 @@ impl Completion<'_> {
     }
 
     /// v2 can do without an address, v3 and strict mode cannot.
-    fn check_addresses(&mut self, version: Version) -> bool {
+    fn check_addresses(&mut self, version: Version, runnable: bool) -> bool {
         if !self.draft.addresses.is_empty() || self.draft.wants_no_address {
             return true;
         }
         let required = version == Version::V3 || self.strict;
-        let help = if required {
+        let help = if required || !runnable {
             "the virtual router is left out"
         } else {
             "it runs without, which moves nothing"

@@ -7,10 +7,11 @@ use super::{
     code,
     diagnostic::Findings,
     language::text::{Text, is_blank},
+    oddities::TEMPLATES,
     source::{Sources, Span},
 };
 
-/// Longest name that is looked for between `${` and `}`.
+/// Longest name that is looked for between `${` and `}`, or part of a template.
 const MAX_NAME: usize = 128;
 
 /// A word, without its quotes.
@@ -65,7 +66,7 @@ pub(super) fn code_length(line: &str) -> usize {
     scan(line, |_, c| matches!(c, '#' | '!')).unwrap_or(line.len())
 }
 
-/// Place of the first character outside quotes and `${…}` that is wanted.
+/// Place of the first character outside quotes, `${…}` and `{{…}}` that is wanted.
 fn scan(line: &str, wanted: impl Fn(usize, char) -> bool) -> Option<usize> {
     let mut quote = None;
     let mut before = ' ';
@@ -80,7 +81,12 @@ fn scan(line: &str, wanted: impl Fn(usize, char) -> bool) -> Option<usize> {
             (Some(open), _) if c == open => quote = None,
             (Some(_), _) => {}
             (None, '{') if before == '$' => behind = at + variable_length(&line[at..]),
-            (None, _) if wanted(at, c) => return Some(at),
+            (None, _) if wanted(at, c) => {
+                behind = at + template_length(&line[at..]);
+                if behind == at {
+                    return Some(at);
+                }
+            }
             (None, _) if opens_quote(c, is_blank(before) || matches!(before, '{' | '}')) => {
                 quote = Some(c);
             }
@@ -102,6 +108,20 @@ fn variable_length(text: &str) -> usize {
     name.position(|byte| byte == b'}').map_or(1, |at| at + 1)
 }
 
+/// Length of `{{ … }}` or `{% … %}` at the begin of a text, 0 if there is none.
+fn template_length(text: &str) -> usize {
+    let end = match TEMPLATES.iter().position(|begin| text.starts_with(begin)) {
+        Some(0) => *b"}}",
+        Some(_) => *b"%}",
+        None => return 0,
+    };
+    if text[2..].starts_with(['{', '}']) {
+        return 0;
+    }
+    let mut pairs = text.as_bytes().windows(end.len()).take(MAX_NAME);
+    pairs.position(|pair| pair == end).map_or(0, |at| at + end.len())
+}
+
 struct Lexer<'a> {
     line: &'a Text<'a>,
     /// Offset of the next character.
@@ -115,6 +135,7 @@ impl Lexer<'_> {
     fn token(&mut self, c: char) {
         let start = self.at;
         match c {
+            '{' if template_length(self.rest()) > 0 => self.template(),
             '{' | '}' => {
                 self.bump();
                 let span = self.span(start);
@@ -123,6 +144,15 @@ impl Lexer<'_> {
             c if is_blank(c) => self.bump(),
             _ => self.word(),
         }
+    }
+
+    /// Part of a template that nobody has filled in: one word, so that its braces open nothing.
+    fn template(&mut self) {
+        let start = self.at;
+        self.at += template_length(self.rest());
+        let text = self.line.as_str()[start..self.at].to_owned();
+        let span = self.span(start);
+        self.tokens.push(Token::Word(Word { text, span, quoted: false, open: false }));
     }
 
     fn word(&mut self) {

@@ -37,6 +37,7 @@ mod routing;
 mod scheduling;
 mod scripts;
 mod servers;
+mod slips;
 mod source;
 mod suggest;
 mod together;

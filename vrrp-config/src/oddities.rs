@@ -15,8 +15,11 @@ const QUOTES: [char; 11] = ['‘', '’', '‚', '‛', '“', '”', '„', '�
 const INVISIBLE: [char; 6] = ['\u{a0}', '\u{2007}', '\u{202f}', '\u{3000}', '\u{200b}', '\u{feff}'];
 
 /// Their values may contain anything.
-const FREE_TEXT: [&str; 7] =
-    ["auth_pass", "password", "router_id", "regex", "path", "payload", "umask"];
+const FREE_TEXT: [&str; 8] =
+    ["auth_pass", "password", "router_id", "regex", "path", "payload", "umask", "process"];
+
+/// What a template begins with: Jinja, Go, Handlebars and their kin.
+pub(super) const TEMPLATES: [&str; 2] = ["{{", "{%"];
 
 /// Reports quotes that are none, and invisible characters. `true`: the statement cannot be used.
 pub(super) fn report_characters(
@@ -63,13 +66,32 @@ fn place(word: &Word, sources: &Sources, wanted: impl Fn(char) -> bool) -> Optio
     Some((c, Span { start, end: start + offset(c.len_utf8())?, ..word.span }))
 }
 
-/// Reports `<IPADDR>` and `rr|wrr|lc`. `true`: the statement cannot be used.
-pub(super) fn report_placeholders(statement: &Statement, findings: &mut Findings) -> bool {
+/// Reports `{{ name }}` and `{% if … %}`. `true`: the statement cannot be used.
+pub(super) fn report_template(words: &[Word], findings: &mut Findings) -> bool {
+    let is_template = |word: &&Word| TEMPLATES.iter().any(|begin| word.text.starts_with(begin));
+    let Some(word) = words.iter().filter(|word| !word.quoted).find(is_template) else {
+        return false;
+    };
+    let message = format!("`{}` belongs to a template", word.text);
+    findings
+        .report(code::PLACEHOLDER, word.span, message)
+        .help("check what is made from this file, not the template itself");
+    true
+}
+
+/// Reports `<IPADDR>` and `rr|wrr|lc`; `runs`: the words are a command, whose arguments may be
+/// anything. `true`: the statement cannot be used.
+pub(super) fn report_placeholders(
+    statement: &Statement,
+    runs: bool,
+    findings: &mut Findings,
+) -> bool {
     if FREE_TEXT.contains(&statement.keyword()) {
         return false;
     }
     let words = &statement.words;
-    let first = words.iter().position(opens_placeholder);
+    let looked_at = if runs { 2 } else { words.len() };
+    let first = words.iter().take(looked_at).position(opens_placeholder);
     if let Some(first) = first {
         let last = words.iter().rposition(|word| !word.quoted && word.text.ends_with('>'));
         let span = span_of(&words[first..=last.unwrap_or(first).max(first)]);
@@ -81,7 +103,7 @@ pub(super) fn report_placeholders(statement: &Statement, findings: &mut Findings
             .help("put the value of your network there");
         return true;
     }
-    let choice = statement.arguments().iter().find(|word| is_choice(word));
+    let choice = words.iter().take(looked_at).skip(1).find(|word| is_choice(word));
     if let Some(word) = choice {
         let first = word.text.split('|').next().unwrap_or("");
         let message = format!("`{}` lists what can stand here", word.text);
@@ -94,7 +116,10 @@ pub(super) fn report_placeholders(statement: &Statement, findings: &mut Findings
 
 fn opens_placeholder(word: &Word) -> bool {
     let name = word.text.strip_prefix('<');
-    !word.quoted && name.is_some_and(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()))
+    // `<root@example.com>` is an address of mail.
+    !word.quoted
+        && name.is_some_and(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()))
+        && !word.text.contains('@')
 }
 
 /// `A|B`, as manuals write a choice.

@@ -4,7 +4,7 @@ use std::{collections::HashSet, net::IpAddr};
 
 use super::{
     Unicast, UnicastPeer, code, diagnostic::Findings, instance::Given, lexer::Word,
-    parser::Statement, source::Span, values,
+    parser::Statement, slips, source::Span, values,
 };
 
 /// The keywords as they are written.
@@ -83,7 +83,10 @@ impl Peer {
             first.text.split_once('/').map_or((&*first.text, false), |(text, _)| (text, true));
         let Ok(address) = text.parse() else {
             let message = format!("`{}` is not an IP address; the peer is ignored", first.text);
-            findings.report(code::BAD_ADDRESS, first.span, message);
+            let diagnostic = findings.report(code::BAD_ADDRESS, first.span, message);
+            if let Some(cure) = slips::cure(text) {
+                diagnostic.help(cure);
+            }
             return None;
         };
         if length {

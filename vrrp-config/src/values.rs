@@ -17,7 +17,7 @@ use super::{
     keywords::{Kind, Range},
     lexer::Word,
     parser::Statement,
-    suggest,
+    slips, suggest,
 };
 
 /// What a word says.
@@ -126,7 +126,7 @@ pub(super) fn read(
         Kind::Netmask => reader.netmask(),
         Kind::Interface => reader.interface(),
         Kind::Checked(fits, meaning) => reader.checked(fits, meaning),
-        Kind::Free(_) => Some(Value::Text),
+        Kind::Command | Kind::Free(_) => Some(Value::Text),
     }
 }
 
@@ -142,7 +142,7 @@ pub(super) fn integer(
     let digits = text.strip_prefix('+').unwrap_or(text);
     if !is_digits(digits.strip_prefix('-').unwrap_or(digits)) {
         let message = format!("`{text}` is not a whole number");
-        findings.report(code::BAD_NUMBER, word.span, message).help(otherwise);
+        findings.report(code::BAD_NUMBER, word.span, message).help(slips::help(text, otherwise));
         return None;
     }
     let value = digits.parse().ok().filter(|value| range.contains(value));
@@ -174,8 +174,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn report(&mut self, kind: diagnostic::Kind, message: String) -> &mut Diagnostic {
+        let help = slips::help(&self.word.text, self.otherwise);
         let diagnostic = self.findings.report(kind, self.word.span, message);
-        diagnostic.help(self.otherwise);
+        diagnostic.help(help);
         diagnostic
     }
 
@@ -186,7 +187,8 @@ impl Reader<'_> {
         let text = given.strip_prefix('+').unwrap_or(given);
         let Some(value) = decimal(text.strip_prefix('-').unwrap_or(text)) else {
             let unit = if per_second == 1 { "seconds" } else { "milliseconds" };
-            self.report(code::BAD_NUMBER, format!("`{given}` is not a number of {unit}"));
+            let message = format!("`{given}` is not a number of {unit}");
+            self.report(code::BAD_NUMBER, message);
             return None;
         };
         let value = value / per_second;
@@ -244,7 +246,8 @@ impl Reader<'_> {
     fn address(&mut self) -> Option<IpAddr> {
         let address = self.word.text.parse().ok();
         if address.is_none() {
-            let message = format!("`{}` is not an IP address", self.word.text);
+            let text = &self.word.text;
+            let message = format!("`{text}` is not an IP address");
             self.report(code::BAD_ADDRESS, message);
         }
         address
@@ -315,15 +318,30 @@ impl Reader<'_> {
         if is_interface_name(text) {
             return Some(Value::Text);
         }
-        let message = format!("`{text}` is no interface name: they have 1-{MAX_NAME} characters");
-        self.report(code::NAME_TOO_LONG, message);
+        let (message, help) = match text.split_once(':') {
+            Some((name, _)) if is_interface_name(name) => (
+                format!("`{text}` is no interface, but an alias"),
+                format!(
+                    "write `{name}`: an alias is the `label` of an address; {}",
+                    self.otherwise
+                ),
+            ),
+            _ => (
+                format!("`{text}` is no interface name: they have 1-{MAX_NAME} characters"),
+                slips::help(text, self.otherwise),
+            ),
+        };
+        self.report(code::NAME_TOO_LONG, message).help(help);
         None
     }
 }
 
-/// What Linux takes for one, as far as its length tells.
+/// What Linux takes for one (`dev_valid_name`), and people do, too.
 pub(super) fn is_interface_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len())
+        && !text.contains(['/', ':'])
+        && !matches!(text, "." | ".." | "=")
+        && !text.ends_with([';', ','])
 }
 
 /// True for a group that routers do not forward: of IPv6 ffx2::/16 (RFC 4291 2.7), of IPv4 any.

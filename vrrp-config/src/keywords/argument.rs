@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     Interface,
     /// What the function takes; what that is is said.
     Checked(fn(&str) -> bool, &'static str),
+    /// A program and its arguments, in quotes or not.
+    Command,
     /// Anything; what it means is said, `""` where the name of the argument says it.
     Free(&'static str),
 }
@@ -144,6 +146,9 @@ impl fmt::Display for Kind {
             Self::Group => f.write_str("a multicast address, of IPv6 a link-local one (ffx2::)"),
             Self::Netmask => f.write_str("a mask such as 255.255.255.0, or for IPv6 1-128"),
             Self::Interface => f.write_str("an interface, 1-15 characters"),
+            Self::Command => {
+                f.write_str("a program and its arguments, in quotes if there are several words")
+            }
             Self::Checked(_, meaning) | Self::Free(meaning) => f.write_str(meaning),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Argument, Block, COMMAND_KIND, GROUP, INTERFACE, Kind, LVS, NEWER, PORT, SWITCH, Section,
+    Argument, Block, GROUP, INTERFACE, Kind, LVS, NEWER, PORT, SWITCH, Section,
     Support::Deprecated,
     TEXT, USER, any, keyword,
     lvs::{POSITIVE_TIME, TIME},
@@ -222,7 +222,7 @@ pub(super) static SECTIONS: &[Section] = &[
         support: LVS,
         rows: &[
             keyword("misc_path", "the command")
-                .takes(&[one_or_more("COMMAND", COMMAND_KIND)])
+                .takes(&[one_or_more("COMMAND", Kind::Command)])
                 .missing_is_reported(),
             keyword("misc_timeout", "a run that takes longer has failed")
                 .takes(TIME)

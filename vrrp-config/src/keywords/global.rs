@@ -7,7 +7,7 @@ use super::{
     TEXT, USER, keyword, names, one, one_or_more, optional, word,
 };
 use crate::global::{CHECKSUMS, ORPHANS, VERSIONS, XDP_MODES};
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 const GLOBAL: &[Block] = &[Block::GlobalDefs];
 
@@ -50,7 +50,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .missing_is_reported().support(Done),
             keyword("smtp_server", "who takes the mails")
                 .takes(&[
-                    one("HOST", Kind::Free("an address or a host name")),
+                    one("HOST", Kind::Checked(is_host, "an address or a host name")),
                     optional("PORT", PORT),
                 ])
                 .default("127.0.0.1, port 25").support(Done),
@@ -325,6 +325,11 @@ fn is_umask(text: &str) -> bool {
             || matches!(bit.split_at_checked(1), Some(("R" | "W" | "X", "USR" | "GRP" | "OTH")))
     };
     number.is_ok_and(|number| number <= 0o777) || text.split('|').all(is_bit)
+}
+
+/// An address, or what may be a name.
+fn is_host(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || !text.contains([':', '/', '@', '[', ']', '=', ',', ';'])
 }
 
 fn is_policy(text: &str) -> bool {

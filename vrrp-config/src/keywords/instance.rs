@@ -1,8 +1,7 @@
 //! `vrrp_instance`, and what stands in its blocks.
 
 use super::{
-    Argument, Block, COMMAND, COMMAND_KIND, GROUP, INTERFACE, Kind, NEWER, OURS, SWITCH, Section,
-    Support,
+    Argument, Block, COMMAND, GROUP, INTERFACE, Kind, NEWER, OURS, SWITCH, Section, Support,
     Support::{Deprecated, Done, LeavesOut, NoEffect, NotYet},
     USER, any,
     global::{
@@ -291,7 +290,7 @@ pub(super) static SECTIONS: &[Section] = &[
         rows: &[
             keyword("notify_deleted", "a reload that removes the virtual router says DELETED, not FAULT").first_counts()
                 .takes(&[
-                    optional("COMMAND", COMMAND_KIND),
+                    optional("COMMAND", Kind::Command),
                     optional("USER", USER),
                     optional("GROUP", GROUP),
                 ])

@@ -86,7 +86,8 @@ pub(super) struct Row {
     pub(super) repeats: bool,
     /// Of several lines the first one counts, which keepalived reports; else the last one.
     pub(super) first_counts: bool,
-    /// keepalived reports words that are too many, and ignores the line; else it ignores them silently.
+    /// keepalived reports words that are too many, and ignores the line; else it ignores them silently,
+    /// unless a list follows.
     pub(super) exact: bool,
     support: Option<Support>,
     pub(super) help: &'static str,
@@ -312,13 +313,11 @@ const PATH: &[Argument] = &[one("PATH", Kind::Free(""))];
 const SIZE: &[Argument] = &[one("BYTES", Kind::Number(0, u32::MAX as i64))];
 const INTERFACE: &[Argument] = &[one("INTERFACE", Kind::Interface)];
 const PORT: Kind = Kind::Number(1, 65535);
-const COMMAND_KIND: Kind =
-    Kind::Free("a program and its arguments, in quotes if there are several words");
 const USER: Kind = Kind::Free("a user of this host");
 const GROUP: Kind = Kind::Free("a group of this host");
 /// `"COMMAND ARGUMENTS" [USER [GROUP]]`
 const COMMAND: &[Argument] =
-    &[one("COMMAND", COMMAND_KIND), optional("USER", USER), optional("GROUP", GROUP)];
+    &[one("COMMAND", Kind::Command), optional("USER", USER), optional("GROUP", GROUP)];
 
 /// In place of a version: keywords of ours.
 pub(super) const OURS: &str = "xvrrp only: keepalived reports and ignores it";

@@ -22,11 +22,13 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("vrrp_instance", "a virtual router")
                 .takes(NAME)
                 .opens(Block::Instance)
+                .exact()
                 .missing_is_reported()
                 .support(Done),
             keyword("vrrp_sync_group", "virtual routers that are master together or not at all")
                 .takes(NAME)
                 .opens(Block::SyncGroup)
+                .exact()
                 .missing_is_reported()
                 .support(Done),
             keyword("vrrp_script", "a command that is run again and again, for track_script")
@@ -58,6 +60,7 @@ pub(super) static SECTIONS: &[Section] = &[
                 .takes(NAME)
                 .missing_is_reported()
                 .opens(Block::TrackGroup)
+                .exact()
                 .support(Done),
             keyword("garp_group", "limits for gratuitous ARP on some interfaces")
                 .opens(Block::GarpGroup)

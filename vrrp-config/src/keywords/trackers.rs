@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Argument, Block, COMMAND_KIND, GROUP, Kind, MAX_SECONDS, PATH, Section, Support::Done, USER,
-    keyword, names, one, one_or_more, optional, secs, word,
+    Argument, Block, GROUP, Kind, MAX_SECONDS, PATH, Section, Support::Done, USER, keyword, names,
+    one, one_or_more, optional, secs, word,
 };
 use crate::trackers::{MATCHINGS, MAX_WEIGHT, MAX_WEIGHT_OF_FILES};
 
@@ -28,7 +28,7 @@ pub(super) static SECTIONS: &[Section] = &[
         support: Done,
         rows: &[
             keyword("script", "the command: no shell runs it; exit status 0 is success")
-                .takes(&[one_or_more("COMMAND", COMMAND_KIND)]).missing_is_reported(),
+                .takes(&[one_or_more("COMMAND", Kind::Command)]).missing_is_reported(),
             keyword("interval", "time between runs").takes(INTERVAL).default("1"),
             keyword("timeout", "a run that takes longer has failed")
                 .takes(INTERVAL)
