@@ -71,7 +71,8 @@ pub fn markdown() -> String {
         line(&mut text, format_args!("\n## {}\n", section.title));
         if section.inside.iter().any(|block| block.is_list()) {
             for list in LISTS.iter().filter(|list| section.inside.contains(&list.block)) {
-                line(&mut text, format_args!("`{}`: {}.\n", list.block.name(), list.help));
+                let names = keywords::openers(list.block).join("`, `");
+                line(&mut text, format_args!("`{names}`: {}.\n", list.help));
             }
         }
         line(
@@ -176,7 +177,8 @@ fn explain_keyword(keyword: Keyword, word: &str) -> String {
 
 /// Blocks in which the keywords of a section may stand.
 fn places(section: &Section) -> String {
-    let names: Vec<&str> = section.inside.iter().map(|block| block.name()).collect();
+    let names: Vec<&str> =
+        section.inside.iter().flat_map(|block| keywords::openers(*block)).collect();
     let list = if section.inside.iter().any(|block| block.is_list()) { "an entry of " } else { "" };
     format!("{list}{}", names.join(", "))
 }

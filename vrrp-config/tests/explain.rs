@@ -27,7 +27,7 @@ fn keywords() {
     let ours = explain::explain("xdp_orphan").unwrap();
     assert!(ours.contains("close, serve-until-peer") && ours.contains("xvrrp only"), "{ours}");
     let route = explain::explain("quickack").unwrap();
-    assert!(route.contains("an entry of virtual_routes"), "{route}");
+    assert!(route.contains("an entry of static_routes, virtual_routes"), "{route}");
 }
 
 /// Issue 5: a keyword of several blocks is explained for each, an old spelling leads to the new one.

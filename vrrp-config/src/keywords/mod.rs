@@ -252,6 +252,18 @@ pub(super) fn words(list: Block) -> impl Iterator<Item = &'static str> {
     rows.flat_map(|keyword| keyword.row.spellings())
 }
 
+/// The keywords that have this block behind them; outside all blocks, how users know that.
+pub(super) fn openers(block: Block) -> Vec<&'static str> {
+    let all = sections().flat_map(keywords).filter(|keyword| keyword.opens == Some(block));
+    let mut names: Vec<&str> = Vec::new();
+    for keyword in all {
+        if !names.contains(&keyword.row.name) {
+            names.push(keyword.row.name);
+        }
+    }
+    if names.is_empty() { vec![block.name()] } else { names }
+}
+
 /// The blocks in which `name` is a keyword, outermost first.
 pub(super) fn homes(name: &str) -> Vec<Block> {
     let mut homes: Vec<Block> = INDEX
