@@ -5,7 +5,7 @@
 mod support;
 
 use support::{all_codes, codes, global, instance, parse};
-use vrrp_config::{Diagnostic, Loaded, Program};
+use vrrp_config::{Diagnostic, Loaded};
 
 /// What is said with this code about a file that keepalived answers with 5.
 fn said(text: &str, code: &str) -> String {
@@ -138,7 +138,7 @@ fn left_out_without_addresses() {
 #[test]
 fn shell_language_is_no_program() {
     let mut loaded = parse(&instance("notify_master \"if true; then exit; fi\""));
-    loaded.check_programs(|_| Program::Missing);
+    loaded.check_programs(|_, _| Some("it is not there".to_owned()));
     assert!(codes(&loaded).contains(&"E0074") && !codes(&loaded).contains(&"W0196"));
 }
 
