@@ -88,11 +88,6 @@ impl Mending {
         self.routers.retain(|router, _| there(*router));
     }
 
-    /// Forgets all routers but those that `stay`.
-    pub(super) fn retain(&mut self, stay: impl Fn(RouterId) -> bool) {
-        self.routers.retain(|router, _| stay(*router));
-    }
-
     /// How often `router` was allowed to.
     pub(super) fn times(&self, router: RouterId) -> u64 {
         self.routers.get(&router).map_or(0, |record| record.times)
