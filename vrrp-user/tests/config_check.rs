@@ -85,10 +85,10 @@ fn exit_codes() {
 #[test]
 fn not_yet_is_clean() {
     let dir = Dir::new("not-yet");
-    let file = dir.file("a.conf", &CLEAN.replace("interface eth0", "interface eth0\n  smtp_alert"));
+    let file = dir.file("a.conf", &format!("global_defs {{\n  enable_dbus\n}}\n{CLEAN}"));
     let (code, text) = run(&[file], false);
     assert_eq!(code, 0);
-    assert!(text.contains("not yet[N0028]: `smtp_alert` is not implemented yet"), "{text}");
+    assert!(text.contains("not yet[N0028]: `enable_dbus` is not implemented yet"), "{text}");
     assert!(text.ends_with("a.conf: 1 not yet implemented, clean\n"), "{text}");
 }
 
