@@ -262,7 +262,10 @@ fn programs_of_the_host() {
 #[test]
 fn programs_are_named_once() {
     let count = |program: fn(usize) -> String| {
-        let lines = |number| instance(&format!("notify {}", program(number)));
+        let lines = |number| {
+            let [first, second] = [number, number + 700].map(program);
+            instance(&format!("notify {first}\nnotify_stop {second}"))
+        };
         let instances = (0..700).map(|number| {
             lines(number)
                 .replace("VI_1", &format!("VI_{number}"))
