@@ -42,7 +42,7 @@ codes! { CROSS;
         "A script, file or process is defined, and no virtual router tracks it.",
         "vrrp_script chk {\n    script /bin/true\n}" => "track_script {    # in a vrrp_instance\n    chk\n}";
     LONG_TIMEOUT = hint("H0179"):
-        "A script may run longer than its interval. What is due meanwhile is left out.",
+        "A script may run longer than its interval. keepalived leaves out what is due meanwhile; with xvrrp a run that long has failed.",
         "interval 1\ntimeout 5" => "interval 5\ntimeout 5";
 }
 

@@ -155,7 +155,7 @@ fn names(list: &Statement) -> impl Iterator<Item = (Kind, &str)> {
     names.filter_map(move |name| Some((kind?, name.text.as_str())))
 }
 
-/// A run that is due while the one before is still running is left out.
+/// A run that is due while the one before is still running is left out, or makes that a failure.
 fn report_long_timeouts(config: &Config, findings: &mut Findings) {
     for script in config.scripts.iter().filter(|script| script.timeout > script.interval) {
         let message = format!(
@@ -165,7 +165,7 @@ fn report_long_timeouts(config: &Config, findings: &mut Findings) {
             script.interval.as_secs_f64()
         );
         findings.report(code::LONG_TIMEOUT, script.span, message).help(
-            "runs that are due meanwhile are left out, and a failure is noticed that much later",
+            "keepalived leaves out runs that are due meanwhile; xvrrp takes a run that goes on so long for a failure",
         );
     }
 }

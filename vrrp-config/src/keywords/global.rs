@@ -78,7 +78,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section {
         title: "global_defs: scripts",
         inside: GLOBAL,
-        support: NotYet,
+        support: Done,
         rows: &[
             keyword("enable_script_security", "no script runs as root that others may change")
                 .default("off"),
