@@ -225,7 +225,8 @@ impl Addresses {
         let unprotected = |router: RouterId, owned: &&Owned| {
             self.bare.contains(match self.macvlans.get(&router) {
                 Some(macvlan) if *macvlan == owned.interface => {
-                    &self.plan.routers[router].interface
+                    let instance = self.plan.routers.get(router);
+                    instance.map_or(&owned.interface, |instance| &instance.interface)
                 }
                 _ => &owned.interface,
             })
