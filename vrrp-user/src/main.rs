@@ -269,7 +269,9 @@ fn asynchronous() -> Result<tokio::runtime::Runtime> {
 fn run_worker(Run { file, node, runtime, log_format, successor, .. }: Run) -> Result<ExitCode> {
     start_log(log_format);
     let source = daemon::Source { file, id: node.id() };
-    let (loaded, file) = (source.load(), source.file.clone());
+    let file = source.file.clone();
+    let loaded =
+        if successor { source.load_for_successor(&runtime.runtime_dir) } else { source.load() };
     daemon::log_diagnostics(&loaded);
     let Some(config) = loaded.config else {
         error!("{} cannot be run: see `xvrrp check -f {0}`", file.display());

@@ -25,6 +25,7 @@ mod reload;
 mod rings;
 mod routers;
 mod routes;
+mod running;
 mod service;
 mod supervisor;
 mod tracking;
@@ -65,6 +66,7 @@ use self::{
     reload::Reloads,
     rings::{Log, Rings, next_record},
     routes::Routes,
+    running::Running,
     service::Request,
     tracking::Tracking,
     vigil::Ward,
@@ -112,6 +114,7 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
         warn!("{caution}");
     }
     if !options.successor {
+        running::forget(runtime_dir.path());
         Hooks::of(&config.global).startup().await;
     }
     let (requests, incoming) = mpsc::channel(16);
@@ -125,6 +128,9 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     }));
 
     let result = daemon.run(incoming, runtime_dir.claimant()).await;
+    if !matches!(&result, Err(error) if error.is_worth_another_try()) {
+        running::forget(runtime_dir.path());
+    }
     drop(over);
     // Its last answers are out, and its file is removed.
     let _ = serving.await;
@@ -141,6 +147,7 @@ fn is_permitted() -> bool {
 struct Daemon {
     source: Source,
     reloads: Reloads,
+    running: Running,
     plan: Arc<Plan>,
     /// Those of the plan, for who introduces neighbours.
     virtual_addresses: watch::Sender<BTreeSet<IpAddr>>,
@@ -244,6 +251,8 @@ impl Daemon {
             let counted = devices.rejects_of(slot).into_iter().enumerate();
             counted.map(move |(reject, count)| ((slot, reject), count))
         }));
+        let running = Running::new(runtime_dir.path());
+        running.keep(config);
         Ok(Self {
             devices,
             tracking,
@@ -260,6 +269,7 @@ impl Daemon {
             ),
             source,
             reloads: Reloads::new(config),
+            running,
             routes,
             groups: GroupStates::new(&plan),
             plan,

@@ -139,6 +139,7 @@ impl Daemon {
         exec::cautions(&config).iter().for_each(|caution| warn!("{caution}"));
         self.tracking.replan(&config, next.present(), &links);
         self.change(next, &difference, &config).await;
+        self.running.keep(&config);
         self.reloads.settings = config.global.reload;
         Ok(reloaded)
     }

@@ -26,7 +26,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::{Error, journal, vigil::Watch};
+use super::{Error, journal, running, vigil::Watch};
 use crate::{
     api,
     datapath::{Heritage, Owner},
@@ -94,7 +94,7 @@ pub async fn supervise(runtime_dir: &Path) -> Result<u8, Error> {
                 error!(
                     "the worker died again: {status}; removing what it left, and starting it again in {pause:?}"
                 );
-                clean_up(&runtime_dir, None).await?;
+                take_away(&runtime_dir, None).await?;
                 if signals.rest(pause, &mut watch).await {
                     return Ok(0);
                 }
@@ -111,6 +111,15 @@ pub async fn supervise(runtime_dir: &Path) -> Result<u8, Error> {
 /// devices of this namespace, its addresses, and what else it had changed; or what of it is on the
 /// interface `only`.
 pub async fn clean_up(runtime_dir: &RuntimeDir, only: Option<&str>) -> Result<(), Error> {
+    take_away(runtime_dir, only).await?;
+    if only.is_none() {
+        running::forget(runtime_dir.path());
+    }
+    Ok(())
+}
+
+/// The same, but a new worker is to go on with its configuration.
+async fn take_away(runtime_dir: &RuntimeDir, only: Option<&str>) -> Result<(), Error> {
     let host = Host::new()?;
     journal::clear(runtime_dir, &host, only).await?;
     let index = match only {
