@@ -53,8 +53,8 @@ enum Command {
     Events(Events),
     /// Have a running daemon read its configuration again, and wait until it goes on with it.
     ///
-    /// Prints what has changed. A file that has errors changes nothing: exit status 1, with the
-    /// errors on standard error. SIGHUP does the same without a word here.
+    /// Prints what has changed. A file that has errors which the running configuration does not have
+    /// changes nothing: exit status 1, with these errors on standard error. SIGHUP does the same without a word here.
     Reload(Runtime),
     /// Stop a running daemon and wait until it has stopped.
     Stop(Runtime),
@@ -273,6 +273,7 @@ fn run_worker(Run { file, node, runtime, log_format, successor, .. }: Run) -> Re
     let loaded =
         if successor { source.load_for_successor(&runtime.runtime_dir) } else { source.load() };
     daemon::log_diagnostics(&loaded);
+    let flaws = daemon::Flaws::of(&loaded);
     let Some(config) = loaded.config else {
         error!("{} cannot be run: see `xvrrp check -f {0}`", file.display());
         return Ok(ExitCode::from(Verdict::CannotRun.exit_code()));
@@ -283,7 +284,7 @@ fn run_worker(Run { file, node, runtime, log_format, successor, .. }: Run) -> Re
             file.display()
         );
     }
-    let options = daemon::Options { runtime_dir: runtime.runtime_dir, source, successor };
+    let options = daemon::Options { runtime_dir: runtime.runtime_dir, source, flaws, successor };
     match asynchronous()?.block_on(daemon::run(config, options)) {
         Err(error) if error.is_worth_another_try() => {
             error!("{error}");

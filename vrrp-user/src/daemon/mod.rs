@@ -74,7 +74,7 @@ use self::{
 };
 pub use self::{
     error::Error,
-    reading::{Source, log_diagnostics},
+    reading::{Flaws, Source, log_diagnostics},
     supervisor::{clean_up, supervise},
 };
 use crate::{
@@ -95,6 +95,8 @@ pub struct Options {
     pub runtime_dir: PathBuf,
     /// Where the configuration is, for reloads.
     pub source: Source,
+    /// What is wrong with it as it was read for the start.
+    pub flaws: Flaws,
     /// This worker takes the place of one that died: `startup_script` has been run.
     pub successor: bool,
 }
@@ -118,7 +120,8 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
         Hooks::of(&config.global).startup().await;
     }
     let (requests, incoming) = mpsc::channel(16);
-    let daemon = Daemon::start(&plan, &config, &runtime_dir, options.source).await?;
+    let reloads = Reloads::new(&config, options.flaws);
+    let daemon = Daemon::start(&plan, &config, &runtime_dir, options.source, reloads).await?;
     let server = api::Server::bind(runtime_dir.path())
         .map_err(Error::setup("the socket of `xvrrp status`"))?;
     let (over, shutdown) = oneshot::channel::<()>();
@@ -192,6 +195,7 @@ impl Daemon {
         config: &Config,
         runtime_dir: &RuntimeDir,
         source: Source,
+        reloads: Reloads,
     ) -> Result<Self, Error> {
         let runner = Runner::spawn().map_err(Error::setup("the process that runs scripts"))?;
         let host = Host::new()?;
@@ -268,7 +272,7 @@ impl Daemon {
                 held,
             ),
             source,
-            reloads: Reloads::new(config),
+            reloads,
             running,
             routes,
             groups: GroupStates::new(&plan),

@@ -1,6 +1,9 @@
 //! The configuration file, read again while the daemon runs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use tokio::task::{self, JoinHandle};
 use tracing::{error, info, warn};
@@ -62,10 +65,47 @@ pub fn log_diagnostics(loaded: &Loaded) {
     }
 }
 
-/// What is wrong with a configuration, a line each.
-pub(super) fn errors(loaded: &Loaded) -> Vec<String> {
-    let errors = loaded.diagnostics.iter().filter(|one| one.severity == Severity::Error);
-    errors.map(|error| describe(loaded, error)).collect()
+/// The errors of a configuration that runs all the same, wherever in the file they are: how often each
+/// code comes with each message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flaws(BTreeMap<(&'static str, String), usize>);
+
+impl Flaws {
+    /// Those of `loaded`.
+    pub fn of(loaded: &Loaded) -> Self {
+        let mut flaws = Self::default();
+        for error in errors(loaded) {
+            *flaws.0.entry(kind(error)).or_default() += 1;
+        }
+        flaws
+    }
+
+    /// What is wrong with a configuration beyond these, a line each.
+    pub(super) fn beyond(&self, loaded: &Loaded) -> Vec<String> {
+        let mut known = self.0.clone();
+        let is_new = |error: &&Diagnostic| match known.get_mut(&kind(error)) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                false
+            }
+            _ => true,
+        };
+        errors(loaded).filter(is_new).map(|error| describe(loaded, error)).collect()
+    }
+}
+
+fn errors(loaded: &Loaded) -> impl Iterator<Item = &Diagnostic> {
+    loaded.diagnostics.iter().filter(|one| one.severity == Severity::Error)
+}
+
+/// Code and message, without the lines that the message speaks of: others may have come before them.
+fn kind(error: &Diagnostic) -> (&'static str, String) {
+    let mut parts = error.message.split("in line ");
+    let mut message = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        message.push_str(part.trim_start_matches(|one: char| one.is_ascii_digit()));
+    }
+    (error.code, message)
 }
 
 /// The file being read, on another thread: a large one takes a while.
@@ -131,5 +171,30 @@ mod tests {
         assert_eq!(priority(), Some(101));
         running::forget(dir.path());
         assert_eq!(priority(), None);
+    }
+
+    /// Issue 6: errors that the running configuration has, too, are no news, wherever they are now; each
+    /// further one is.
+    #[test]
+    fn flaws_that_are_known() {
+        let read = |lines: &str| {
+            let text = format!("{}{lines}", text("100"));
+            config::parse("test.conf", text.as_bytes())
+        };
+        let (again, wrong) = (text("100"), "vrrp_instance W {\nvirtual_router_id 999\n}\n");
+        let known = Flaws::of(&read(&again));
+        assert!(read(&again).config.is_some());
+        assert!(!Flaws::default().beyond(&read(&again)).is_empty());
+        for lines in ["", &again, &format!("\n\n{again}")] {
+            assert_eq!(known.beyond(&read(lines)), Vec::<String>::new(), "{lines}");
+        }
+        for lines in [&format!("{again}{again}"), wrong, &format!("{wrong}{again}")] {
+            assert!(!known.beyond(&read(lines)).is_empty(), "{lines}");
+        }
+        let new = known.beyond(&read(&format!("{wrong}{again}")));
+        assert!(
+            new.iter().all(|line| line.contains("test.conf:9:") || line.contains("test.conf:10:")),
+            "{new:?}"
+        );
     }
 }

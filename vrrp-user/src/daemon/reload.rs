@@ -11,7 +11,7 @@ use super::{
     difference::Difference,
     notices::Terms,
     plan::{Plan, slot_of},
-    reading::{self, Source},
+    reading::{self, Flaws, Source},
 };
 use crate::{
     announce,
@@ -30,6 +30,8 @@ pub(super) struct Reloads {
     pub(super) reading: reading::Reading,
     /// `reload_file`, `reload_check_config`, as the running configuration has them.
     settings: config::Reload,
+    /// What is wrong with the running configuration.
+    flaws: Flaws,
     /// Who waits for what is being read, and who came later: the file may have changed since.
     waiting: Vec<Waiting>,
     later: Vec<Waiting>,
@@ -37,10 +39,11 @@ pub(super) struct Reloads {
 }
 
 impl Reloads {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, flaws: Flaws) -> Self {
         Self {
             reading: reading::Reading::default(),
             settings: config.global.reload.clone(),
+            flaws,
             waiting: Vec::new(),
             later: Vec::new(),
             is_due_again: false,
@@ -125,7 +128,9 @@ impl Daemon {
 
     async fn reload(&mut self, loaded: Loaded) -> Result<Reloaded, String> {
         reading::log_diagnostics(&loaded);
-        let errors = reading::errors(&loaded);
+        // What it had already does not keep anybody from changing the rest.
+        let flaws = Flaws::of(&loaded);
+        let errors = self.reloads.flaws.beyond(&loaded);
         let config = match loaded.config {
             Some(config) if errors.is_empty() => config,
             _ => return Err(format!("the file has errors\n{}", errors.join("\n"))),
@@ -141,6 +146,7 @@ impl Daemon {
         self.change(next, &difference, &config).await;
         self.running.keep(&config);
         self.reloads.settings = config.global.reload;
+        self.reloads.flaws = flaws;
         Ok(reloaded)
     }
 
