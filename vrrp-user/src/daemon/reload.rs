@@ -177,7 +177,9 @@ impl Daemon {
         let priority = |router| self.tracking.priority(router);
         self.pulse.install(next.specs(coming, priority)).await;
         self.pulse.change(last.changes(&next, changed, priority)).await;
-        self.pulse.group(next.group_members()).await;
+        if last.group_members() != next.group_members() {
+            self.pulse.group(next.group_members()).await;
+        }
         self.adopt(Arc::new(next.with_leaving(&last, leaving)), config).await;
         if !leaving.is_empty() {
             self.pulse.remove(leaving).await;

@@ -91,8 +91,8 @@ pub fn couple(members: &mut impl Members, member: usize, pull: Pull) {
 
 /// Makes one group of members that may run already. Where some are Active and others not, none is.
 pub fn settle(members: &mut impl Members) {
-    let stays_behind = |standing| standing == Standing::Runs(State::Backup);
-    if has(members, stays_behind) {
+    let runs = |members: &_, state| has(members, |standing| standing == Standing::Runs(state));
+    if runs(members, State::Backup) && runs(members, State::Active) {
         follow_down(members, 0);
     }
     begin(members);

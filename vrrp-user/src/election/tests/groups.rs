@@ -270,6 +270,20 @@ fn all_announce_again() {
     assert_eq!(group.done_by(1), [again; 3]);
 }
 
+/// Issue 6: Backups that are made a group wait as long as before for who is Active.
+#[test]
+fn a_group_of_backups_waits_on() {
+    let mut group = Group::backup(&[of(100), of(100)]);
+    group.hear(500_000, 0, HIGHER, 200);
+    group.hear(600_000, 1, HIGHER, 200);
+    let deadlines =
+        |group: &Group| group.elections.iter().map(Election::next_deadline).collect::<Vec<_>>();
+    let before = deadlines(&group);
+    group.now = at(700_000);
+    settle(&mut group);
+    assert_eq!((deadlines(&group), group.done()), (before, vec![]));
+}
+
 /// Issue 6: who joins a group that is Active becomes so at once; of a group that is made of routers
 /// that do not agree, none stays Active.
 #[test]
