@@ -203,7 +203,7 @@ impl Daemon {
         self.hooks = Hooks::of(&config.global);
         self.debounce.replan(&config.interfaces.delays);
         self.virtual_addresses.send_replace(plan.virtual_addresses());
-        self.virtual_macs.replan(Arc::clone(&plan)).await;
+        self.virtual_macs.replan(Arc::clone(&plan), self.pulse.board()).await;
         self.groups.replan(&plan);
         self.devices.replan(Arc::clone(&plan));
         self.routes.replan(&plan).await;

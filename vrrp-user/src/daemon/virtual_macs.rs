@@ -103,7 +103,7 @@ impl VirtualMacs {
 
     /// Goes on with another plan. What no router needs any more is undone; what is missing is made by
     /// [`Self::arrange`].
-    pub(super) async fn replan(&mut self, plan: Arc<Plan>) {
+    pub(super) async fn replan(&mut self, plan: Arc<Plan>, board: &Board) {
         let wanted: BTreeSet<_> = plan.with_virtual_mac().map(|(router, ..)| router).collect();
         let leaving: Vec<_> = plan.leaving.iter().copied().collect();
         self.plan = plan;
@@ -116,6 +116,13 @@ impl VirtualMacs {
             }
         }
         self.routers.resize(self.plan.routers.end(), Router::default());
+        for (router, ..) in self.plan.with_virtual_mac() {
+            // One that has not had a virtual MAC may be Active already.
+            let own = &mut self.routers[router];
+            if own.present.is_none() {
+                own.active = board.state(router) == State::Active;
+            }
+        }
     }
 
     /// What the macvlan of a router is called: one that is there keeps its name.
