@@ -43,7 +43,7 @@ use std::{
 use futures_util::{FutureExt, StreamExt};
 use rustix::thread::{CapabilitySet, capabilities};
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot, watch},
 };
 use tracing::{info, warn};
@@ -111,6 +111,7 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     if !is_permitted() {
         return Err(Error::NotPermitted);
     }
+    let signals = Signals::new()?;
     let runtime_dir = RuntimeDir::inherit(&options.runtime_dir)?;
     for caution in exec::cautions(&config) {
         warn!("{caution}");
@@ -130,7 +131,7 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
         let _ = shutdown.await;
     }));
 
-    let result = daemon.run(incoming, runtime_dir.claimant()).await;
+    let result = daemon.run(incoming, signals, runtime_dir.claimant()).await;
     if !matches!(&result, Err(error) if error.is_worth_another_try()) {
         running::forget(runtime_dir.path());
     }
@@ -145,6 +146,25 @@ fn is_permitted() -> bool {
     let needed = CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW;
     // A kernel that does not tell is asked by doing.
     capabilities(None).is_ok_and(|own| own.effective.contains(needed))
+}
+
+/// Signals that kill who has no handler yet, and wait here for who is not ready for them.
+struct Signals {
+    hangup: Signal,
+    dump: Signal,
+    orphaned: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Error> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup()).map_err(Error::setup("the handler of SIGHUP"))?,
+            dump: signal(SignalKind::user_defined1())
+                .map_err(Error::setup("the handler of SIGUSR1"))?,
+            orphaned: signal(SignalKind::user_defined2())
+                .map_err(Error::setup("the handler of SIGUSR2"))?,
+        })
+    }
 }
 
 struct Daemon {
@@ -301,6 +321,7 @@ impl Daemon {
     async fn run(
         mut self,
         mut requests: mpsc::Receiver<Request>,
+        mut signals: Signals,
         supervisor: Option<u32>,
     ) -> Result<(), Error> {
         let mut changes = host::watch()?;
@@ -308,12 +329,6 @@ impl Daemon {
             signal(SignalKind::terminate()).map_err(Error::setup("the handler of SIGTERM"))?;
         let mut interrupt =
             signal(SignalKind::interrupt()).map_err(Error::setup("the handler of SIGINT"))?;
-        let mut hangup =
-            signal(SignalKind::hangup()).map_err(Error::setup("the handler of SIGHUP"))?;
-        let mut dump =
-            signal(SignalKind::user_defined1()).map_err(Error::setup("the handler of SIGUSR1"))?;
-        let mut orphaned =
-            signal(SignalKind::user_defined2()).map_err(Error::setup("the handler of SIGUSR2"))?;
         supervisor::watch_parent(supervisor)
             .map_err(Error::setup("the watch on the supervisor"))?;
 
@@ -383,14 +398,14 @@ impl Daemon {
                 loaded = self.reloads.reading.done() => {
                     look_again = self.end_reload(loaded, look_again).await;
                 }
-                _ = hangup.recv() => {
+                _ = signals.hangup.recv() => {
                     info!("SIGHUP: reading the configuration again");
                     self.begin_reload(None);
                 }
-                _ = orphaned.recv() => {
+                _ = signals.orphaned.recv() => {
                     warn!("the supervisor has died: nobody starts this process again if it dies, too");
                 }
-                _ = dump.recv() => {
+                _ = signals.dump.recv() => {
                     for row in self.status() {
                         info!("{}", serde_json::to_string(&row).unwrap_or_default());
                     }
