@@ -1,7 +1,7 @@
 //! One line of the configuration that is to be on the host, and what has become of it.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     fmt,
     time::{Duration, Instant},
 };
@@ -92,6 +92,24 @@ pub(super) fn of_statics(statics: &Statics) -> Vec<Item> {
     let routes = statics.routes.iter().map(Thing::route);
     let rules = statics.rules.iter().map(Thing::rule);
     addresses.chain(routes).chain(rules).map(Item::new).collect()
+}
+
+/// Leaves to the `wanted` what they have, too, and returns the rest of `fixtures`.
+pub(super) fn hand_on<'a>(
+    wanted: impl Iterator<Item = &'a mut Item>,
+    mut fixtures: Vec<Fixture>,
+) -> Vec<Fixture> {
+    let mut held = BTreeSet::new();
+    for item in wanted {
+        if let State::Others(own) = &item.state
+            && fixtures.contains(own)
+        {
+            item.state = State::Ours(own.clone());
+        }
+        held.extend(item.fixture().cloned());
+    }
+    fixtures.retain(|fixture| !held.contains(fixture));
+    fixtures
 }
 
 impl Thing {
@@ -356,6 +374,24 @@ mod tests {
         assert!(!item.complain("no".to_owned(), Instant::now()));
         item.suspect(Suspicion::Moved);
         assert!(is_due(&item));
+    }
+
+    /// Issue 6: what one virtual router no longer wants stays for all others that do, whichever of them
+    /// has added it last.
+    #[test]
+    fn shared_by_several() {
+        let line = "10.0.0.0/8 dev eth0";
+        let (mut owner, mut other) = (placed(line), placed(line));
+        let shared = owner.fixture().unwrap().clone();
+        let alone = placed("10.1.0.0/16 dev eth0").fixture().unwrap().clone();
+        other.state = State::Others(shared.clone());
+        for _ in 0..2 {
+            let leaving = vec![shared.clone(), alone.clone(), shared.clone()];
+            let left = hand_on([&mut owner, &mut other].into_iter(), leaving);
+            assert_eq!(left, std::slice::from_ref(&alone));
+            assert_eq!(other.state, State::Ours(shared.clone()));
+        }
+        assert_eq!(hand_on([].into_iter(), vec![shared.clone()]), [shared]);
     }
 
     /// Issue 6: a line that is elsewhere in the next file is the same.

@@ -170,7 +170,7 @@ impl Routes {
         }
         let left = pool.values().flatten();
         let superfluous = left.filter_map(Item::fixture).cloned().collect();
-        let superfluous = self.hand_on(superfluous);
+        let superfluous = item::hand_on(self.wanted_items(), superfluous);
         if !superfluous.is_empty() {
             lift(&self.host, &mut self.journal, superfluous).await;
         }
@@ -360,7 +360,7 @@ impl Routes {
     async fn withdraw(&mut self) {
         let unwanted = self.lists.iter().filter(|list| !list.wanted).flat_map(|list| &list.items);
         let fixtures = unwanted.filter_map(Item::fixture).cloned().collect();
-        let fixtures = self.hand_on(fixtures);
+        let fixtures = item::hand_on(self.wanted_items(), fixtures);
         let left = if fixtures.is_empty() {
             BTreeSet::new()
         } else {
@@ -373,17 +373,6 @@ impl Routes {
                 item.reset();
             }
         }
-    }
-
-    /// Leaves what others of our lists want, too, to them, and returns the rest.
-    fn hand_on(&mut self, mut fixtures: Vec<Fixture>) -> Vec<Fixture> {
-        for item in self.wanted_items() {
-            let State::Others(own) = &item.state else { continue };
-            if let Some(at) = fixtures.iter().position(|fixture| fixture == own) {
-                item.state = State::Ours(fixtures.swap_remove(at));
-            }
-        }
-        fixtures
     }
 
     /// Adds what is to be there and is not, after the addresses of the routers that have become
