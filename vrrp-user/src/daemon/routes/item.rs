@@ -27,6 +27,9 @@ const MOMENT: Duration = Duration::from_millis(20);
 pub(super) struct Item {
     pub(super) thing: Thing,
     pub(super) state: State,
+    /// What was there because of us, and may still be: all that is known is that the kernel has refused
+    /// to add it once more. It keeps a route where it would not take it.
+    rest: Option<Fixture>,
     /// Why it may not be there any more.
     pub(super) suspicion: Option<Suspicion>,
     /// When it is tried again at the latest, where it is not there.
@@ -199,6 +202,7 @@ impl Item {
         Self {
             thing,
             state: State::Absent,
+            rest: None,
             suspicion: None,
             retry: None,
             complaint: None,
@@ -206,12 +210,35 @@ impl Item {
         }
     }
 
-    /// What of it is there because of us.
+    /// What of it is, or may be, there because of us.
     pub(super) const fn fixture(&self) -> Option<&Fixture> {
         match &self.state {
             State::Ours(fixture) => Some(fixture),
-            State::Absent | State::Others(_) => None,
+            State::Absent => self.rest.as_ref(),
+            State::Others(_) => None,
         }
+    }
+
+    /// Notes that it is there, `added` because of us now or else before.
+    pub(super) fn arrive(&mut self, fixture: Fixture, added: bool) {
+        let rest = self.rest.take();
+        match &self.state {
+            _ if added || rest.as_ref() == Some(&fixture) => self.state = State::Ours(fixture),
+            State::Absent => self.state = State::Others(fixture),
+            State::Ours(_) | State::Others(_) => {}
+        }
+        (self.retry, self.complaint) = (None, None);
+    }
+
+    /// Notes that it is not there, and keeps what may be.
+    fn lose(&mut self) {
+        self.rest = self.fixture().cloned();
+        self.state = State::Absent;
+    }
+
+    /// What may be there and is to go: it cannot belong there any more.
+    pub(super) const fn take_rest(&mut self) -> Option<Fixture> {
+        self.rest.take()
     }
 
     /// Takes in what has been seen. `true` where nothing is done about it for a while, and that is
@@ -266,14 +293,14 @@ impl Item {
 
     /// Notes that it has gone, and cannot be added again at once.
     pub(super) fn wait_a_moment(&mut self, suspicion: Option<Suspicion>, now: Instant) {
-        self.state = State::Absent;
+        self.lose();
         self.suspicion = suspicion;
         self.retry = Some(now + MOMENT);
     }
 
     /// Notes that it is not there, for this reason; `true` where that is news.
     pub(super) fn complain(&mut self, reason: String, now: Instant) -> bool {
-        self.state = State::Absent;
+        self.lose();
         self.suspicion = None;
         self.retry = Some(now + PAUSE);
         let is_news = self.complaint.as_ref() != Some(&reason);
@@ -392,6 +419,28 @@ mod tests {
             assert_eq!(other.state, State::Ours(shared.clone()));
         }
         assert_eq!(hand_on([].into_iter(), vec![shared.clone()]), [shared]);
+    }
+
+    /// Issue 6: what the kernel refuses to add again may still be there, and is ours to remove until it
+    /// is known to be somebody else's.
+    #[test]
+    fn what_is_refused_may_be_there() {
+        let mut item = placed("10.0.0.0/8 dev eth0");
+        let own = item.fixture().unwrap().clone();
+        let now = Instant::now();
+        item.wait_a_moment(Some(Suspicion::Moved), now);
+        item.complain("unreachable".to_owned(), now);
+        item.complain("unreachable".to_owned(), now);
+        assert_eq!((&item.state, item.fixture()), (&State::Absent, Some(&own)));
+        item.arrive(own.clone(), false);
+        assert_eq!((&item.state, item.retry), (&State::Ours(own.clone()), None));
+
+        item.complain("no such interface".to_owned(), now);
+        assert_eq!(item.take_rest(), Some(own.clone()));
+        assert_eq!(item.fixture(), None);
+        item.arrive(own.clone(), false);
+        assert_eq!(item.state, State::Others(own));
+        assert_eq!(item.fixture(), None);
     }
 
     /// Issue 6: a line that is elsewhere in the next file is the same.

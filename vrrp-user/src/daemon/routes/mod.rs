@@ -154,7 +154,8 @@ impl Routes {
         let wanted: Vec<bool> = former.iter().map(|list| list.wanted).collect();
         let mut pool: BTreeMap<String, Vec<Item>> = BTreeMap::new();
         for list in former.into_iter().chain(statics) {
-            for item in list.items.into_iter().filter(|item| item.state != State::Absent) {
+            let is_there = |item: &Item| item.state != State::Absent || item.fixture().is_some();
+            for item in list.items.into_iter().filter(is_there) {
                 pool.entry(item.thing.to_string()).or_default().push(item);
             }
         }
@@ -218,7 +219,7 @@ impl Routes {
         let vrfs = if things().any(item::Thing::names_vrf) {
             self.host.vrf_tables().await.unwrap_or_else(|reason| {
                 warn!("{reason}");
-                BTreeMap::new()
+                self.numbers.vrfs.clone()
             })
         } else {
             BTreeMap::new()
@@ -386,7 +387,7 @@ impl Routes {
     async fn add_from(&mut self, first: usize) -> bool {
         self.wanted_items().for_each(Item::want);
         let now = Instant::now();
-        let mut due = Vec::new();
+        let (mut due, mut lost) = (Vec::new(), Vec::new());
         let mut changed = false;
         let lists = self.lists.iter_mut().enumerate().skip(first);
         for (list, own) in lists.filter(|(_, own)| own.wanted) {
@@ -401,9 +402,15 @@ impl Routes {
                         if item.complain(reason.to_string(), now) {
                             warn!("{}{} is not there: {reason}", label(&own.name), item.thing);
                         }
+                        // On an interface that has another name now it would stay.
+                        lost.extend(item.take_rest());
                     }
                 }
             }
+        }
+        let lost = item::hand_on(self.wanted_items(), lost);
+        if !lost.is_empty() {
+            lift(&self.host, &mut self.journal, lost).await;
         }
         if due.is_empty() {
             return changed;
@@ -504,15 +511,14 @@ fn take_answer(label: &str, item: &mut Item, fixture: Fixture, laid: Laid, now: 
             } else if item.complaint.is_some() {
                 info!("{label}{} is there now", item.thing);
             }
-            (item.state, item.retry, item.complaint) = (State::Ours(fixture), None, None);
+            item.arrive(fixture, true);
             true
         }
         Laid::Present => {
             if item.state == State::Absent {
                 debug!("{label}{} was there before", item.thing);
-                item.state = State::Others(fixture);
             }
-            (item.retry, item.complaint) = (None, None);
+            item.arrive(fixture, false);
             item.fixture().is_some()
         }
         Laid::Refused(_) if item.state != State::Absent => {
