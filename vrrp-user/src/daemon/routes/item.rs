@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     fmt,
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -58,13 +59,16 @@ pub(super) enum State {
     Others(Fixture),
 }
 
-/// What has been seen that may have removed a thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What has been seen that may have removed a thing. Of two, the later one here counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Suspicion {
-    /// Somebody has removed one from its place.
-    Removed,
     /// An interface or an address has changed, and may have taken it along.
     Moved,
+    /// Somebody has removed one from its place.
+    Removed,
+    /// Somebody has removed its source address. The kernel removes an IPv4 route then; one of IPv6
+    /// stays, without that address.
+    Sourceless,
 }
 
 /// A thing in the form in which it is added.
@@ -173,6 +177,11 @@ impl Thing {
         }
     }
 
+    /// True for a route that has this source address.
+    pub(super) fn has_source(&self, address: IpAddr) -> bool {
+        matches!(self, Self::Route(route) if route.source == Some(address))
+    }
+
     pub(super) const fn names_vrf(&self) -> bool {
         matches!(self, Self::Route(Route { vrf: Some(_), .. }))
     }
@@ -193,6 +202,7 @@ impl fmt::Display for Suspicion {
         f.write_str(match self {
             Self::Removed => "somebody has removed it",
             Self::Moved => "it went with an interface or an address",
+            Self::Sourceless => "its source address has been removed",
         })
     }
 }
@@ -248,11 +258,12 @@ impl Item {
             self.retry = self.retry.map(|_| Instant::now());
             return false;
         }
-        if self.suspicion.is_some() || !self.thing.heals() {
+        if !self.thing.heals() {
             return false;
         }
-        self.suspicion = Some(suspicion);
-        self.pause_over().is_some_and(|over| over > Instant::now())
+        let former = self.suspicion;
+        self.suspicion = former.max(Some(suspicion));
+        former.is_none() && self.pause_over().is_some_and(|over| over > Instant::now())
     }
 
     /// Until when it is not added again, or was not.
@@ -320,13 +331,16 @@ impl Item {
         *self = Self::new(self.thing.clone());
     }
 
-    /// True when the rest of it has to go first: several ways of IPv6 are several routes for the
-    /// kernel, which refuses to add all where one is there.
+    /// True when the rest of it has to go first, because the kernel would take it for the whole:
+    /// several ways of IPv6 are several routes, and one that has lost its source is the same route.
     pub(super) fn is_in_pieces(&self) -> bool {
         let Thing::Route(route) = &self.thing else { return false };
-        self.suspicion == Some(Suspicion::Removed)
-            && route.hops.len() > 1
-            && route.destination.address.is_ipv6()
+        let is_partial = match self.suspicion {
+            Some(Suspicion::Sourceless) => true,
+            Some(Suspicion::Removed) => route.hops.len() > 1,
+            Some(Suspicion::Moved) | None => false,
+        };
+        is_partial && route.destination.address.is_ipv6()
     }
 }
 
@@ -401,6 +415,33 @@ mod tests {
         assert!(!item.complain("no".to_owned(), Instant::now()));
         item.suspect(Suspicion::Moved);
         assert!(is_due(&item));
+    }
+
+    /// Issue 6, keyword `src`: an IPv6 route whose source address goes has to go before it is added again,
+    /// whatever else has been seen; one with several ways where one of them goes.
+    #[test]
+    fn what_has_to_go_first() {
+        let source = "2001:db8::1".parse().unwrap();
+        let sourced = "2001:db8:1::/48 dev eth0 src 2001:db8::1";
+        let ways =
+            "2001:db8:1::/48 nexthop via 2001:db8::a dev eth0 nexthop via 2001:db8::b dev eth0";
+        use Suspicion::{Moved, Removed, Sourceless};
+        for (line, has_source, seen, in_pieces) in [
+            (sourced, true, vec![Moved], false),
+            (sourced, true, vec![Removed], false),
+            (sourced, true, vec![Moved, Sourceless, Removed], true),
+            ("10.0.0.0/8 dev eth0 src 10.0.0.1", false, vec![Sourceless], false),
+            (ways, false, vec![Moved], false),
+            (ways, false, vec![Moved, Removed, Moved], true),
+        ] {
+            let mut item = placed(line);
+            assert_eq!(item.thing.has_source(source), has_source, "{line}");
+            for suspicion in &seen {
+                item.suspect(*suspicion);
+            }
+            assert_eq!(item.is_in_pieces(), in_pieces, "{line}: {seen:?}");
+            assert!(is_due(&item));
+        }
     }
 
     /// Issue 6: what one virtual router no longer wants stays for all others that do, whichever of them

@@ -262,7 +262,12 @@ impl Routes {
             }
             // The last IPv4 address of an interface takes all its routes along, and any one those
             // that have it for their source.
-            Change::AddressRemoved { .. } | Change::Resync => {}
+            Change::AddressRemoved { address, .. } => {
+                for item in self.wanted_items().filter(|item| item.thing.has_source(*address)) {
+                    item.suspect(Suspicion::Sourceless);
+                }
+            }
+            Change::Resync => {}
         }
         self.suspect_all(Suspicion::Moved);
     }
