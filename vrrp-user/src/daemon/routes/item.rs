@@ -62,6 +62,8 @@ pub(super) enum State {
 /// What has been seen that may have removed a thing. Of two, the later one here counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Suspicion {
+    /// Nobody has looked for a while.
+    Unseen,
     /// An interface or an address has changed, and may have taken it along.
     Moved,
     /// Somebody has removed one from its place.
@@ -200,6 +202,7 @@ impl fmt::Display for Thing {
 impl fmt::Display for Suspicion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Unseen => "it went while nobody looked",
             Self::Removed => "somebody has removed it",
             Self::Moved => "it went with an interface or an address",
             Self::Sourceless => "its source address has been removed",
@@ -338,7 +341,7 @@ impl Item {
         let is_partial = match self.suspicion {
             Some(Suspicion::Sourceless) => true,
             Some(Suspicion::Removed) => route.hops.len() > 1,
-            Some(Suspicion::Moved) | None => false,
+            Some(Suspicion::Unseen | Suspicion::Moved) | None => false,
         };
         is_partial && route.destination.address.is_ipv6()
     }
@@ -418,20 +421,20 @@ mod tests {
     }
 
     /// Issue 6, keyword `src`: an IPv6 route whose source address goes has to go before it is added again,
-    /// whatever else has been seen; one with several ways where one of them goes.
+    /// whatever else has been seen; one with several ways where one of them goes, not where nobody knows.
     #[test]
     fn what_has_to_go_first() {
         let source = "2001:db8::1".parse().unwrap();
         let sourced = "2001:db8:1::/48 dev eth0 src 2001:db8::1";
         let ways =
             "2001:db8:1::/48 nexthop via 2001:db8::a dev eth0 nexthop via 2001:db8::b dev eth0";
-        use Suspicion::{Moved, Removed, Sourceless};
+        use Suspicion::{Moved, Removed, Sourceless, Unseen};
         for (line, has_source, seen, in_pieces) in [
             (sourced, true, vec![Moved], false),
             (sourced, true, vec![Removed], false),
             (sourced, true, vec![Moved, Sourceless, Removed], true),
             ("10.0.0.0/8 dev eth0 src 10.0.0.1", false, vec![Sourceless], false),
-            (ways, false, vec![Moved], false),
+            (ways, false, vec![Unseen, Moved], false),
             (ways, false, vec![Moved, Removed, Moved], true),
         ] {
             let mut item = placed(line);

@@ -135,8 +135,7 @@ impl Routes {
                     && leftovers.remove(&fixture)
                 {
                     item.state = State::Ours(fixture);
-                    // It may have gone while nobody looked.
-                    item.suspect(Suspicion::Removed);
+                    item.suspect(Suspicion::Unseen);
                 }
             }
         }
@@ -267,7 +266,7 @@ impl Routes {
                     item.suspect(Suspicion::Sourceless);
                 }
             }
-            Change::Resync => {}
+            Change::Resync => return self.suspect_all(Suspicion::Unseen),
         }
         self.suspect_all(Suspicion::Moved);
     }
@@ -319,7 +318,7 @@ impl Routes {
 
     fn note(&mut self, change: &RoutingChange) {
         let RoutingChange::Gone(place) = change else {
-            return self.suspect_all(Suspicion::Removed);
+            return self.suspect_all(Suspicion::Unseen);
         };
         for list in self.lists.iter_mut().filter(|list| list.wanted) {
             for item in list.items.iter_mut().filter(|item| item.may_be_at(place)) {
