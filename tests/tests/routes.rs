@@ -7,11 +7,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rig::{Config, Daemon, Footprint, Lab, Node, Pings, Router, Signal, ms_between, wait_until};
+use rig::{
+    Bench, Config, Daemon, Footprint, Lab, Node, Pings, Router, Signal, ms_between, wait_until,
+};
 
 const SETTLING: Duration = Duration::from_secs(15);
 /// Within this time what somebody has removed is there again.
-const HEALING_MS: f64 = 100.0;
+const HEALING: Duration = Duration::from_millis(100);
+/// 200 routes and 50 rules take no longer.
+const BATCH: Duration = Duration::from_millis(250);
 const PINGING: Duration = Duration::from_millis(1);
 /// A host behind the second interface.
 const FAR: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
@@ -57,6 +61,11 @@ fn made(node: &Node) -> Vec<String> {
     let lines = routes.lines().chain(rules).map(|line| line.trim().replace('\t', " "));
     // One that nobody uses at the moment.
     lines.map(|line| line.replace(" linkdown", "")).collect()
+}
+
+/// The same on a machine that has other things to do.
+fn tolerated_ms(limit: Duration) -> f64 {
+    (limit + Bench::TOLERANCE).as_secs_f64() * 1e3
 }
 
 fn wait_for(node: &Node, expected: &[String]) {
@@ -163,10 +172,13 @@ fn what_somebody_removes_comes_back() {
     for (command, things) in attacks {
         let pings = Pings::start(lab.client(), FAR, PINGING).unwrap();
         let took = healed(&router, command, things);
-        let lost = pings.lost().unwrap().len();
+        let lost = u32::try_from(pings.lost().unwrap().len()).unwrap();
         println!("ip {}: there again after {took:.1} ms, {lost} pings lost", command.join(" "));
-        assert!(took < HEALING_MS, "{command:?}: {took} ms");
-        assert!(lost < 100, "{command:?}: {lost} pings of {PINGING:?} lost");
+        assert!(took < tolerated_ms(HEALING), "{command:?}: {took} ms");
+        assert!(
+            PINGING * lost < HEALING + Bench::TOLERANCE,
+            "{command:?}: {lost} pings of {PINGING:?} lost"
+        );
         if command[1] == "replace" {
             gateway.run(&["ip", "route", "del", "203.0.113.0/24", "dev", "eth0"]).unwrap();
         }
@@ -210,7 +222,7 @@ fn ipv6_comes_back_too() {
     for (command, things) in attacks {
         let took = healed(&router, command, things);
         println!("ip {}: there again after {took:.1} ms", command.join(" "));
-        assert!(took < HEALING_MS, "{command:?}: {took} ms");
+        assert!(took < tolerated_ms(HEALING), "{command:?}: {took} ms");
         wait_until("all", SETTLING, || Ok(shown() == all)).unwrap();
     }
     node.run(&["ip", "link", "set", "eth1", "down"]).unwrap();
@@ -511,7 +523,7 @@ static_rules {
     ] {
         let took = healed(&router, command, things);
         println!("ip {}: there again after {took:.1} ms", command.join(" "));
-        assert!(took < HEALING_MS, "{command:?}: {took} ms");
+        assert!(took < tolerated_ms(HEALING), "{command:?}: {took} ms");
         wait_for(node, &all);
     }
     assert!(router.stop().unwrap().success());
@@ -577,7 +589,7 @@ fn many_in_one_go() {
         ms_between(entered, first),
         ms_between(entered, last)
     );
-    assert!(ms_between(first, last) < 250.0);
+    assert!(ms_between(first, last) < tolerated_ms(BATCH));
     assert!(router.stop().unwrap().success());
     assert_eq!(made(node), Vec::<String>::new());
 }

@@ -95,6 +95,7 @@ pub struct Announcer {
 enum Command {
     Start(RouterId, Vec<Target>, Garp),
     Losing(RouterId),
+    Once(RouterId, Target, Garp),
     Cancel(RouterId, oneshot::Sender<()>),
 }
 
@@ -127,8 +128,14 @@ impl Announcer {
         self.command(Command::Losing(router)).await;
     }
 
+    /// Announces `target`, an address that `router` has whether it is Active or not, one time, spaced as
+    /// `plan` says. What is planned for its virtual addresses stays.
+    pub async fn once(&self, router: RouterId, target: Target, plan: Garp) {
+        self.command(Command::Once(router, target, plan)).await;
+    }
+
     /// `router` is no longer Active. On return nothing is planned for it and nothing waits: the
-    /// kernel gets no further frame of it.
+    /// kernel gets no further frame of its virtual addresses.
     pub async fn cancel(&self, router: RouterId) {
         let (done, wait) = oneshot::channel();
         self.command(Command::Cancel(router, done)).await;
@@ -184,6 +191,9 @@ impl Task {
                 self.schedule.handle_start(router, targets, plan, now);
             }
             Command::Losing(router) => self.schedule.handle_losing(router, now),
+            Command::Once(router, target, plan) => {
+                self.schedule.handle_once(router, target, &plan, now);
+            }
             Command::Cancel(router, done) => {
                 self.schedule.handle_cancel(router);
                 // Nobody may wait any more.

@@ -35,6 +35,8 @@ pub(super) struct Due {
     pub(super) target: Target,
     number: u64,
     interval: Duration,
+    /// Of no burst: it leaves whatever becomes of its router.
+    once: bool,
 }
 
 /// Frames wait for each other on one interface, or in one `garp_group`. keepalived spaces the two
@@ -133,16 +135,27 @@ impl Schedule {
         self.burst_unless_waiting(router, plan.lower_prio_repeat, now);
     }
 
+    /// `target`, which `router` has in any state, is to be announced one time.
+    pub(super) fn handle_once(
+        &mut self,
+        router: RouterId,
+        target: Target,
+        plan: &Garp,
+        now: Instant,
+    ) {
+        self.queue(router, target, spacing(&target, plan), true, now);
+    }
+
     /// `router` is no longer Active.
     pub(super) fn handle_cancel(&mut self, router: RouterId) {
         self.routers.remove(&router);
         for queue in self.queues.values_mut() {
-            queue.frames.retain(|frame| frame.router != router);
+            queue.frames.retain(|frame| !frame.is_of_burst(router));
         }
         let Self { routers, queues, .. } = self;
-        queues.retain(|&lane, _| {
+        queues.retain(|&lane, queue| {
             let mut targets = routers.values().flat_map(|a| &a.targets);
-            targets.any(|target| Lane::of(target) == lane)
+            !queue.frames.is_empty() || targets.any(|target| Lane::of(target) == lane)
         });
     }
 
@@ -204,6 +217,7 @@ impl Schedule {
         let frame = queue.frames.pop_front()?;
         queue.free_at = now + frame.interval;
         if let Some(announcement) = self.routers.get_mut(&frame.router)
+            && !frame.once
             && announcement.is_paced(&frame.target)
         {
             announcement.paced.free_at = now + RETRANS_TIMER;
@@ -242,13 +256,13 @@ impl Schedule {
     }
 
     fn is_waiting(&self, router: RouterId) -> bool {
-        self.queues.values().flat_map(|queue| &queue.frames).any(|frame| frame.router == router)
+        self.queues.values().flat_map(|queue| &queue.frames).any(|frame| frame.is_of_burst(router))
     }
 
     /// True if frames of the last round of Neighbor Advertisements are still here.
     fn is_round_waiting(&self, router: RouterId) -> bool {
         let mut lanes = self.queues.iter().filter(|(lane, _)| lane.ipv6);
-        lanes.any(|(_, queue)| queue.frames.iter().any(|frame| frame.router == router))
+        lanes.any(|(_, queue)| queue.frames.iter().any(|frame| frame.is_of_burst(router)))
     }
 
     /// Something happened: `rounds` over all targets of `router`, of those with a pace as many as it
@@ -292,22 +306,36 @@ impl Schedule {
         let Some(announcement) = self.routers.get(&router) else {
             return;
         };
-        let Announcement { targets, plan, .. } = announcement;
+        let wanted = announcement.targets.iter().filter(|target| wanted(announcement, target));
+        let frames: Vec<_> =
+            wanted.map(|target| (*target, spacing(target, &announcement.plan))).collect();
         for _ in 0..rounds {
-            for &target in targets.iter().filter(|target| wanted(announcement, target)) {
-                let queue = self
-                    .queues
-                    .entry(Lane::of(&target))
-                    .or_insert(Queue { frames: VecDeque::new(), free_at: now });
-                queue.frames.push_back(Due {
-                    router,
-                    target,
-                    number: self.next_frame,
-                    interval: spacing(&target, plan),
-                });
-                self.next_frame += 1;
+            for &(target, interval) in &frames {
+                self.queue(router, target, interval, false, now);
             }
         }
+    }
+
+    fn queue(
+        &mut self,
+        router: RouterId,
+        target: Target,
+        interval: Duration,
+        once: bool,
+        now: Instant,
+    ) {
+        let fresh = Queue { frames: VecDeque::new(), free_at: now };
+        let queue = self.queues.entry(Lane::of(&target)).or_insert(fresh);
+        let number = self.next_frame;
+        queue.frames.push_back(Due { router, target, number, interval, once });
+        self.next_frame += 1;
+    }
+}
+
+impl Due {
+    /// True for what a burst of `router` has queued.
+    fn is_of_burst(&self, router: RouterId) -> bool {
+        self.router == router && !self.once
     }
 }
 

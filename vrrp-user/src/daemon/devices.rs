@@ -352,7 +352,8 @@ impl Devices {
         if self.port(instance, source).is_none() {
             return Part::Fault(format!("no socket could be opened on {interface}"));
         }
-        let device = self.present.get(interface);
+        // What goes to one address has a socket of its own.
+        let device = self.present.get(interface).filter(|_| instance.unicast.is_none());
         let heard = device.map(|device| (device.groups.clone(), device.ears.clone()));
         let (groups, ears) = heard.unwrap_or_default();
         Part::Takes { ifindex: link.index, mac, source, groups, ears }

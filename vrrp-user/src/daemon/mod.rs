@@ -80,7 +80,7 @@ pub use self::{
 use crate::{
     announce::{self, Announcer},
     api::{self, What},
-    config::{Config, Garp},
+    config::Config,
     datapath::{Adverts, Datapath, Mode, Rejects, Slots},
     election::{self, State},
     exec::{self, Hooks, Runner},
@@ -467,8 +467,8 @@ impl Daemon {
             say,
         );
         for (router, source) in self.devices.take_moved() {
-            let once = Garp { repeat: 1, delay: Duration::ZERO, ..Garp::default() };
-            self.announcer.start(announce::RouterId(router), vec![source], once).await;
+            let garp = self.plan.routers[router].garp;
+            self.announcer.once(announce::RouterId(router), source, garp).await;
         }
         let board = self.pulse.board();
         for router in self.plan.routers.ids() {

@@ -40,7 +40,7 @@ pub struct Owned {
     pub address: IpAddr,
     /// Prefix length.
     pub prefix: u8,
-    /// Label, if one was asked for.
+    /// Label, if one was asked for: with another one it is to be added anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// The other end of a point-to-point link, if one was given; then the prefix length is that of its
@@ -134,6 +134,9 @@ fn add_message(placed: &Placed) -> AddressMessage {
     let address = &placed.address;
     let mut message = message(&placed.owned());
     message.header.scope = address.scope.into();
+    if let Some(label) = &address.label {
+        message.attributes.push(AddressAttribute::Label(label.clone()));
+    }
     if let Some(broadcast) = broadcast(address) {
         message.attributes.push(AddressAttribute::Broadcast(broadcast));
     }
@@ -171,7 +174,8 @@ fn flags(address: &VirtualAddress) -> AddressFlags {
     .collect()
 }
 
-/// The part that identifies the address.
+/// The part that identifies the address. The label is no part of it: the kernel rewrites it where the
+/// interface is renamed, and would not find the address under the old one.
 fn message(owned: &Owned) -> AddressMessage {
     let mut message = AddressMessage::default();
     message.header = AddressHeader {
@@ -187,9 +191,6 @@ fn message(owned: &Owned) -> AddressMessage {
         AddressAttribute::Local(owned.address),
         AddressAttribute::Address(owned.peer.unwrap_or(owned.address)),
     ];
-    if let Some(label) = &owned.label {
-        message.attributes.push(AddressAttribute::Label(label.clone()));
-    }
     message
 }
 
@@ -259,6 +260,17 @@ mod tests {
                 AddressAttribute::Label("eth0:vip".to_owned()),
                 AddressAttribute::Broadcast([192, 0, 2, 200].into()),
             ]
+        );
+    }
+
+    /// keyword `label`: the kernel changes it with the name of the interface, so it is not asked for when
+    /// the address is removed.
+    #[test]
+    fn request_to_remove() {
+        let vip = IpAddr::from([192, 0, 2, 254]);
+        assert_eq!(
+            message(&placed("192.0.2.254", 24, None).owned()).attributes,
+            [AddressAttribute::Local(vip), AddressAttribute::Address(vip)]
         );
     }
 

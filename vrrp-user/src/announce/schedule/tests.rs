@@ -67,6 +67,25 @@ fn no_second_burst() {
     assert_eq!(run(&mut schedule, now, seconds(100)), [(seconds(0), 5)]);
 }
 
+/// keyword `unicast_src_ip`: the source address is announced one time, and neither that nor what becomes
+/// of the router changes anything for the other.
+#[test]
+fn once_is_apart_from_bursts() {
+    let now = Instant::now();
+    let mut schedule = Schedule::default();
+    let plan = Garp { interval: seconds(1), repeat: 2, ..Garp::default() };
+    schedule.handle_start(A, vec![target(2, 1)], plan, now);
+    schedule.handle_once(A, target(2, 9), &plan, now);
+    assert_eq!(frames(&mut schedule, now), [1]);
+    assert_eq!(frames(&mut schedule, now + seconds(1)), [1]);
+    assert_eq!(frames(&mut schedule, now + seconds(2)), [9]);
+    assert_eq!(frames(&mut schedule, now + seconds(5)), [1]);
+    schedule.handle_once(A, target(2, 9), &plan, now + seconds(5));
+    schedule.handle_cancel(A);
+    assert_eq!(frames(&mut schedule, now + seconds(6)), [9]);
+    assert_eq!(schedule.next_timeout(), None);
+}
+
 /// keywords `garp_master_refresh`, `garp_master_refresh_repeat`: first at delay + refresh, once
 /// per period however often the router became Active (keepalived multiplies them).
 #[test]

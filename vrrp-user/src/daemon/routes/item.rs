@@ -1,8 +1,9 @@
 //! One line of the configuration that is to be on the host, and what has become of it.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     fmt,
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -19,7 +20,8 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// When to try again what the kernel has refused, if nothing else happens.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The same when it was there until now.
+/// The same when it was there until now. No refusal is followed by another try sooner, however much
+/// happens.
 const MOMENT: Duration = Duration::from_millis(20);
 
 /// A thing and its state.
@@ -27,10 +29,15 @@ const MOMENT: Duration = Duration::from_millis(20);
 pub(super) struct Item {
     pub(super) thing: Thing,
     pub(super) state: State,
+    /// What was there because of us, and may still be: all that is known is that the kernel has refused
+    /// to add it once more. It keeps a route where it would not take it.
+    rest: Option<Fixture>,
     /// Why it may not be there any more.
     pub(super) suspicion: Option<Suspicion>,
     /// When it is tried again at the latest, where it is not there.
     pub(super) retry: Option<Instant>,
+    /// When the kernel has refused it last.
+    refused: Option<Instant>,
     /// Why it is not there, as the log has it already.
     pub(super) complaint: Option<String>,
     /// When it was added again.
@@ -55,13 +62,18 @@ pub(super) enum State {
     Others(Fixture),
 }
 
-/// What has been seen that may have removed a thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What has been seen that may have removed a thing. Of two, the later one here counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Suspicion {
-    /// Somebody has removed one from its place.
-    Removed,
+    /// Nobody has looked for a while.
+    Unseen,
     /// An interface or an address has changed, and may have taken it along.
     Moved,
+    /// Somebody has removed one from its place.
+    Removed,
+    /// Somebody has removed its source address. The kernel removes an IPv4 route then; one of IPv6
+    /// stays, without that address.
+    Sourceless,
 }
 
 /// A thing in the form in which it is added.
@@ -92,6 +104,24 @@ pub(super) fn of_statics(statics: &Statics) -> Vec<Item> {
     let routes = statics.routes.iter().map(Thing::route);
     let rules = statics.rules.iter().map(Thing::rule);
     addresses.chain(routes).chain(rules).map(Item::new).collect()
+}
+
+/// Leaves to the `wanted` what they have, too, and returns the rest of `fixtures`.
+pub(super) fn hand_on<'a>(
+    wanted: impl Iterator<Item = &'a mut Item>,
+    mut fixtures: Vec<Fixture>,
+) -> Vec<Fixture> {
+    let mut held = BTreeSet::new();
+    for item in wanted {
+        if let State::Others(own) = &item.state
+            && fixtures.contains(own)
+        {
+            item.state = State::Ours(own.clone());
+        }
+        held.extend(item.fixture().cloned());
+    }
+    fixtures.retain(|fixture| !held.contains(fixture));
+    fixtures
 }
 
 impl Thing {
@@ -152,6 +182,11 @@ impl Thing {
         }
     }
 
+    /// True for a route that has this source address.
+    pub(super) fn has_source(&self, address: IpAddr) -> bool {
+        matches!(self, Self::Route(route) if route.source == Some(address))
+    }
+
     pub(super) const fn names_vrf(&self) -> bool {
         matches!(self, Self::Route(Route { vrf: Some(_), .. }))
     }
@@ -170,8 +205,10 @@ impl fmt::Display for Thing {
 impl fmt::Display for Suspicion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Unseen => "it went while nobody looked",
             Self::Removed => "somebody has removed it",
             Self::Moved => "it went with an interface or an address",
+            Self::Sourceless => "its source address has been removed",
         })
     }
 }
@@ -181,33 +218,61 @@ impl Item {
         Self {
             thing,
             state: State::Absent,
+            rest: None,
             suspicion: None,
             retry: None,
+            refused: None,
             complaint: None,
             mended: VecDeque::new(),
         }
     }
 
-    /// What of it is there because of us.
+    /// What of it is, or may be, there because of us.
     pub(super) const fn fixture(&self) -> Option<&Fixture> {
         match &self.state {
             State::Ours(fixture) => Some(fixture),
-            State::Absent | State::Others(_) => None,
+            State::Absent => self.rest.as_ref(),
+            State::Others(_) => None,
         }
+    }
+
+    /// Notes that it is there, `added` because of us now or else before.
+    pub(super) fn arrive(&mut self, fixture: Fixture, added: bool) {
+        let rest = self.rest.take();
+        match &self.state {
+            _ if added || rest.as_ref() == Some(&fixture) => self.state = State::Ours(fixture),
+            State::Absent => self.state = State::Others(fixture),
+            State::Ours(_) | State::Others(_) => {}
+        }
+        (self.retry, self.refused, self.complaint) = (None, None, None);
+    }
+
+    /// Notes that it is not there, and keeps what may be.
+    fn lose(&mut self) {
+        self.rest = self.fixture().cloned();
+        self.state = State::Absent;
+    }
+
+    /// What may be there and is to go: it cannot belong there any more.
+    pub(super) const fn take_rest(&mut self) -> Option<Fixture> {
+        self.rest.take()
     }
 
     /// Takes in what has been seen. `true` where nothing is done about it for a while, and that is
     /// news: it has been removed too often.
     pub(super) fn suspect(&mut self, suspicion: Suspicion) -> bool {
         if self.state == State::Absent {
-            self.retry = self.retry.map(|_| Instant::now());
+            let now = Instant::now();
+            let soonest = self.refused.map_or(now, |refused| now.max(refused + MOMENT));
+            self.retry = self.retry.map(|retry| retry.min(soonest));
             return false;
         }
-        if self.suspicion.is_some() || !self.thing.heals() {
+        if !self.thing.heals() {
             return false;
         }
-        self.suspicion = Some(suspicion);
-        self.pause_over().is_some_and(|over| over > Instant::now())
+        let former = self.suspicion;
+        self.suspicion = former.max(Some(suspicion));
+        former.is_none() && self.pause_over().is_some_and(|over| over > Instant::now())
     }
 
     /// Until when it is not added again, or was not.
@@ -248,16 +313,16 @@ impl Item {
 
     /// Notes that it has gone, and cannot be added again at once.
     pub(super) fn wait_a_moment(&mut self, suspicion: Option<Suspicion>, now: Instant) {
-        self.state = State::Absent;
+        self.lose();
         self.suspicion = suspicion;
-        self.retry = Some(now + MOMENT);
+        (self.refused, self.retry) = (Some(now), Some(now + MOMENT));
     }
 
     /// Notes that it is not there, for this reason; `true` where that is news.
     pub(super) fn complain(&mut self, reason: String, now: Instant) -> bool {
-        self.state = State::Absent;
+        self.lose();
         self.suspicion = None;
-        self.retry = Some(now + PAUSE);
+        (self.refused, self.retry) = (Some(now), Some(now + PAUSE));
         let is_news = self.complaint.as_ref() != Some(&reason);
         self.complaint = Some(reason);
         is_news
@@ -275,13 +340,16 @@ impl Item {
         *self = Self::new(self.thing.clone());
     }
 
-    /// True when the rest of it has to go first: several ways of IPv6 are several routes for the
-    /// kernel, which refuses to add all where one is there.
+    /// True when the rest of it has to go first, because the kernel would take it for the whole:
+    /// several ways of IPv6 are several routes, and one that has lost its source is the same route.
     pub(super) fn is_in_pieces(&self) -> bool {
         let Thing::Route(route) = &self.thing else { return false };
-        self.suspicion == Some(Suspicion::Removed)
-            && route.hops.len() > 1
-            && route.destination.address.is_ipv6()
+        let is_partial = match self.suspicion {
+            Some(Suspicion::Sourceless) => true,
+            Some(Suspicion::Removed) => route.hops.len() > 1,
+            Some(Suspicion::Unseen | Suspicion::Moved) | None => false,
+        };
+        is_partial && route.destination.address.is_ipv6()
     }
 }
 
@@ -344,8 +412,8 @@ mod tests {
         }
     }
 
-    /// Issue 6: what the kernel refuses is tried again later, or when something has happened, and the
-    /// log says so once.
+    /// Issue 6: what the kernel refuses is tried again later, or when something has happened, but not more
+    /// often than each 20 ms, and the log says so once.
     #[test]
     fn refusals() {
         let mut item = items("static_rules {\nfrom all table 7 preference 9\n}\n").remove(0);
@@ -353,9 +421,84 @@ mod tests {
         assert!(is_due(&item));
         assert!(item.complain("no".to_owned(), Instant::now()));
         assert!(!is_due(&item));
-        assert!(!item.complain("no".to_owned(), Instant::now()));
+        // Late enough for a test that is not looked at for a while.
+        let refused = Instant::now() + PAUSE;
+        assert!(!item.complain("no".to_owned(), refused));
+        for _ in 0..2 {
+            item.suspect(Suspicion::Moved);
+            assert_eq!(item.next_try(), Some(refused + MOMENT));
+        }
+        assert!(!item.complain("no".to_owned(), Instant::now() - MOMENT));
+        assert!(!is_due(&item));
         item.suspect(Suspicion::Moved);
         assert!(is_due(&item));
+    }
+
+    /// Issue 6, keyword `src`: an IPv6 route whose source address goes has to go before it is added again,
+    /// whatever else has been seen; one with several ways where one of them goes, not where nobody knows.
+    #[test]
+    fn what_has_to_go_first() {
+        let source = "2001:db8::1".parse().unwrap();
+        let sourced = "2001:db8:1::/48 dev eth0 src 2001:db8::1";
+        let ways =
+            "2001:db8:1::/48 nexthop via 2001:db8::a dev eth0 nexthop via 2001:db8::b dev eth0";
+        use Suspicion::{Moved, Removed, Sourceless, Unseen};
+        for (line, has_source, seen, in_pieces) in [
+            (sourced, true, vec![Moved], false),
+            (sourced, true, vec![Removed], false),
+            (sourced, true, vec![Moved, Sourceless, Removed], true),
+            ("10.0.0.0/8 dev eth0 src 10.0.0.1", false, vec![Sourceless], false),
+            (ways, false, vec![Unseen, Moved], false),
+            (ways, false, vec![Moved, Removed, Moved], true),
+        ] {
+            let mut item = placed(line);
+            assert_eq!(item.thing.has_source(source), has_source, "{line}");
+            for suspicion in &seen {
+                item.suspect(*suspicion);
+            }
+            assert_eq!(item.is_in_pieces(), in_pieces, "{line}: {seen:?}");
+            assert!(is_due(&item));
+        }
+    }
+
+    /// Issue 6: what one virtual router no longer wants stays for all others that do, whichever of them
+    /// has added it last.
+    #[test]
+    fn shared_by_several() {
+        let line = "10.0.0.0/8 dev eth0";
+        let (mut owner, mut other) = (placed(line), placed(line));
+        let shared = owner.fixture().unwrap().clone();
+        let alone = placed("10.1.0.0/16 dev eth0").fixture().unwrap().clone();
+        other.state = State::Others(shared.clone());
+        for _ in 0..2 {
+            let leaving = vec![shared.clone(), alone.clone(), shared.clone()];
+            let left = hand_on([&mut owner, &mut other].into_iter(), leaving);
+            assert_eq!(left, std::slice::from_ref(&alone));
+            assert_eq!(other.state, State::Ours(shared.clone()));
+        }
+        assert_eq!(hand_on([].into_iter(), vec![shared.clone()]), [shared]);
+    }
+
+    /// Issue 6: what the kernel refuses to add again may still be there, and is ours to remove until it
+    /// is known to be somebody else's.
+    #[test]
+    fn what_is_refused_may_be_there() {
+        let mut item = placed("10.0.0.0/8 dev eth0");
+        let own = item.fixture().unwrap().clone();
+        let now = Instant::now();
+        item.wait_a_moment(Some(Suspicion::Moved), now);
+        item.complain("unreachable".to_owned(), now);
+        item.complain("unreachable".to_owned(), now);
+        assert_eq!((&item.state, item.fixture()), (&State::Absent, Some(&own)));
+        item.arrive(own.clone(), false);
+        assert_eq!((&item.state, item.retry), (&State::Ours(own.clone()), None));
+
+        item.complain("no such interface".to_owned(), now);
+        assert_eq!(item.take_rest(), Some(own.clone()));
+        assert_eq!(item.fixture(), None);
+        item.arrive(own.clone(), false);
+        assert_eq!(item.state, State::Others(own));
+        assert_eq!(item.fixture(), None);
     }
 
     /// Issue 6: a line that is elsewhere in the next file is the same.

@@ -135,8 +135,7 @@ impl Routes {
                     && leftovers.remove(&fixture)
                 {
                     item.state = State::Ours(fixture);
-                    // It may have gone while nobody looked.
-                    item.suspect(Suspicion::Removed);
+                    item.suspect(Suspicion::Unseen);
                 }
             }
         }
@@ -154,7 +153,8 @@ impl Routes {
         let wanted: Vec<bool> = former.iter().map(|list| list.wanted).collect();
         let mut pool: BTreeMap<String, Vec<Item>> = BTreeMap::new();
         for list in former.into_iter().chain(statics) {
-            for item in list.items.into_iter().filter(|item| item.state != State::Absent) {
+            let is_there = |item: &Item| item.state != State::Absent || item.fixture().is_some();
+            for item in list.items.into_iter().filter(is_there) {
                 pool.entry(item.thing.to_string()).or_default().push(item);
             }
         }
@@ -170,7 +170,7 @@ impl Routes {
         }
         let left = pool.values().flatten();
         let superfluous = left.filter_map(Item::fixture).cloned().collect();
-        let superfluous = self.hand_on(superfluous);
+        let superfluous = item::hand_on(self.wanted_items(), superfluous);
         if !superfluous.is_empty() {
             lift(&self.host, &mut self.journal, superfluous).await;
         }
@@ -218,7 +218,7 @@ impl Routes {
         let vrfs = if things().any(item::Thing::names_vrf) {
             self.host.vrf_tables().await.unwrap_or_else(|reason| {
                 warn!("{reason}");
-                BTreeMap::new()
+                self.numbers.vrfs.clone()
             })
         } else {
             BTreeMap::new()
@@ -261,7 +261,12 @@ impl Routes {
             }
             // The last IPv4 address of an interface takes all its routes along, and any one those
             // that have it for their source.
-            Change::AddressRemoved { .. } | Change::Resync => {}
+            Change::AddressRemoved { address, .. } => {
+                for item in self.wanted_items().filter(|item| item.thing.has_source(*address)) {
+                    item.suspect(Suspicion::Sourceless);
+                }
+            }
+            Change::Resync => return self.suspect_all(Suspicion::Unseen),
         }
         self.suspect_all(Suspicion::Moved);
     }
@@ -313,7 +318,7 @@ impl Routes {
 
     fn note(&mut self, change: &RoutingChange) {
         let RoutingChange::Gone(place) = change else {
-            return self.suspect_all(Suspicion::Removed);
+            return self.suspect_all(Suspicion::Unseen);
         };
         for list in self.lists.iter_mut().filter(|list| list.wanted) {
             for item in list.items.iter_mut().filter(|item| item.may_be_at(place)) {
@@ -360,7 +365,7 @@ impl Routes {
     async fn withdraw(&mut self) {
         let unwanted = self.lists.iter().filter(|list| !list.wanted).flat_map(|list| &list.items);
         let fixtures = unwanted.filter_map(Item::fixture).cloned().collect();
-        let fixtures = self.hand_on(fixtures);
+        let fixtures = item::hand_on(self.wanted_items(), fixtures);
         let left = if fixtures.is_empty() {
             BTreeSet::new()
         } else {
@@ -375,17 +380,6 @@ impl Routes {
         }
     }
 
-    /// Leaves what others of our lists want, too, to them, and returns the rest.
-    fn hand_on(&mut self, mut fixtures: Vec<Fixture>) -> Vec<Fixture> {
-        for item in self.wanted_items() {
-            let State::Others(own) = &item.state else { continue };
-            if let Some(at) = fixtures.iter().position(|fixture| fixture == own) {
-                item.state = State::Ours(fixtures.swap_remove(at));
-            }
-        }
-        fixtures
-    }
-
     /// Adds what is to be there and is not, after the addresses of the routers that have become
     /// Active; asks of what is suspected to be gone. `true` if [`Self::fault`] may tell something
     /// else than before.
@@ -397,7 +391,7 @@ impl Routes {
     async fn add_from(&mut self, first: usize) -> bool {
         self.wanted_items().for_each(Item::want);
         let now = Instant::now();
-        let mut due = Vec::new();
+        let (mut due, mut lost) = (Vec::new(), Vec::new());
         let mut changed = false;
         let lists = self.lists.iter_mut().enumerate().skip(first);
         for (list, own) in lists.filter(|(_, own)| own.wanted) {
@@ -412,9 +406,15 @@ impl Routes {
                         if item.complain(reason.to_string(), now) {
                             warn!("{}{} is not there: {reason}", label(&own.name), item.thing);
                         }
+                        // On an interface that has another name now it would stay.
+                        lost.extend(item.take_rest());
                     }
                 }
             }
+        }
+        let lost = item::hand_on(self.wanted_items(), lost);
+        if !lost.is_empty() {
+            lift(&self.host, &mut self.journal, lost).await;
         }
         if due.is_empty() {
             return changed;
@@ -515,15 +515,14 @@ fn take_answer(label: &str, item: &mut Item, fixture: Fixture, laid: Laid, now: 
             } else if item.complaint.is_some() {
                 info!("{label}{} is there now", item.thing);
             }
-            (item.state, item.retry, item.complaint) = (State::Ours(fixture), None, None);
+            item.arrive(fixture, true);
             true
         }
         Laid::Present => {
             if item.state == State::Absent {
                 debug!("{label}{} was there before", item.thing);
-                item.state = State::Others(fixture);
             }
-            (item.retry, item.complaint) = (None, None);
+            item.arrive(fixture, false);
             item.fixture().is_some()
         }
         Laid::Refused(_) if item.state != State::Absent => {
