@@ -282,7 +282,11 @@ fn run_worker(Run { file, node, runtime, log_format, successor, .. }: Run) -> Re
         );
     }
     let options = daemon::Options { runtime_dir: runtime.runtime_dir, source, successor };
-    match asynchronous()?.block_on(daemon::run(config, options)) {
+    let runtime = asynchronous()?;
+    let outcome = runtime.block_on(daemon::run(config, options));
+    // Threads that wait for a name server or a file system are not waited for.
+    runtime.shutdown_background();
+    match outcome {
         Err(error) if error.is_worth_another_try() => {
             error!("{error}");
             Ok(ExitCode::from(daemon::Error::EXIT_CODE))
