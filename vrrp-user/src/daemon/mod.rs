@@ -111,7 +111,9 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     for caution in exec::cautions(&config) {
         warn!("{caution}");
     }
-    if !options.successor {
+    let goes_on = options.successor || inheritance::is_in_force(runtime_dir.path());
+    // Whoever waits for a script keeps no lease.
+    if !goes_on {
         Hooks::of(&config.global).startup().await;
     }
     let (requests, incoming) = mpsc::channel(16);
