@@ -30,9 +30,9 @@ struct Cli {
 enum Command {
     /// Run the daemon in the foreground.
     ///
-    /// Two processes: one does the work, the other starts it again should it die. Logs to standard
-    /// error. SIGTERM and SIGINT stop it: it resigns, removes its addresses and
-    /// leaves nothing behind. SIGUSR1 logs the status.
+    /// Three processes: one does the work, another starts it again should it die, and the third runs
+    /// scripts for it. Logs to standard error. SIGTERM and SIGINT stop it: it resigns, removes its
+    /// addresses and leaves nothing behind. SIGUSR1 logs the status.
     Run(Run),
     /// Say what a configuration means and what is wrong with it.
     ///
