@@ -172,6 +172,7 @@ impl Daemon {
         self.pulse.change(last.changes(&next, changed, priority)).await;
         self.pulse.group(next.group_members()).await;
         self.adopt(Arc::new(next.with_leaving(&last, leaving)), config).await;
+        self.notices.replan(Terms::new(config));
         if !leaving.is_empty() {
             self.pulse.remove(leaving).await;
             // The last that there is to say of them.
@@ -200,7 +201,6 @@ impl Daemon {
         self.routes.replan(&plan).await;
         self.addresses.replan(plan).await;
         self.routes.arrive().await;
-        self.notices.replan(Terms::new(config));
     }
 
     /// A virtual router is gone, and its number free.

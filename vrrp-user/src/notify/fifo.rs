@@ -42,6 +42,7 @@ const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// Writes one FIFO.
 pub(super) struct Feeder {
     fifo: Fifo,
+    program: Option<Program>,
     shared: Arc<Shared>,
     writing: JoinHandle<()>,
     reading: Option<JoinHandle<()>>,
@@ -57,6 +58,13 @@ struct Shared {
     is_over: AtomicBool,
 }
 
+/// The script of a FIFO, if there is one that may be run. One that may not is logged.
+pub(super) fn program(fifo: &Fifo, rules: &ScriptRules) -> Option<Program> {
+    let command = fifo.script.as_ref()?;
+    let refused = |reason| error!("{}: its script is not run: {reason}", command.argv[0]);
+    Program::new(command, rules).map_err(refused).ok()
+}
+
 impl Shared {
     fn new() -> Self {
         Self {
@@ -69,24 +77,25 @@ impl Shared {
 }
 
 impl Feeder {
-    /// Makes the FIFO where there is none, and starts its script.
-    pub(super) fn start(fifo: Fifo, rules: &ScriptRules, runner: &impl Run) -> Self {
+    /// Makes the FIFO where there is none, and starts its script, which is `program`.
+    pub(super) fn start(fifo: Fifo, program: Option<Program>, runner: &impl Run) -> Self {
         let shared = Arc::new(Shared::new());
         let writing = tokio::spawn(write(fifo.clone(), Arc::clone(&shared)));
-        let script = fifo.script.as_ref().and_then(|command| {
-            let refused = |reason| error!("{}: its script is not run: {reason}", command.argv[0]);
-            Program::new(command, rules).map_err(refused).ok()
-        });
-        let reading = script.map(|program| {
+        let reading = program.clone().map(|program| {
             let path = fifo.path.display().to_string();
             tokio::spawn(keep_running(program, path, runner.clone(), Arc::clone(&shared)))
         });
-        Self { fifo, shared, writing, reading }
+        Self { fifo, program, shared, writing, reading }
     }
 
     /// What it was started with.
     pub(super) const fn fifo(&self) -> &Fifo {
         &self.fifo
+    }
+
+    /// The script that it was started with.
+    pub(super) const fn program(&self) -> Option<&Program> {
+        self.program.as_ref()
     }
 
     /// Adds a line, and returns the one that is lost by it.
@@ -255,7 +264,8 @@ mod tests {
     fn feeder(path: &Path, stage: &Stage, script: &str) -> Feeder {
         let script = notify(script).any;
         let fifo = Fifo { path: path.to_owned(), user: None, script };
-        Feeder::start(fifo, &rules(), stage)
+        let program = program(&fifo, &rules());
+        Feeder::start(fifo, program, stage)
     }
 
     async fn open_reader(path: &Path) -> File {
