@@ -9,7 +9,7 @@ use rig::{Capture, Config, Cut, Daemon, Failover, Lab, Router, ms_between, seed,
 /// tells right from wrong; how good it is, the demo measures.
 const ADVERT_TOLERANCE_MS: f64 = 20.0;
 /// What it may add to what follows from a takeover, in this program and in the client that asks, ms.
-const TOLERANCE_MS: f64 = 100.0;
+const TOLERANCE_MS: f64 = 250.0;
 /// Timers never fire early; this is for the clocks of observer and observed, ms.
 const EARLY_MS: f64 = 1.0;
 const SETTLING: Duration = Duration::from_secs(15);

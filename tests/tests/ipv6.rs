@@ -16,7 +16,7 @@ use rig::{
 /// When the advert of a takeover may leave after its time on a busy machine, ms.
 const ADVERT_TOLERANCE_MS: f64 = 20.0;
 /// When everything that follows from it may be over, ms.
-const TOLERANCE_MS: f64 = 100.0;
+const TOLERANCE_MS: f64 = 250.0;
 const SETTLING: Duration = Duration::from_secs(15);
 /// How long an answer is waited for that must not come.
 const SILENCE: Duration = Duration::from_millis(300);

@@ -182,8 +182,9 @@ fn a_stop_waits_for_its_script() {
         let (resigned, last) = adverts.last().unwrap();
         assert_eq!(last.priority, 0);
         let waited = resigned.duration_since(begin).unwrap();
-        let (least, most) = if hangs { (wait * 1000, wait * 1000 + 500) } else { (1000, 2000) };
-        let allowed = Duration::from_millis(least)..Duration::from_millis(most);
+        // A busy machine may add something.
+        let allowed = if hangs { wait..wait + 5 } else { 1..wait };
+        let allowed = Duration::from_secs(allowed.start)..Duration::from_secs(allowed.end);
         assert!(allowed.contains(&waited), "{waited:?} until it resigned");
         assert_eq!(lines(&log), if hangs { vec![] } else { vec!["a b has it".to_owned()] });
         // It was Active all the time.

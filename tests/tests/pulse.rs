@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rig::{Capture, Config, Daemon, Lab, Process, Router, VirtualRouter, wait_until};
+use rig::{Capture, Config, Daemon, Lab, Process, Router, Seen, VirtualRouter, wait_until};
 use rustix::thread::{
     CapabilitySet, CpuSet, remove_capability_from_bounding_set, sched_getaffinity,
     sched_setaffinity,
@@ -123,6 +123,9 @@ fn busy_tasks_do_not_delay_adverts() {
     }
     let busy = since.elapsed().unwrap();
     assert!(busy >= BUSY / 2, "the host was busy for {busy:?} only");
+    // Whoever captures was kept from it, too.
+    let is_advert = |seen: &Seen| seen.is_advert_of(lab.node(0));
+    capture.expect("an advert after that", since + busy, SETTLING, is_advert).unwrap();
 
     let adverts = capture.adverts_of(lab.node(0), since).unwrap();
     let least = busy.as_millis() / BUSY_INTERVAL.as_millis() * 9 / 10;

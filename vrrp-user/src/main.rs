@@ -30,9 +30,9 @@ struct Cli {
 enum Command {
     /// Run the daemon in the foreground.
     ///
-    /// Two processes: one does the work, the other starts it again should it die. Logs to standard
-    /// error. SIGTERM and SIGINT stop it: it resigns, removes its addresses and
-    /// leaves nothing behind. SIGUSR1 logs the status.
+    /// Three processes: one does the work, another starts it again should it die, and the third runs
+    /// scripts for it. Logs to standard error. SIGTERM and SIGINT stop it: it resigns, removes its
+    /// addresses and leaves nothing behind. SIGUSR1 logs the status.
     Run(Run),
     /// Say what a configuration means and what is wrong with it.
     ///
@@ -285,7 +285,11 @@ fn run_worker(Run { file, node, runtime, log_format, successor, .. }: Run) -> Re
         );
     }
     let options = daemon::Options { runtime_dir: runtime.runtime_dir, source, flaws, successor };
-    match asynchronous()?.block_on(daemon::run(config, options)) {
+    let runtime = asynchronous()?;
+    let outcome = runtime.block_on(daemon::run(config, options));
+    // Threads that wait for a name server or a file system are not waited for.
+    runtime.shutdown_background();
+    match outcome {
         Err(error) if error.is_worth_another_try() => {
             error!("{error}");
             Ok(ExitCode::from(daemon::Error::EXIT_CODE))

@@ -94,6 +94,12 @@ impl Inheritance {
     }
 }
 
+/// Whether the last daemon with this runtime directory has left virtual routers to the next one: a lease
+/// still holds, or goes on without a daemon.
+pub(super) fn is_in_force(runtime_dir: &Path) -> bool {
+    Heritage::of(Owner::of(runtime_dir)).is_ok_and(|heritage| heritage.is_in_force(pulse::now()))
+}
+
 /// Whether all addresses of a virtual router are where they belong. If not, the last daemon died before
 /// it was done, somebody has removed them, or the configuration has changed.
 fn has_addresses(instance: &Instance, links: &[Link]) -> bool {

@@ -86,6 +86,7 @@ use crate::{
     exec::{self, Hooks, Runner},
     host::{self, Host, Link, RuntimeDir},
     pulse::{self, Command, Report},
+    sys::sched::{Class, set_class},
 };
 
 /// What the command line says.
@@ -118,7 +119,15 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     }
     if !options.successor {
         running::forget(runtime_dir.path());
+    }
+    let goes_on = options.successor || inheritance::is_in_force(runtime_dir.path());
+    // Whoever waits for a script keeps no lease.
+    if !goes_on {
         Hooks::of(&config.global).startup().await;
+    }
+    // What is started from here on, threads and programs, begins as everybody does.
+    if let Err(reason) = set_class(Class::Normal { nice: NICE }) {
+        warn!("busy tasks can delay addresses and announcements of a takeover: {reason}");
     }
     let (requests, incoming) = mpsc::channel(16);
     let reloads = Reloads::new(&config, options.flaws);
@@ -202,6 +211,9 @@ struct Daemon {
     hooks: Hooks,
     stopping: bool,
 }
+
+/// How much this thread has of a busy host, which is to have its addresses soon after the first advert.
+const NICE: i8 = -15;
 
 /// When to try again what the kernel refused to tell.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

@@ -72,8 +72,8 @@ impl Notices {
         }
     }
 
-    /// Goes on with another configuration; once more with the same one changes nothing. Instances that are not in it any more are said to be
-    /// deleted; about the others there is nothing to say.
+    /// Goes on with another configuration. Instances that are not in it any more are said to be deleted;
+    /// about the others there is nothing to say.
     pub(super) fn replan(&mut self, terms: Terms) {
         let instances = terms.settings.instances();
         let gone: Vec<_> =

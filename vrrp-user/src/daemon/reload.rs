@@ -188,6 +188,7 @@ impl Daemon {
             self.pulse.group(next.group_members()).await;
         }
         self.adopt(Arc::new(next.with_leaving(&last, leaving)), config).await;
+        self.notices.replan(Terms::new(config));
         if !leaving.is_empty() {
             self.pulse.remove(leaving).await;
             // The last that there is to say of them.
@@ -218,7 +219,6 @@ impl Daemon {
         self.addresses.replan(plan).await;
         self.virtual_macs.dismantle_spare().await;
         self.routes.arrive().await;
-        self.notices.replan(Terms::new(config));
     }
 
     /// A virtual router is gone, and its number free.

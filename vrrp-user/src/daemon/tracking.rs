@@ -1,7 +1,7 @@
 //! What the virtual routers track, joined with what is seen of it: which priority each has, and which
 //! may not take part.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -71,7 +71,8 @@ pub(super) struct Tracking {
     /// Indices of the interfaces that are tracked and there.
     indices: BTreeSet<u32>,
     routers: BTreeMap<RouterId, Weighed>,
-    /// Who goes on from the last daemon: what is not known yet was all right then.
+    /// Who goes on from the last daemon: what is not known yet was all right then. Whoever knows all is
+    /// none any more.
     heirs: BTreeSet<RouterId>,
 }
 
@@ -137,6 +138,7 @@ impl Tracking {
     ) {
         let wanted = Wanted::new(config, routers);
         let old = std::mem::replace(&mut self.wanted, wanted);
+        self.heirs.retain(|router| self.wanted.routers.contains_key(router));
         self.replan_scripts(config);
         let wanted = &self.wanted;
         if (&old.files, &old.processes) != (&wanted.files, &wanted.processes) {
@@ -151,14 +153,16 @@ impl Tracking {
             weighed.is_replanned |= new != old.routers.get(router);
             new.is_some()
         });
-        self.heirs.retain(|router| self.wanted.routers.contains_key(router));
         self.see(links);
     }
 
     fn replan_scripts(&mut self, config: &Config) {
         // With another channel: in the old one are old numbers.
         let (observer, results) = mpsc::channel(BACKLOG);
-        self.scripts.replan(config, &observer);
+        let heirs = self.heirs.iter().filter_map(|heir| self.wanted.routers.get(heir));
+        let trusted: HashSet<_> = heirs.flat_map(|(_, scales)| scales.subjects()).collect();
+        let is_trusted = |tracker| trusted.contains(&Subject::Tracker(tracker));
+        self.scripts.replan(config, &observer, is_trusted);
         self.results = results;
         let is_script =
             |subject: &Subject| matches!(subject, Subject::Tracker(TrackerId::Script(_)));
@@ -287,9 +291,15 @@ impl Tracking {
         for (router, (_, scales)) in &self.wanted.routers {
             let is_heir = self.heirs.contains(router);
             let verdict = scales.weigh(|subject| match value_of(&self.values, subject) {
-                Value::Unknown if is_heir => &Value::Up,
+                Value::Unknown | Value::Presumed(_) if is_heir => &Value::Up,
                 value => value,
             });
+            let is_known = |subject| {
+                !matches!(value_of(&self.values, subject), Value::Unknown | Value::Presumed(_))
+            };
+            if is_heir && scales.subjects().all(is_known) {
+                self.heirs.remove(router);
+            }
             // The pulse knows the priority of the configuration.
             let weighed = self.routers.entry(*router).or_insert_with(|| {
                 let told = scales.weigh(|_| &Value::Unknown);
@@ -305,4 +315,85 @@ impl Tracking {
 
 fn value_of<'a>(values: &'a HashMap<Subject, Value>, subject: &Subject) -> &'a Value {
     values.get(subject).unwrap_or(&Value::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config,
+        exec::{End, Message, Outcome},
+    };
+
+    /// A configuration with `vrrp_script`s of these names and lines, and an instance that tracks them.
+    fn config(scripts: &[(&str, &str)]) -> Config {
+        let blocks = scripts.iter().map(|(name, lines)| {
+            let name = name.split(' ').next().unwrap_or(name);
+            format!("vrrp_script {name} {{\nscript /bin/true\nuser root\n{lines}\n}}\n")
+        });
+        let tracked = scripts.iter().map(|(name, _)| format!("{name}\n"));
+        let text = format!(
+            "{}vrrp_instance VI_1 {{\ninterface eth0\nvirtual_router_id 51\npriority 100\n\
+             virtual_ipaddress {{\n192.0.2.1\n}}\ntrack_script {{\n{}}}\n}}\n",
+            blocks.collect::<String>(),
+            tracked.collect::<String>()
+        );
+        config::parse("test.conf", text.as_bytes()).config.unwrap()
+    }
+
+    fn tracking(
+        config: &Config,
+        heirs: &[RouterId],
+    ) -> (Tracking, mpsc::UnboundedReceiver<Message>) {
+        let (runner, asked) = Runner::channel();
+        let mut tracking = Tracking::new(runner, heirs);
+        tracking.replan(config, config.instances.iter().enumerate(), &[]);
+        (tracking, asked)
+    }
+
+    /// The next run of a program ends with that status.
+    async fn exits(asked: &mut mpsc::UnboundedReceiver<Message>, status: i32) {
+        loop {
+            if let Message::Run { began, ended, .. } = asked.recv().await.unwrap() {
+                began.send(()).unwrap();
+                let outcome = Outcome { end: End::Exited(status), stderr: String::new() };
+                return ended.send(outcome).unwrap();
+            }
+        }
+    }
+
+    /// keyword `init_fail`, issue 6: a virtual router that goes on from a daemon that died stays as it
+    /// was until its script has failed as often as `fall` says; any other one is in FAULT at first.
+    #[tokio::test(start_paused = true)]
+    async fn an_heir_goes_on() {
+        let config = config(&[("s", "init_fail\nfall 2")]);
+        let (begins, _asked) = tracking(&config, &[]);
+        assert!(begins.fault(0).is_some());
+        let (mut goes_on, mut asked) = tracking(&config, &[0]);
+        let presumed = goes_on.next().await;
+        assert!(!goes_on.take(presumed));
+        assert_eq!((goes_on.fault(0), goes_on.waits(0)), (None, false));
+        for _ in 0..2 {
+            assert_eq!(goes_on.fault(0), None);
+            exits(&mut asked, 1).await;
+        }
+        let failed = goes_on.next().await;
+        assert!(goes_on.take(failed));
+        assert!(goes_on.fault(0).is_some());
+    }
+
+    /// issue 6: once all is known that a virtual router depends on, a script that a reload adds counts
+    /// from its first result.
+    #[tokio::test(start_paused = true)]
+    async fn an_heir_is_one_until_all_is_known() {
+        let first = config(&[("a weight 10", "")]);
+        let (mut tracking, mut asked) = tracking(&first, &[0]);
+        assert_eq!(tracking.priority(0), Some(Priority::new(110)));
+        exits(&mut asked, 0).await;
+        let succeeded = tracking.next().await;
+        tracking.take(succeeded);
+        let second = config(&[("a weight 10", ""), ("b weight 20", "")]);
+        tracking.replan(&second, second.instances.iter().enumerate(), &[]);
+        assert_eq!(tracking.priority(0), Some(Priority::new(110)));
+    }
 }

@@ -137,6 +137,16 @@ impl Heritage {
         self.slot_of(key).is_some_and(|(slots, slot)| slots.get(slot).is_open(now))
     }
 
+    /// True while the slot of any router is open.
+    pub fn is_in_force(&self, now: Instant) -> bool {
+        self.generations.iter().any(|generation| {
+            let mut routers = generation.routers.iter().flatten();
+            routers.any(|(_, slot)| {
+                slot < generation.capacity && generation.slots.get(slot).is_open(now)
+            })
+        })
+    }
+
     /// The slots of its routers, where there is one set of maps; else none, as nothing can be used on.
     pub fn numbers(&self) -> BTreeMap<RouterKey, u32> {
         match &self.generations[..] {

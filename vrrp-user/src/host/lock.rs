@@ -148,7 +148,7 @@ fn claim_name(dir: &Path) -> Result<Option<OwnedFd>> {
     match patiently(|| bind(&socket, &address), |errno| *errno == Errno::ADDRINUSE) {
         Ok(()) => {
             listen(&socket, BACKLOG).map_err(failed)?;
-            // For the worker, which may outlive this process, and starts no other.
+            // For the worker, which may outlive this process. The runner that it starts closes it.
             fcntl_setfd(&socket, FdFlags::empty()).map_err(failed)?;
             Ok(Some(socket))
         }

@@ -16,7 +16,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags};
 use tokio::{
     net::unix::pipe::Sender,
     task::JoinHandle,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tracing::{error, info, warn};
 
@@ -42,6 +42,7 @@ const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// Writes one FIFO.
 pub(super) struct Feeder {
     fifo: Fifo,
+    program: Option<Program>,
     shared: Arc<Shared>,
     writing: JoinHandle<()>,
     reading: Option<JoinHandle<()>>,
@@ -51,36 +52,50 @@ struct Shared {
     queue: Queue<Notice>,
     /// Lines that were lost.
     lost: AtomicU64,
-    /// The file was not there before.
+    /// The file was not there before, and nobody has put another one in its place.
     is_ours: AtomicBool,
     /// The script may end.
     is_over: AtomicBool,
 }
 
-impl Feeder {
-    /// Makes the FIFO where there is none, and starts its script.
-    pub(super) fn start(fifo: Fifo, rules: &ScriptRules, runner: &impl Run) -> Self {
-        let shared = Arc::new(Shared {
+/// The script of a FIFO, if there is one that may be run. One that may not is logged.
+pub(super) fn program(fifo: &Fifo, rules: &ScriptRules) -> Option<Program> {
+    let command = fifo.script.as_ref()?;
+    let refused = |reason| error!("{}: its script is not run: {reason}", command.argv[0]);
+    Program::new(command, rules).map_err(refused).ok()
+}
+
+impl Shared {
+    fn new() -> Self {
+        Self {
             queue: Queue::new(ROOM),
             lost: AtomicU64::new(0),
             is_ours: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
-        });
+        }
+    }
+}
+
+impl Feeder {
+    /// Makes the FIFO where there is none, and starts its script, which is `program`.
+    pub(super) fn start(fifo: Fifo, program: Option<Program>, runner: &impl Run) -> Self {
+        let shared = Arc::new(Shared::new());
         let writing = tokio::spawn(write(fifo.clone(), Arc::clone(&shared)));
-        let script = fifo.script.as_ref().and_then(|command| {
-            let refused = |reason| error!("{}: its script is not run: {reason}", command.argv[0]);
-            Program::new(command, rules).map_err(refused).ok()
-        });
-        let reading = script.map(|program| {
+        let reading = program.clone().map(|program| {
             let path = fifo.path.display().to_string();
             tokio::spawn(keep_running(program, path, runner.clone(), Arc::clone(&shared)))
         });
-        Self { fifo, shared, writing, reading }
+        Self { fifo, program, shared, writing, reading }
     }
 
     /// What it was started with.
     pub(super) const fn fifo(&self) -> &Fifo {
         &self.fifo
+    }
+
+    /// The script that it was started with.
+    pub(super) const fn program(&self) -> Option<&Program> {
+        self.program.as_ref()
     }
 
     /// Adds a line, and returns the one that is lost by it.
@@ -126,14 +141,17 @@ async fn write(fifo: Fifo, shared: Arc<Shared>) {
         loop {
             if !is_at(path, &pipe) {
                 info!("{}: it is not the file that it was; opening it again", path.display());
+                shared.is_ours.store(false, Relaxed);
                 pipe = open(&fifo, &shared).await;
             }
-            match write_line(&pipe, line.as_bytes()).await {
-                Ok(()) => break,
-                Err(reason) => {
+            match timeout(PAUSE, write_line(&pipe, line.as_bytes())).await {
+                Ok(Ok(())) => break,
+                Ok(Err(reason)) => {
                     warn!("{}: {reason}", path.display());
                     sleep(PAUSE).await;
                 }
+                // It is full; whoever was to read it may have made another one.
+                Err(_) => {}
             }
         }
         let lost = shared.lost.load(Relaxed);
@@ -160,7 +178,7 @@ async fn write_line(pipe: &Sender, line: &[u8]) -> io::Result<()> {
 async fn open(fifo: &Fifo, shared: &Shared) -> Sender {
     let mut reported = None;
     loop {
-        match make(fifo, shared).and_then(|()| open_now(&fifo.path)) {
+        match open_now(fifo, shared) {
             Ok(pipe) => return pipe,
             Err(error) => {
                 let reason = error.to_string();
@@ -175,27 +193,25 @@ async fn open(fifo: &Fifo, shared: &Shared) -> Sender {
 }
 
 /// Makes it, if there is nothing of its name.
-fn make(fifo: &Fifo, shared: &Shared) -> io::Result<()> {
+///
+/// Opens it for reading, too, as keepalived does: so a reader need not be there, and what it leaves in
+/// the FIFO is there for the next one.
+fn open_now(fifo: &Fifo, shared: &Shared) -> io::Result<Sender> {
     match rustix::fs::mknodat(CWD, &fifo.path, FileType::Fifo, MODE, 0) {
-        Ok(()) => {
-            shared.is_ours.store(true, Relaxed);
-            let Some(user) = &fifo.user else { return Ok(()) };
-            let owner =
-                exec::identity(Some(user), &ScriptRules::default()).map_err(io::Error::other)?;
-            std::os::unix::fs::lchown(&fifo.path, Some(owner.uid), Some(owner.gid))
-        }
-        Err(error) if error == rustix::io::Errno::EXIST => Ok(()),
-        Err(error) => Err(error.into()),
+        Ok(()) => shared.is_ours.store(true, Relaxed),
+        Err(error) if error == rustix::io::Errno::EXIST => {}
+        Err(error) => return Err(error.into()),
     }
-}
-
-/// For reading, too, as keepalived does: so a reader need not be there, and what it leaves in the FIFO
-/// is there for the next one.
-fn open_now(path: &Path) -> io::Result<Sender> {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let file = File::from(rustix::fs::open(&fifo.path, flags, Mode::empty())?);
     if !file.metadata()?.file_type().is_fifo() {
         return Err(io::Error::other("it is a file of another kind"));
+    }
+    // Also where that failed the last time.
+    if let Some(user) = fifo.user.as_ref().filter(|_| shared.is_ours.load(Relaxed)) {
+        let owner =
+            exec::identity(Some(user), &ScriptRules::default()).map_err(io::Error::other)?;
+        std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))?;
     }
     Sender::from_file(file)
 }
@@ -235,7 +251,7 @@ mod tests {
         super::{News, State, Subject, testing::*},
         *,
     };
-    use crate::host::testing::TempDir;
+    use crate::{config, host::testing::TempDir};
 
     /// So many lines of the tests are in the FIFO itself when it is full, or one less.
     const IN_KERNEL: usize = 65536 / "INSTANCE \"VI_10000\" MASTER 100\n".len();
@@ -248,7 +264,8 @@ mod tests {
     fn feeder(path: &Path, stage: &Stage, script: &str) -> Feeder {
         let script = notify(script).any;
         let fifo = Fifo { path: path.to_owned(), user: None, script };
-        Feeder::start(fifo, &rules(), stage)
+        let program = program(&fifo, &rules());
+        Feeder::start(fifo, program, stage)
     }
 
     async fn open_reader(path: &Path) -> File {
@@ -333,6 +350,47 @@ mod tests {
         let mut reader = open_reader(&path).await;
         feeder.write(notice(4));
         assert_eq!(read_until(&mut reader, &notice(4).to_string()).await.len(), 1);
+    }
+
+    /// Pain 12, keyword `notify_fifo`: a reader that makes a full FIFO anew is told what comes then, and
+    /// the file that it has made stays.
+    #[tokio::test]
+    async fn a_full_file_made_anew() {
+        let (_directory, path) = directory("fifo-full");
+        let feeder = feeder(&path, &Stage::default(), "");
+        let stalled = open_reader(&path).await;
+        let mut number = 0;
+        while feeder.shared.queue.len() < 2 {
+            feeder.write(notice(number));
+            number += 1;
+            tokio::task::yield_now().await;
+            assert!(number < 2 * IN_KERNEL, "nothing stalls");
+        }
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mknodat(CWD, &path, FileType::Fifo, MODE, 0).unwrap();
+        let mut reader = open_reader(&path).await;
+        let last = notice(number - 1).to_string();
+        let read = timeout(10 * PAUSE, read_until(&mut reader, &last)).await.unwrap();
+        assert!(read.len() >= 2, "{}", read.len());
+        drop(stalled);
+        feeder.close(Instant::now() + PAUSE, true).await;
+        assert!(path.exists());
+    }
+
+    /// Keyword `notify_fifo`: as long as the user is not known whose it is to be, it is not taken for
+    /// done.
+    #[tokio::test]
+    async fn a_user_that_is_not_there() {
+        let (_directory, path) = directory("fifo-user");
+        let user = config::Account::Name("no-such-user".to_owned());
+        let user = Some(config::User { user, group: None });
+        let shared = Shared::new();
+        let stranger = Fifo { path: path.clone(), user, script: None };
+        for _ in 0..2 {
+            let error = open_now(&stranger, &shared).unwrap_err();
+            assert!(error.to_string().contains("no user"), "{error}");
+        }
+        open_now(&Fifo { path, user: rules().user, script: None }, &shared).unwrap();
     }
 
     /// Keyword `notify_fifo`: made for us alone, as keepalived does, and removed at the end; what was

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use self::{fifo::Feeder, mail::Postman, scripts::Teller};
 use crate::{
     config::{self, Config, ScriptRules},
-    exec::{Job, Outcome, Runner},
+    exec::{Job, Outcome, Program, Runner},
 };
 
 /// Whom something is about.
@@ -219,8 +219,8 @@ impl Notifier {
     }
 
     /// Goes on with another configuration. What is unchanged does not notice; scripts that run, and
-    /// what waits for them, are not lost. To be told first: that subjects are deleted which are not in
-    /// it any more.
+    /// what waits for them, are not lost. All programs are looked up again, since the host may have
+    /// changed. To be told first: that subjects are deleted which are not in it any more.
     pub fn configure(&mut self, settings: Settings) {
         let former = std::mem::replace(&mut self.settings, settings);
         let rules = self.settings.rules.clone();
@@ -228,10 +228,6 @@ impl Notifier {
         self.tellers.retain(|subject, _| self.settings.subjects.contains_key(subject));
         self.lines_lost.retain(|subject, _| self.settings.subjects.contains_key(subject));
         for (subject, notify) in &self.settings.subjects {
-            let is_new = former.rules != rules || former.subjects.get(subject) != Some(notify);
-            if !is_new {
-                continue;
-            }
             match self.tellers.get(subject) {
                 Some(teller) => teller.configure(notify, &rules),
                 None if notify.commands().next().is_some() => {
@@ -241,19 +237,25 @@ impl Notifier {
                 None => {}
             }
         }
-        let is_same_rule = former.rules == rules;
-        let is_kept = |fifo: &config::Fifo| is_same_rule && self.settings.fifos.contains(fifo);
-        let (kept, gone): (Vec<_>, Vec<_>) =
-            self.feeders.drain(..).partition(|feeder| is_kept(feeder.fifo()));
+        let programs = self.settings.fifos.iter().map(|fifo| fifo::program(fifo, &rules));
+        let wanted: Vec<_> = self.settings.fifos.iter().cloned().zip(programs).collect();
+        let is = |feeder: &Feeder, (fifo, program): &(config::Fifo, Option<Program>)| {
+            (feeder.fifo(), feeder.program()) == (fifo, program.as_ref())
+        };
+        let (kept, gone): (Vec<_>, Vec<_>) = self
+            .feeders
+            .drain(..)
+            .partition(|feeder| wanted.iter().any(|wanted| is(feeder, wanted)));
         self.feeders = kept;
         // Two of the same path would take each other's file away.
         for feeder in gone {
             let stays = self.settings.fifos.iter().any(|fifo| fifo.path == feeder.fifo().path);
             tokio::spawn(feeder.close(Instant::now() + LAST_WORDS, !stays));
         }
-        for fifo in &self.settings.fifos {
-            if !self.feeders.iter().any(|feeder| feeder.fifo() == fifo) {
-                self.feeders.push(Feeder::start(fifo.clone(), &rules, &self.runner));
+        for wanted in wanted {
+            if !self.feeders.iter().any(|feeder| is(feeder, &wanted)) {
+                let (fifo, program) = wanted;
+                self.feeders.push(Feeder::start(fifo, program, &self.runner));
             }
         }
         let Settings { mail, router_id, .. } = &self.settings;
@@ -416,5 +418,57 @@ mod testing {
         let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
         let user = config::User { user: id(user.as_raw()), group: Some(id(group.as_raw())) };
         ScriptRules { user: Some(user), ..ScriptRules::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::*;
+    use crate::{exec::Message, host::testing::TempDir};
+
+    /// Issue 6, keywords `notify`, `notify_fifo_script`: a reload finds scripts that were not there before,
+    /// though the configuration is as it was.
+    #[tokio::test]
+    async fn scripts_that_have_come() {
+        let directory = TempDir::new("notify-come");
+        let [script, fifo] = ["script", "fifo"].map(|name| directory.path().join(name));
+        let text = format!(
+            "global_defs {{\nnotify_fifo {}\nnotify_fifo_script {script}\n}}\n\
+             vrrp_instance VI_1 {{\ninterface eth0\nvirtual_router_id 1\n\
+             virtual_ipaddress {{\n192.0.2.1\n}}\nnotify {script}\n}}\n",
+            fifo.display(),
+            script = script.display()
+        );
+        let config = config::parse("test.conf", text.as_bytes()).config.unwrap();
+        let settings = Settings { rules: testing::rules(), ..Settings::from(&config) };
+        let (runner, mut asked) = Runner::channel();
+        let mut notifier = Notifier::new(settings.clone(), runner);
+        let subject = Subject::Instance("VI_1".to_owned());
+        let news = News::Entered(State::Master);
+        let notice = Notice { subject: subject.clone(), news, priority: 100 };
+        notifier.tell(&notice);
+        fs::write(&script, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        tokio::task::yield_now().await;
+        assert!(asked.try_recv().is_err());
+
+        notifier.configure(settings.clone());
+        notifier.tell(&notice);
+        let mut arguments = BTreeSet::new();
+        while arguments.len() < 2 {
+            if let Message::Run { job, .. } = asked.recv().await.unwrap() {
+                arguments.insert(job.arguments.join(" "));
+            }
+        }
+        let expected = ["INSTANCE VI_1 MASTER 100".to_owned(), fifo.display().to_string()];
+        assert_eq!(arguments, BTreeSet::from(expected));
+        // Nothing has changed: who reads goes on.
+        notifier.configure(settings);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(asked.try_recv().is_err());
     }
 }

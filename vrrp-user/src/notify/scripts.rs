@@ -28,6 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// After this time at the latest a script is gone that is killed: SIGTERM, 2 s, SIGKILL.
 const DEATH: Duration = Duration::from_millis(2500);
 
+/// How often a script is run again whose end nobody knows because the runner died, and after what time.
+const AGAIN: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// What it takes to start a script that nobody waits for.
 const START: Duration = Duration::from_millis(100);
 
@@ -255,6 +259,11 @@ impl Line {
         }
     }
 
+    /// True when a later state waits.
+    fn is_overtaken(&self) -> bool {
+        self.lock().state.is_some()
+    }
+
     /// The time that is left; `None` for as much as it takes.
     fn left(&self) -> Option<Duration> {
         let end = self.lock().end?;
@@ -278,7 +287,7 @@ async fn serve(line: Arc<Line>, runner: impl Run) {
                 continue;
             }
             let outcome = tokio::select! {
-                outcome = runner.run(job) => Some(outcome),
+                outcome = insist(&line, &runner, job) => Some(outcome),
                 () = line.out_of_patience(outlives) => None,
             };
             report(&line, keyword, outcome.as_ref(), outlives);
@@ -288,6 +297,21 @@ async fn serve(line: Arc<Line>, runner: impl Run) {
             }
         }
     }
+}
+
+/// Runs a script, and again if the runner died, unless there is another state to tell by then.
+async fn insist(line: &Line, runner: &impl Run, job: Job) -> Outcome {
+    for _ in 0..AGAIN {
+        let outcome = runner.run(job.clone()).await;
+        if !outcome.is_lost() {
+            return outcome;
+        }
+        sleep(PAUSE).await;
+        if line.is_overtaken() {
+            return outcome;
+        }
+    }
+    runner.run(job).await
 }
 
 /// To the log. `None` for a script that was not waited for.
@@ -308,7 +332,10 @@ fn report(line: &Line, keyword: &str, outcome: Option<&Outcome>, outlives: bool)
 mod tests {
     use std::collections::HashSet;
 
+    use tokio::sync::mpsc;
+
     use super::{super::testing::*, *};
+    use crate::exec::{Message, Runner};
 
     const MASTER: News = News::Entered(State::Master);
     const BACKUP: News = News::Entered(State::Backup);
@@ -366,6 +393,37 @@ mod tests {
         let run = stage.runs().remove(0);
         assert_eq!(run.dropped.unwrap() - begin, Duration::from_secs(1000) + PATIENCE);
         assert!(stage.runs()[1].begin - run.dropped.unwrap() >= DEATH);
+    }
+
+    /// Issue 6: a state is told again when the runner died with the script, unless there is another one
+    /// to tell.
+    #[tokio::test(start_paused = true)]
+    async fn a_runner_that_dies() {
+        async fn next(asked: &mut mpsc::UnboundedReceiver<Message>) -> Message {
+            loop {
+                match asked.recv().await.unwrap() {
+                    Message::Cancel { .. } => {}
+                    run @ Message::Run { .. } => return run,
+                }
+            }
+        }
+        fn state(message: &Message) -> &str {
+            let Message::Run { job, .. } = message else { return "" };
+            &job.arguments[2]
+        }
+        let (runner, mut asked) = Runner::channel();
+        let notify = notify("notify /bin/true");
+        let teller = Teller::new(Subject::Instance("VI_1".into()), &notify, &rules(), runner);
+        teller.tell(MASTER, 100);
+        for _ in 0..2 {
+            // Dropped without an answer.
+            assert_eq!(state(&next(&mut asked).await), "MASTER");
+        }
+        let run = next(&mut asked).await;
+        assert_eq!(state(&run), "MASTER");
+        teller.tell(BACKUP, 100);
+        drop(run);
+        assert_eq!(state(&next(&mut asked).await), "BACKUP");
     }
 
     /// Keyword `notify_stop`: a stop waits for its scripts, and no longer than it may. What runs then

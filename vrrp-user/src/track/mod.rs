@@ -33,6 +33,8 @@ pub enum Value {
     Up,
     /// It is not, and why, in words that follow its name and a colon.
     Down(String),
+    /// Nothing yet, which counts as [`Self::Down`]: `init_fail`. With the reason in the same words.
+    Presumed(String),
     /// It cannot be known, and is as if nobody tracked it: a script that may not be run.
     Untracked,
     /// What is in a file.

@@ -74,7 +74,15 @@ impl Scripts {
     /// One that is the same as before keeps its beat and its standing; one that has another command or
     /// other times begins anew with the standing that it had. All that is known is told again, by the
     /// numbers that programs have now: give it another channel than before.
-    pub fn replan(&mut self, config: &Config, observer: &Observer) {
+    ///
+    /// Those that are `trusted` were up when the last daemon died: their first results count as if they
+    /// were, by `rise` and `fall`.
+    pub fn replan(
+        &mut self,
+        config: &Config,
+        observer: &Observer,
+        trusted: impl Fn(TrackerId) -> bool,
+    ) {
         let used = used(config);
         let mut before = std::mem::take(&mut self.watched);
         for (index, script) in config.scripts.iter().enumerate() {
@@ -95,7 +103,9 @@ impl Scripts {
                     let standing = other.as_ref().map(|other| other.standing.borrow().clone());
                     // What runs of the old one ends before the new one begins.
                     drop(other);
-                    let standing = standing.unwrap_or_else(|| Standing::at_start(script));
+                    let standing = standing.unwrap_or_else(|| {
+                        Standing::at_start(script, trusted(TrackerId::Script(index)))
+                    });
                     self.begin(script, program, standing, reader)
                 }
             };
@@ -159,8 +169,9 @@ fn used(config: &Config) -> HashSet<&str> {
 enum Standing {
     /// It may not be run, and nothing depends on it, as with keepalived.
     Untracked,
-    /// No result yet: the first one decides.
-    Unknown,
+    /// Neither up nor down yet. The first result decides, unless it is down until so many successes as
+    /// `rise` says (`init_fail`), or is `trusted` to be up until so many failures as `fall` says.
+    Unseen { init_fail: bool, trusted: bool, successes: u32, failures: u32 },
     /// So many failures since the last success.
     Up { failures: u32 },
     /// So many successes since the last failure, and why it is down.
@@ -168,18 +179,17 @@ enum Standing {
 }
 
 impl Standing {
-    fn at_start(script: &Script) -> Self {
-        if script.init_fail {
-            Self::Down { successes: 0, reason: "it has not succeeded yet".to_owned() }
-        } else {
-            Self::Unknown
-        }
+    const fn at_start(script: &Script, trusted: bool) -> Self {
+        Self::Unseen { init_fail: script.init_fail, trusted, successes: 0, failures: 0 }
     }
 
     fn value(&self) -> Value {
         match self {
             Self::Untracked => Value::Untracked,
-            Self::Unknown => Value::Unknown,
+            Self::Unseen { init_fail: true, .. } => {
+                Value::Presumed("it has not succeeded yet".to_owned())
+            }
+            Self::Unseen { init_fail: false, .. } => Value::Unknown,
             Self::Up { .. } => Value::Up,
             Self::Down { reason, .. } => Value::Down(reason.clone()),
         }
@@ -190,6 +200,13 @@ impl Standing {
         match self {
             Self::Down { successes, .. } if *successes + 1 < rise.get() => {
                 *successes += 1;
+                false
+            }
+            Self::Unseen { init_fail: true, successes, failures, .. }
+                if *successes + 1 < rise.get() =>
+            {
+                *successes += 1;
+                *failures = 0;
                 false
             }
             _ => {
@@ -205,6 +222,13 @@ impl Standing {
         match self {
             Self::Up { failures } if *failures + 1 < fall.get() => {
                 *failures += 1;
+                false
+            }
+            Self::Unseen { trusted: true, successes, failures, .. }
+                if *failures + 1 < fall.get() =>
+            {
+                *failures += 1;
+                *successes = 0;
                 false
             }
             Self::Down { successes, .. } => {

@@ -167,11 +167,11 @@ impl Load {
             (Subject::Tracker(TrackerId::Script(_)), Value::Up) => format!("{name} succeeded"),
             (Subject::Tracker(TrackerId::Process(_)), Value::Up) => format!("{name} is running"),
             (_, Value::Up) => format!("{name} is up"),
-            (Subject::Tracker(TrackerId::Script(_)), Value::Down(why)) => {
+            (Subject::Tracker(TrackerId::Script(_)), Value::Down(why) | Value::Presumed(why)) => {
                 format!("{name} failed: {why}")
             }
             (Subject::Interface(_), Value::Down(why)) => format!("{name} {why}"),
-            (_, Value::Down(why)) => format!("{name}: {why}"),
+            (_, Value::Down(why) | Value::Presumed(why)) => format!("{name}: {why}"),
             (_, Value::Untracked) => format!("{name} is not tracked"),
             (_, Value::Number(number)) => format!("{name} has the value {number}"),
         }
@@ -211,8 +211,8 @@ fn share(weight: Weight, value: &Value) -> Share {
         Value::Unknown | Value::Untracked => Share::Points(0),
         Value::Up if points == 0 => fault_if(weight.is_reversed()),
         Value::Up => Share::Points(points.max(0) * sign),
-        Value::Down(_) if points == 0 => fault_if(!weight.is_reversed()),
-        Value::Down(_) => Share::Points(points.min(0) * sign),
+        Value::Down(_) | Value::Presumed(_) if points == 0 => fault_if(!weight.is_reversed()),
+        Value::Down(_) | Value::Presumed(_) => Share::Points(points.min(0) * sign),
         Value::Number(number) if points == 0 => fault_if((*number != 0) != weight.is_reversed()),
         Value::Number(number) => {
             let product = i64::from(*number) * points * sign;
