@@ -27,6 +27,7 @@ mod routers;
 mod routes;
 mod running;
 mod service;
+mod signals;
 mod supervisor;
 mod tracking;
 mod vigil;
@@ -68,6 +69,7 @@ use self::{
     routes::Routes,
     running::Running,
     service::Request,
+    signals::Signals,
     tracking::Tracking,
     vigil::Ward,
     virtual_macs::VirtualMacs,
@@ -111,6 +113,7 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     if !is_permitted() {
         return Err(Error::NotPermitted);
     }
+    let signals = Signals::new()?;
     let runtime_dir = RuntimeDir::inherit(&options.runtime_dir)?;
     for caution in exec::cautions(&config) {
         warn!("{caution}");
@@ -130,7 +133,7 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
         let _ = shutdown.await;
     }));
 
-    let result = daemon.run(incoming, runtime_dir.claimant()).await;
+    let result = daemon.run(incoming, signals, runtime_dir.claimant()).await;
     if !matches!(&result, Err(error) if error.is_worth_another_try()) {
         running::forget(runtime_dir.path());
     }
@@ -301,6 +304,7 @@ impl Daemon {
     async fn run(
         mut self,
         mut requests: mpsc::Receiver<Request>,
+        mut signals: Signals,
         supervisor: Option<u32>,
     ) -> Result<(), Error> {
         let mut changes = host::watch()?;
@@ -308,12 +312,6 @@ impl Daemon {
             signal(SignalKind::terminate()).map_err(Error::setup("the handler of SIGTERM"))?;
         let mut interrupt =
             signal(SignalKind::interrupt()).map_err(Error::setup("the handler of SIGINT"))?;
-        let mut hangup =
-            signal(SignalKind::hangup()).map_err(Error::setup("the handler of SIGHUP"))?;
-        let mut dump =
-            signal(SignalKind::user_defined1()).map_err(Error::setup("the handler of SIGUSR1"))?;
-        let mut orphaned =
-            signal(SignalKind::user_defined2()).map_err(Error::setup("the handler of SIGUSR2"))?;
         supervisor::watch_parent(supervisor)
             .map_err(Error::setup("the watch on the supervisor"))?;
 
@@ -383,14 +381,14 @@ impl Daemon {
                 loaded = self.reloads.reading.done() => {
                     look_again = self.end_reload(loaded, look_again).await;
                 }
-                _ = hangup.recv() => {
+                _ = signals.hangup.recv() => {
                     info!("SIGHUP: reading the configuration again");
                     self.begin_reload(None);
                 }
-                _ = orphaned.recv() => {
+                _ = signals.orphaned.recv() => {
                     warn!("the supervisor has died: nobody starts this process again if it dies, too");
                 }
-                _ = dump.recv() => {
+                _ = signals.dump.recv() => {
                     for row in self.status() {
                         info!("{}", serde_json::to_string(&row).unwrap_or_default());
                     }
