@@ -103,6 +103,11 @@ impl Roster {
         for group in 0..self.groups.count() {
             group::settle(&mut Coupled { roster: self, group, outlet });
         }
+        for router in 0..self.routers.len() {
+            if self.groups.place_of(router).is_none() {
+                self.touch(router, |router| router.begin_alone(outlet));
+            }
+        }
     }
 
     /// Takes a router out of its sync group: what happens to it does not concern the others any more.

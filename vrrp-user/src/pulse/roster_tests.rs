@@ -409,6 +409,29 @@ fn groups_begin_and_end_together() {
     assert_eq!(states(&bench), [State::Backup, State::Initialize]);
 }
 
+/// Issue 6: who has waited for its sync group begins when there is none any more; who leaves with the
+/// group does not.
+#[test]
+fn members_of_a_dissolved_group_begin() {
+    let mut bench = Bench::grouped(4);
+    bench.slots.get(2).open(now() + MS * 60_000);
+    (0..3).for_each(|router| bench.start(router));
+    for router in [0, 1, 3] {
+        let old = spec_of(&bench, router);
+        let mut new = old.clone();
+        new.parameters.grouped = false;
+        let mut change = Change::new(&old, new);
+        bench.visit(router, |router, outlet| router.change(&mut change, outlet));
+    }
+    let states = |bench: &Bench| [0, 1, 2, 3].map(|router| bench.shown(router).state);
+    assert_eq!(states(&bench), [State::Initialize; 4]);
+    let outlet = Outlet { board: &bench.board, reports: &bench.reports };
+    bench.roster.regroup(&mut Vec::new(), &outlet);
+    let expected = [State::Backup, State::Active, State::Initialize, State::Initialize];
+    assert_eq!(states(&bench), expected);
+    assert!(bench.roster.next_deadline().is_some());
+}
+
 /// Issues 4 and 6: a group goes on with the leases that a daemon before this one has left if all
 /// members have one; else none does.
 #[test]

@@ -270,6 +270,18 @@ impl Router {
         }
     }
 
+    /// Takes part if it may, where only a sync group that it is not in any more has kept it from that.
+    pub(super) fn begin_alone(&mut self, outlet: &Outlet<'_>) {
+        if self.election.parameters().grouped {
+            return;
+        }
+        match self.standing() {
+            Standing::Ready => self.begin(Event::Startup, outlet),
+            Standing::Heir => self.begin(Event::Resume, outlet),
+            Standing::Absent | Standing::Runs(_) => {}
+        }
+    }
+
     /// What has happened to it since the last call that concerns its sync group.
     pub(super) fn take_pull(&mut self) -> Option<Pull> {
         self.pull.take()
