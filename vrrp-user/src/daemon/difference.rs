@@ -299,5 +299,13 @@ mod tests {
         let next = last.next(&config(&[("A", "eth0", 1, "xdp_mode generic"), B]));
         let kept = last.kept(&next);
         assert_eq!(kept, ["xdp_mode on eth0 stays as it is until the next start"]);
+
+        let text = "global_defs {\nxdp_absorb off\nvrrp_rt_priority 7\n}\nvrrp_instance A {\n\
+                    interface eth0\nvirtual_router_id 1\n}\n";
+        let other = config::parse("test.conf", text.as_bytes()).config.unwrap();
+        let mut next = last.next(&other);
+        assert_eq!(last.kept(&next).len(), 2);
+        next.stays_as(&last);
+        assert_eq!(last.kept(&next), Vec::<String>::new());
     }
 }

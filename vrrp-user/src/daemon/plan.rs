@@ -157,6 +157,12 @@ impl Plan {
         &self.scheduling
     }
 
+    /// Leaves as it is in `last` what takes another start.
+    pub(super) fn stays_as(&mut self, last: &Self) {
+        self.pass_on = last.pass_on;
+        self.scheduling = last.scheduling.clone();
+    }
+
     /// What announcements on this interface share their spacing with.
     pub(super) fn garp_group_of(&self, interface: &str) -> Option<Group> {
         let has = |group: &GarpGroup| group.interfaces.iter().any(|name| name == interface);

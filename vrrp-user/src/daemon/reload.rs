@@ -137,10 +137,11 @@ impl Daemon {
         };
         let links = self.host.links().await.map_err(|error| error.to_string())?;
         let last = Arc::clone(&self.plan);
-        let next = last.next(&config);
+        let mut next = last.next(&config);
         self.refuse_unfit(&next)?;
         let difference = last.difference(&next);
         let reloaded = report(&last, &next, &difference);
+        next.stays_as(&last);
         exec::cautions(&config).iter().for_each(|caution| warn!("{caution}"));
         self.tracking.replan(&config, next.present(), &links);
         self.change(next, &difference, &config).await;
