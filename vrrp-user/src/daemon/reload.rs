@@ -204,11 +204,13 @@ impl Daemon {
         self.hooks = Hooks::of(&config.global);
         self.debounce.replan(&config.interfaces.delays);
         self.virtual_addresses.send_replace(plan.virtual_addresses());
-        self.virtual_macs.replan(Arc::clone(&plan), self.pulse.board()).await;
+        self.virtual_macs.replan(Arc::clone(&plan), self.pulse.board());
         self.groups.replan(&plan);
         self.devices.replan(Arc::clone(&plan));
         self.routes.replan(&plan).await;
+        self.addresses.live_on(self.virtual_macs.macvlans());
         self.addresses.replan(plan).await;
+        self.virtual_macs.dismantle_spare().await;
         self.routes.arrive().await;
         self.notices.replan(Terms::new(config));
     }

@@ -46,6 +46,8 @@ pub(super) struct VirtualMacs {
     /// What was done to interfaces. Whoever changes that afterwards shall have it so.
     arranged: BTreeMap<String, Arranged>,
     routers: Vec<Router>,
+    /// What no router needs any more, and may have addresses yet.
+    spare: Vec<Way>,
 }
 
 /// A virtual router, as far as its virtual MAC goes.
@@ -98,21 +100,18 @@ impl VirtualMacs {
         let routers = vec![Router::default(); plan.routers.end()];
         let inherited = inherited.into_iter().collect();
         let (made, arranged) = (BTreeSet::new(), BTreeMap::new());
-        Self { plan, host, journal, made, inherited, arranged, routers }
+        Self { plan, host, journal, made, inherited, arranged, routers, spare: Vec::new() }
     }
 
-    /// Goes on with another plan. What no router needs any more is undone; what is missing is made by
-    /// [`Self::arrange`].
-    pub(super) async fn replan(&mut self, plan: Arc<Plan>, board: &Board) {
+    /// Goes on with another plan. What no router needs any more is left to [`Self::dismantle_spare`];
+    /// what is missing is made by [`Self::arrange`].
+    pub(super) fn replan(&mut self, plan: Arc<Plan>, board: &Board) {
         let wanted: BTreeSet<_> = plan.with_virtual_mac().map(|(router, ..)| router).collect();
         let leaving: Vec<_> = plan.leaving.iter().copied().collect();
         self.plan = plan;
         for router in 0..self.routers.len() {
             if !wanted.contains(&router) && !leaving.contains(&router) {
-                let Router { present, .. } = std::mem::take(&mut self.routers[router]);
-                if let Some(way) = present {
-                    self.dismantle(way).await;
-                }
+                self.spare.extend(std::mem::take(&mut self.routers[router]).present);
             }
         }
         self.routers.resize(self.plan.routers.end(), Router::default());
@@ -122,6 +121,13 @@ impl VirtualMacs {
             if own.present.is_none() {
                 own.active = board.state(router) == State::Active;
             }
+        }
+    }
+
+    /// Undoes what no router needs any more, once the addresses are elsewhere.
+    pub(super) async fn dismantle_spare(&mut self) {
+        for way in std::mem::take(&mut self.spare) {
+            self.dismantle(way).await;
         }
     }
 
