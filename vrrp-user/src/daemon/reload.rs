@@ -164,10 +164,16 @@ impl Daemon {
         if room.hold(needed) {
             return Ok(());
         }
+        let addresses = next.sizes().addresses;
         Err(format!(
-            "it has {} virtual routers with {} addresses, and this daemon has room for {} and {} \
-             since its start: `xvrrp handover` and `xvrrp run` start one that has more",
-            needed.routers, needed.addresses, room.routers, room.addresses
+            "it has {} virtual routers with {addresses} addresses, for which, besides what is there \
+             now, room is needed for {} and {}, and this daemon has room for {} and {} since its \
+             start: `xvrrp handover` and `xvrrp run` start one that has more",
+            next.routers.ids().count(),
+            needed.routers,
+            needed.addresses,
+            room.routers,
+            room.addresses
         ))
     }
 
