@@ -187,8 +187,9 @@ fn under_load() {
     assert!(router.stop().unwrap().success());
 }
 
-/// Issue 6, pain 5: an address moves from one virtual router to another in one reload, is answered for
-/// all the time, and not one ping is lost.
+/// R-5.2.9-01, issue 6, pain 5: an address moves from one virtual router to another in one reload, is
+/// answered for all the time, and not one ping is lost; adverts list what there is in the order of the
+/// file.
 #[test]
 fn an_address_changes_hands() {
     let [first, moving, second] = [129, 130, 131].map(Lab::address);
