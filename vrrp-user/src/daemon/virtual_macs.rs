@@ -155,8 +155,15 @@ impl VirtualMacs {
     /// another interface than before.
     pub(super) async fn arrange(&mut self, links: &[Link], devices: &Devices) -> bool {
         let plan = Arc::clone(&self.plan);
-        let with_addresses = plan.interfaces_with_addresses();
-        for interface in plan.interfaces() {
+        let (interfaces, with_addresses) = (plan.interfaces(), plan.interfaces_with_addresses());
+        let is_left = |name: &String, _: &mut Arranged| !interfaces.contains(name.as_str());
+        let left: Vec<_> = self.arranged.extract_if(.., is_left).collect();
+        for (interface, _) in left {
+            for sysctls in [&ASKING[..], &ANSWERING, &PROMOTING] {
+                self.unset(&interface, sysctls, links).await;
+            }
+        }
+        for interface in interfaces {
             let index = links.iter().find(|link| link.name == interface).map(|link| link.index);
             let Some(index) = index else { continue };
             let wanted = Arranged {
