@@ -27,6 +27,7 @@ mod routers;
 mod routes;
 mod running;
 mod service;
+mod signals;
 mod supervisor;
 mod tracking;
 mod vigil;
@@ -68,6 +69,7 @@ use self::{
     routes::Routes,
     running::Running,
     service::Request,
+    signals::Signals,
     tracking::Tracking,
     vigil::Ward,
     virtual_macs::VirtualMacs,
