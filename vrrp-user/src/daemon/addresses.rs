@@ -213,6 +213,11 @@ impl Addresses {
         }
     }
 
+    /// True for a router whose addresses have been added, as far as that could be done.
+    pub(super) fn is_wanted(&self, router: RouterId) -> bool {
+        self.wanted[router]
+    }
+
     /// How often a router had addresses added again that were missing.
     pub(super) fn mended(&self, router: RouterId) -> u64 {
         self.mending.times(router)

@@ -27,6 +27,7 @@ mod routers;
 mod routes;
 mod running;
 mod service;
+mod serving;
 mod signals;
 mod supervisor;
 mod tracking;
@@ -497,7 +498,7 @@ impl Daemon {
         let may = |router| devices.fault(router).is_none();
         let has_program = |interface: &str| devices.attachment(interface).mode != Mode::None;
         let mending = self.addresses.follow(&links, may, has_program).await;
-        self.routes.arrive().await;
+        self.enter_routes().await;
         self.notices.begin_in_fault(&self.plan, self.pulse.board(), &self.devices);
         let again = if priorities_said && all_said { None } else { again };
         Ok([again, mending, held_until, unsteady_until].into_iter().flatten().min())
@@ -572,7 +573,7 @@ impl Daemon {
             self.leave_routes().await;
             self.virtual_macs.follow(self.pulse.board()).await;
             self.addresses.carry_out(&reports, self.pulse.board()).await;
-            self.routes.arrive().await;
+            self.enter_routes().await;
         }
         for report in &reports {
             self.notices.report(&self.plan, self.pulse.board(), self.stopping, report);
@@ -587,20 +588,9 @@ impl Daemon {
             self.leave_routes().await;
             self.virtual_macs.follow(self.pulse.board()).await;
             self.addresses.reconcile(self.pulse.board()).await;
-            self.routes.arrive().await;
+            self.enter_routes().await;
             self.notices.catch_up(&self.plan, self.pulse.board(), self.stopping);
         }
-    }
-
-    /// Removes the routes of who is not Active, and does not go on where the last daemon was.
-    async fn leave_routes(&mut self) {
-        let (board, slots, now) = (self.pulse.board(), &self.slots, pulse::now());
-        let serves = |router| match board.state(router) {
-            State::Active => true,
-            State::Initialize => slots.get(slot_of(router)).is_open(now),
-            State::Backup => false,
-        };
-        self.routes.leave(serves).await;
     }
 
     /// To the log, and to all who follow.

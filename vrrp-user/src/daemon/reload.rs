@@ -218,7 +218,7 @@ impl Daemon {
         self.addresses.live_on(self.virtual_macs.macvlans());
         self.addresses.replan(plan).await;
         self.virtual_macs.dismantle_spare().await;
-        self.routes.arrive().await;
+        self.enter_routes().await;
     }
 
     /// A virtual router is gone, and its number free.

@@ -351,9 +351,17 @@ impl Routes {
     pub(super) async fn leave(&mut self, serves: impl Fn(RouterId) -> bool) {
         let statics = self.lists.len().saturating_sub(1);
         for (router, list) in self.lists.iter_mut().take(statics).enumerate() {
-            list.wanted = serves(router);
+            list.wanted &= serves(router);
         }
         self.withdraw().await;
+    }
+
+    /// Has what belongs to those routers added with the next [`Self::arrive`].
+    pub(super) fn enter(&mut self, routers: &BTreeSet<RouterId>) {
+        let statics = self.lists.len().saturating_sub(1);
+        for (router, list) in self.lists.iter_mut().take(statics).enumerate() {
+            list.wanted |= routers.contains(&router);
+        }
     }
 
     /// Removes what is static.
