@@ -1,6 +1,9 @@
 //! Tells scripts, FIFOs and mail what the virtual routers and groups live through.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use vrrp_common::Priority;
@@ -72,12 +75,16 @@ impl Notices {
         }
     }
 
-    /// Goes on with another configuration. Instances that are not in it any more are said to be deleted;
-    /// about the others there is nothing to say.
-    pub(super) fn replan(&mut self, terms: Terms) {
+    /// Goes on with another configuration. Instances that are not in it any more are said to be deleted,
+    /// and those that are `replaced` by other ones of their names; about the others there is nothing to
+    /// say.
+    pub(super) fn replan(&mut self, terms: Terms, replaced: &BTreeSet<String>) {
         let instances = terms.settings.instances();
-        let gone: Vec<_> =
-            self.told.keys().filter(|name| !instances.contains(name.as_str())).cloned().collect();
+        let goes = |name: &&String| {
+            let name = name.as_str();
+            !instances.contains(name) || replaced.contains(name)
+        };
+        let gone: Vec<_> = self.told.keys().filter(goes).cloned().collect();
         for name in gone {
             let says_deleted = self.terms.says_deleted.contains(&name);
             let state = if says_deleted { State::Deleted } else { State::Fault };
