@@ -67,8 +67,12 @@ impl Daemon {
     /// others resign, since nobody would notice that they have no daemon any more.
     async fn hand_over(mut self, done: oneshot::Sender<bool>) -> Result<(), Error> {
         info!("asked to hand over: leaving everything to the next daemon");
+        let resigning: Vec<_> = self.devices.without_program().collect();
+        let names = resigning.iter().map(|router| self.plan.routers[*router].name.clone());
+        let told = self.notices.stop_some(&names.collect());
+        self.carry_on_until(told).await;
         self.stopping = true;
-        let commands = self.devices.without_program().map(|router| Command::Fault { router });
+        let commands = resigning.into_iter().map(|router| Command::Fault { router });
         let asked = commands.chain([Command::Abandon]).all(|command| self.pulse.send(command));
         let in_time = asked && self.hear_out().await;
         if !in_time {

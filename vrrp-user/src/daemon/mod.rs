@@ -134,7 +134,8 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     }
     let (requests, incoming) = mpsc::channel(16);
     let reloads = Reloads::new(&config, options.flaws);
-    let daemon = Daemon::start(&plan, &config, &runtime_dir, options.source, reloads).await?;
+    let daemon =
+        Daemon::start(&plan, &config, &runtime_dir, options.source, reloads, goes_on).await?;
     let server = api::Server::bind(runtime_dir.path())
         .map_err(Error::setup("the socket of `xvrrp status`"))?;
     let (over, shutdown) = oneshot::channel::<()>();
@@ -225,12 +226,14 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_millis(2);
 
 impl Daemon {
+    /// `goes_on` after a daemon that died, or has left its virtual routers to this one.
     async fn start(
         plan: &Plan,
         config: &Config,
         runtime_dir: &RuntimeDir,
         source: Source,
         reloads: Reloads,
+        goes_on: bool,
     ) -> Result<Self, Error> {
         let runner = Runner::spawn().map_err(Error::setup("the process that runs scripts"))?;
         let host = Host::new()?;
@@ -265,7 +268,7 @@ impl Daemon {
         if let Some(reason) = memory::lock(plan.scheduling().no_swap) {
             warn!("memory is not locked, adverts may wait for swapped pages: {reason}");
         }
-        let mut tracking = Tracking::new(runner.clone(), &heirs);
+        let mut tracking = Tracking::new(runner.clone(), &heirs, goes_on);
         tracking.replan(config, plan.routers.iter(), &links);
         let all: Vec<_> = plan.routers.ids().collect();
         let specs = plan.specs(&all, |router| tracking.priority(router));

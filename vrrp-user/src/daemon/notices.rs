@@ -1,6 +1,9 @@
 //! Tells scripts, FIFOs and mail what the virtual routers and groups live through.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use vrrp_common::Priority;
@@ -72,12 +75,16 @@ impl Notices {
         }
     }
 
-    /// Goes on with another configuration. Instances that are not in it any more are said to be deleted;
-    /// about the others there is nothing to say.
-    pub(super) fn replan(&mut self, terms: Terms) {
+    /// Goes on with another configuration. Instances that are not in it any more are said to be deleted,
+    /// and those that are `replaced` by other ones of their names; about the others there is nothing to
+    /// say.
+    pub(super) fn replan(&mut self, terms: Terms, replaced: &BTreeSet<String>) {
         let instances = terms.settings.instances();
-        let gone: Vec<_> =
-            self.told.keys().filter(|name| !instances.contains(name.as_str())).cloned().collect();
+        let goes = |name: &&String| {
+            let name = name.as_str();
+            !instances.contains(name) || replaced.contains(name)
+        };
+        let gone: Vec<_> = self.told.keys().filter(goes).cloned().collect();
         for name in gone {
             let says_deleted = self.terms.says_deleted.contains(&name);
             let state = if says_deleted { State::Deleted } else { State::Fault };
@@ -162,15 +169,36 @@ impl Notices {
     /// Says that it is over, waits for the scripts as long as they may take, and then is silent.
     /// `at_once` leaves them to themselves.
     pub(super) fn stop(&mut self, at_once: bool) -> impl Future<Output = ()> + use<> {
-        for (name, told) in std::mem::take(&mut self.told) {
-            self.tell(Subject::Instance(name), News::Entered(State::Stop), told.priority);
-        }
-        for (name, _) in std::mem::take(&mut self.told_of_groups) {
-            self.tell(Subject::Group(name), News::Entered(State::Stop), 0);
+        self.end(if at_once { Duration::ZERO } else { self.terms.patience }, |_| true)
+    }
+
+    /// The same for those that resign in a handover, and their groups. Of the others the next daemon
+    /// speaks.
+    pub(super) fn stop_some(
+        &mut self,
+        names: &BTreeSet<String>,
+    ) -> impl Future<Output = ()> + use<> {
+        let is_concerned = |members: &Vec<String>| members.iter().any(|name| names.contains(name));
+        let groups = self.terms.groups.iter().filter(|(_, members)| is_concerned(members));
+        let groups = groups.map(|(name, _)| Subject::Group(name.clone()));
+        let instances = names.iter().map(|name| Subject::Instance(name.clone()));
+        let subjects: BTreeSet<_> = instances.chain(groups).collect();
+        self.end(self.terms.patience, move |subject| subjects.contains(subject))
+    }
+
+    fn end<F>(&mut self, patience: Duration, ends: F) -> impl Future<Output = ()> + use<F>
+    where
+        F: Fn(&Subject) -> bool,
+    {
+        let told = std::mem::take(&mut self.told).into_iter();
+        let instances = told.map(|(name, told)| (Subject::Instance(name), told.priority));
+        let groups = std::mem::take(&mut self.told_of_groups).into_keys();
+        let groups = groups.map(|name| (Subject::Group(name), 0));
+        for (subject, priority) in instances.chain(groups).filter(|(subject, _)| ends(subject)) {
+            self.tell(subject, News::Entered(State::Stop), priority);
         }
         self.stopped = true;
-        let patience = if at_once { Duration::ZERO } else { self.terms.patience };
-        self.notifier.farewell(Instant::now() + patience)
+        self.notifier.farewell(Instant::now() + patience, ends)
     }
 
     /// Ends FIFOs and mail.
@@ -245,5 +273,104 @@ impl Notices {
         if !self.stopped {
             self.notifier.tell(&Notice { subject, news, priority });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{sync::mpsc, task::yield_now, time::timeout};
+
+    use super::*;
+    use crate::{
+        config,
+        exec::{End, Message, Outcome},
+    };
+
+    /// What scripts are told of instances of these names, and of their group `G`.
+    struct Stage {
+        notices: Notices,
+        asked: mpsc::UnboundedReceiver<Message>,
+        terms: Box<dyn Fn() -> Terms>,
+    }
+
+    impl Stage {
+        fn new(names: &[&str], group: &[&str]) -> Self {
+            let instance = |(number, name): (usize, &&str)| {
+                format!(
+                    "vrrp_instance {name} {{\ninterface eth0\nvirtual_router_id {}\n\
+                     virtual_ipaddress {{\n192.0.2.{0}\n}}\nnotify /bin/true\n\
+                     notify_deleted /bin/false\n}}\n",
+                    number + 1
+                )
+            };
+            let instances: String = names.iter().enumerate().map(instance).collect();
+            let group = format!(
+                "vrrp_sync_group G {{\ngroup {{\n{}\n}}\nnotify /bin/true\n}}\n",
+                group.join("\n")
+            );
+            let text = format!("global_defs {{\nscript_user root\n}}\n{instances}{group}");
+            let config = config::parse("test.conf", text.as_bytes()).config.unwrap();
+            let (runner, asked) = Runner::channel();
+            let notices = Notices::new(Terms::new(&config), runner);
+            Self { notices, asked, terms: Box::new(move || Terms::new(&config)) }
+        }
+
+        /// What the next script with arguments is told. It succeeds at once, as do all others.
+        async fn next(&mut self) -> String {
+            loop {
+                if let Message::Run { job, began, ended, .. } = self.asked.recv().await.unwrap() {
+                    began.send(()).unwrap();
+                    let outcome = Outcome { end: End::Exited(0), stderr: String::new() };
+                    ended.send(outcome).unwrap();
+                    if !job.arguments.is_empty() {
+                        return job.arguments.join(" ");
+                    }
+                }
+            }
+        }
+
+        async fn is_silent(&mut self) -> bool {
+            for _ in 0..10 {
+                yield_now().await;
+            }
+            self.asked.try_recv().is_err()
+        }
+    }
+
+    /// Issue 6, keyword `notify_deleted`: a reload that puts another virtual router in the place of one
+    /// of its name says that the old one is deleted, once, and then how the new one is.
+    #[tokio::test(start_paused = true)]
+    async fn another_one_of_the_same_name() {
+        let mut stage = Stage::new(&["VI_1", "VI_2"], &["VI_2"]);
+        stage.notices.enter("VI_1", State::Backup, 100);
+        assert_eq!(stage.next().await, "INSTANCE VI_1 BACKUP 100");
+        let terms = (stage.terms)();
+        stage.notices.replan(terms, &BTreeSet::from(["VI_1".to_owned()]));
+        assert_eq!(stage.next().await, "INSTANCE VI_1 DELETED 100");
+        stage.notices.enter("VI_1", State::Backup, 100);
+        assert_eq!(stage.next().await, "INSTANCE VI_1 BACKUP 100");
+        let terms = (stage.terms)();
+        stage.notices.replan(terms, &BTreeSet::new());
+        assert!(stage.is_silent().await);
+    }
+
+    /// Keyword `notify_stop`: those that resign in a handover are said to stop, with their group, and
+    /// nothing is said of the others.
+    #[tokio::test(start_paused = true)]
+    async fn some_stop() {
+        let mut stage = Stage::new(&["VI_1", "VI_2"], &["VI_2"]);
+        stage.notices.enter("VI_1", State::Master, 100);
+        assert_eq!(stage.next().await, "INSTANCE VI_1 MASTER 100");
+        stage.notices.enter("VI_2", State::Master, 100);
+        let mut told = [stage.next().await, stage.next().await];
+        told.sort();
+        assert_eq!(told, ["GROUP G MASTER 0", "INSTANCE VI_2 MASTER 100"]);
+        let stop = stage.notices.stop_some(&BTreeSet::from(["VI_2".to_owned()]));
+        let mut told = [stage.next().await, stage.next().await];
+        told.sort();
+        assert_eq!(told, ["GROUP G STOP 0", "INSTANCE VI_2 STOP 100"]);
+        timeout(Duration::from_millis(1), stop).await.unwrap();
+        stage.notices.enter("VI_1", State::Backup, 100);
+        assert!(stage.is_silent().await);
     }
 }

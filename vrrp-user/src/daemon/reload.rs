@@ -1,7 +1,7 @@
 //! A new configuration for the running daemon. It is read and planned as a whole first; if that fails,
 //! nothing has changed. Then what differs is changed, and nothing else is touched.
 
-use std::{fs, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, fs, sync::Arc, time::Instant};
 
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -188,7 +188,11 @@ impl Daemon {
             self.pulse.group(next.group_members()).await;
         }
         self.adopt(Arc::new(next.with_leaving(&last, leaving)), config).await;
-        self.notices.replan(Terms::new(config));
+        let names = |plan: &Plan, routers: &[RouterId]| -> BTreeSet<String> {
+            routers.iter().map(|router| plan.routers[*router].name.clone()).collect()
+        };
+        let replaced = &names(&last, leaving) & &names(&next, coming);
+        self.notices.replan(Terms::new(config), &replaced);
         if !leaving.is_empty() {
             self.pulse.remove(leaving).await;
             // The last that there is to say of them.

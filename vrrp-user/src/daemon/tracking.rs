@@ -74,6 +74,8 @@ pub(super) struct Tracking {
     /// Who goes on from the last daemon: what is not known yet was all right then. Whoever knows all is
     /// none any more.
     heirs: BTreeSet<RouterId>,
+    /// The first configuration is that of the last daemon, which has written what files have at first.
+    goes_on: bool,
 }
 
 struct Weighed {
@@ -110,8 +112,9 @@ impl Watchers {
 }
 
 impl Tracking {
-    /// Nothing is tracked before [`Self::replan`]. `heirs` were Active until now.
-    pub(super) fn new(runner: Runner, heirs: &[RouterId]) -> Self {
+    /// Nothing is tracked before [`Self::replan`]. `heirs` were Active until now; `goes_on` if the last
+    /// daemon died, or has left its virtual routers to this one.
+    pub(super) fn new(runner: Runner, heirs: &[RouterId], goes_on: bool) -> Self {
         let wanted = Wanted::default();
         let (_, results) = mpsc::channel(1);
         Self {
@@ -123,6 +126,7 @@ impl Tracking {
             indices: BTreeSet::new(),
             routers: BTreeMap::new(),
             heirs: heirs.iter().copied().collect(),
+            goes_on,
         }
     }
 
@@ -144,7 +148,7 @@ impl Tracking {
         if (&old.files, &old.processes) != (&wanted.files, &wanted.processes) {
             let is_new = |file: &&TrackFile| !old.files.contains(file);
             let new: Vec<_> = wanted.files.iter().filter(is_new).cloned().collect();
-            files::write_initial(&new);
+            files::write_initial(&new, self.goes_on);
             self.look();
             self.watchers = Watchers::new(&self.wanted);
         }
@@ -153,6 +157,7 @@ impl Tracking {
             weighed.is_replanned |= new != old.routers.get(router);
             new.is_some()
         });
+        self.goes_on = false;
         self.see(links);
     }
 
@@ -346,7 +351,7 @@ mod tests {
         heirs: &[RouterId],
     ) -> (Tracking, mpsc::UnboundedReceiver<Message>) {
         let (runner, asked) = Runner::channel();
-        let mut tracking = Tracking::new(runner, heirs);
+        let mut tracking = Tracking::new(runner, heirs, !heirs.is_empty());
         tracking.replan(config, config.instances.iter().enumerate(), &[]);
         (tracking, asked)
     }

@@ -300,11 +300,15 @@ impl Notifier {
         Counts { fifo_lines_lost, mails_lost, ..told }
     }
 
-    /// Waits until every script has run that the notices so far ask for, those of a stop the last:
-    /// nothing else is told to scripts after this. What has not ended by then is not waited for: a
+    /// Waits until every script has run that the notices so far about some subjects ask for, those of a
+    /// stop the last: nothing else is told to their scripts after this. What has not ended by then is not waited for: a
     /// script of an earlier state is killed, and the one of the stop is started and left to itself.
-    pub fn farewell(&mut self, by: Instant) -> impl Future<Output = ()> + use<> {
-        let ends: Vec<_> = self.tellers.drain().map(|(_, teller)| teller.farewell(by)).collect();
+    pub fn farewell<F>(&mut self, by: Instant, ends: F) -> impl Future<Output = ()> + use<F>
+    where
+        F: Fn(&Subject) -> bool,
+    {
+        let ending = self.tellers.extract_if(|subject, _| ends(subject));
+        let ends: Vec<_> = ending.map(|(_, teller)| teller.farewell(by)).collect();
         async move {
             join_all(ends).await;
         }

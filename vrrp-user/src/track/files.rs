@@ -75,11 +75,12 @@ impl Drop for Files {
     }
 }
 
-/// Carries out `init_file`: once, before the files are read.
-pub fn write_initial(files: &[TrackFile]) {
+/// Carries out `init_file`: once, before the files are read. After a daemon that died, who `goes_on`
+/// writes no other number than there is, which may be newer than the start.
+pub fn write_initial(files: &[TrackFile], goes_on: bool) {
     for file in files {
         let Some(InitFile { value, overwrite }) = file.init else { continue };
-        if !overwrite && fs::symlink_metadata(&file.path).is_ok() {
+        if (goes_on || !overwrite) && fs::symlink_metadata(&file.path).is_ok() {
             continue;
         }
         if let Err(error) = fs::write(&file.path, format!("{value}\n")) {

@@ -159,7 +159,7 @@ fn initial_numbers() {
     let dir = Dir::new();
     let path = dir.file("number");
     let initialize = |more: &str| {
-        write_initial(&track(&path, more));
+        write_initial(&track(&path, more), false);
         read(&path)
     };
     assert_eq!(initialize(""), Some(0));
@@ -170,6 +170,21 @@ fn initial_numbers() {
     fs::remove_file(&path).unwrap();
     assert_eq!(initialize("init_file"), Some(0));
     assert!(path.exists());
+}
+
+/// keyword `init_file`, issue 6: who goes on after a daemon that died leaves the number that is there,
+/// and makes a file where there is none.
+#[test]
+fn initial_numbers_once() {
+    let dir = Dir::new();
+    let path = dir.file("number");
+    let go_on = || {
+        write_initial(&track(&path, "init_file 6 overwrite"), true);
+        read(&path)
+    };
+    assert_eq!(go_on(), Some(6));
+    fs::write(&path, "7").unwrap();
+    assert_eq!(go_on(), Some(7));
 }
 
 /// keyword `file`: a pipe has no end and nothing to read; it keeps nobody waiting.
