@@ -45,7 +45,7 @@ use std::{
 use futures_util::{FutureExt, StreamExt};
 use rustix::thread::{CapabilitySet, capabilities};
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
 };
 use tracing::{info, warn};
@@ -159,25 +159,6 @@ fn is_permitted() -> bool {
     let needed = CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW;
     // A kernel that does not tell is asked by doing.
     capabilities(None).is_ok_and(|own| own.effective.contains(needed))
-}
-
-/// Signals that kill who has no handler yet, and wait here for who is not ready for them.
-struct Signals {
-    hangup: Signal,
-    dump: Signal,
-    orphaned: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Error> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup()).map_err(Error::setup("the handler of SIGHUP"))?,
-            dump: signal(SignalKind::user_defined1())
-                .map_err(Error::setup("the handler of SIGUSR1"))?,
-            orphaned: signal(SignalKind::user_defined2())
-                .map_err(Error::setup("the handler of SIGUSR2"))?,
-        })
-    }
 }
 
 struct Daemon {
