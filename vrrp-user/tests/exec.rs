@@ -273,6 +273,24 @@ async fn runner_dies() {
     assert!(timeout(SOON, runner.run(shell("exit 0"))).await.unwrap().is_success());
 }
 
+/// issue 6: a runner that nobody needs any more ends, and leaves no zombie.
+#[tokio::test]
+async fn runner_ends() {
+    let scratch = Scratch::new("ends");
+    let runner = runner();
+    let script = format!("echo $PPID > {}", scratch.file("runner"));
+    assert!(timeout(SOON, runner.run(shell(&script))).await.unwrap().is_success());
+    let process = format!("/proc/{}", scratch.line("runner").await);
+    assert!(fs::exists(&process).unwrap());
+    drop(runner);
+    let gone = async {
+        while fs::exists(&process).unwrap() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, gone).await.unwrap();
+}
+
 /// issue 6: what cannot be started says why. A text without `#!` is read by a shell, as by execvp(3).
 #[tokio::test]
 async fn starts() {

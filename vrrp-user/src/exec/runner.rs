@@ -3,12 +3,9 @@
 use std::{
     collections::HashMap,
     io,
-    os::{
-        fd::OwnedFd,
-        unix::{net::UnixStream as Socket, process::CommandExt},
-    },
+    os::{fd::OwnedFd, unix::net::UnixStream as Socket},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{ExitStatus, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,8 +16,9 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::UnixStream,
+    process::{Child, Command},
     sync::{mpsc, oneshot},
-    time::{Instant, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tracing::{error, warn};
 
@@ -34,6 +32,10 @@ const ARGUMENTS: [&str; 2] = ["run", "--runner"];
 
 /// A runner that died sooner is not started again at once.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// A runner that has not begun by then with what it was asked for hangs.
+const TICK: Duration = Duration::from_secs(1);
+const PATIENCE_TICKS: u32 = 10;
 
 /// Runs programs in another process. Clones share that process; it ends with the last of them.
 #[derive(Clone, Debug)]
@@ -143,11 +145,18 @@ impl Process {
         Ok(Self { child, line: UnixStream::from_std(ours)? })
     }
 
-    /// It has let go of the line, and is of no use any more.
-    fn bury(mut self) -> io::Result<std::process::ExitStatus> {
+    /// It is of no use any more.
+    async fn bury(mut self) -> io::Result<ExitStatus> {
         // It may have ended already.
-        let _ = self.child.kill();
-        self.child.wait()
+        let _ = self.child.start_kill();
+        self.child.wait().await
+    }
+
+    /// It ends by itself without the line.
+    async fn end(mut self) {
+        drop(self.line);
+        // There is nothing else to do about it.
+        let _ = self.child.wait().await;
     }
 }
 
@@ -160,9 +169,9 @@ async fn keep(
     loop {
         let born = Instant::now();
         if attend(&mut process.line, &mut messages).await == Ended::Unneeded {
-            return;
+            return process.end().await;
         }
-        match process.bury() {
+        match process.bury().await {
             Ok(status) => error!("the runner of programs died: {status}; starting it again"),
             Err(error) => error!("the runner of programs died: {error}; starting it again"),
         }
@@ -191,7 +200,7 @@ fn refuse_all(messages: &mut mpsc::UnboundedReceiver<Message>) {
 enum Ended {
     /// Nobody has a [`Runner`] any more.
     Unneeded,
-    /// The runner has let go of the line. What it ran was forgotten, which is an answer.
+    /// The runner has let go of the line, or hangs. What it ran was forgotten, which is an answer.
     Died,
 }
 
@@ -199,19 +208,34 @@ enum Ended {
 struct Waiting {
     began: Option<oneshot::Sender<()>>,
     ended: oneshot::Sender<Outcome>,
+    /// So many ticks have gone by before it began.
+    ticks: u32,
 }
 
 async fn attend(line: &mut UnixStream, messages: &mut mpsc::UnboundedReceiver<Message>) -> Ended {
     let (reader, mut writer) = line.split();
     let mut reports = BufReader::new(reader).lines();
-    let mut waiting = HashMap::new();
+    let mut waiting: HashMap<u64, Waiting> = HashMap::new();
+    // While this process does not come to run, time does not count.
+    let mut clock = interval(TICK);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            _ = clock.tick(), if !waiting.is_empty() => {
+                let not_begun = waiting.values_mut().filter(|waiting| waiting.began.is_some());
+                let oldest = not_begun.map(|waiting| {
+                    waiting.ticks += 1;
+                    waiting.ticks
+                });
+                if oldest.max() > Some(PATIENCE_TICKS) {
+                    return Ended::Died;
+                }
+            }
             message = messages.recv() => {
                 let Some(message) = message else { return Ended::Unneeded };
                 let (id, order) = match message {
                     Message::Run { id, job, began, ended } => {
-                        waiting.insert(id, Waiting { began: Some(began), ended });
+                        waiting.insert(id, Waiting { began: Some(began), ended, ticks: 0 });
                         (id, Order::Run { id, job })
                     }
                     Message::Cancel { id } => {
@@ -246,5 +270,32 @@ fn answer(waiting: &mut HashMap<u64, Waiting>, id: u64, outcome: Outcome) {
     if let Some(waiting) = waiting.remove(&id) {
         // Whoever asked may have gone.
         let _ = waiting.ended.send(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{Command, Place, ScriptRules},
+        exec::Program,
+    };
+
+    /// issue 6: a runner that hangs is given up, and not because nobody asks it for anything.
+    #[tokio::test(start_paused = true)]
+    async fn hangs() {
+        let (mut line, _silent) = UnixStream::pair().unwrap();
+        let (runner, mut messages) = Runner::channel();
+        let idle = tokio::time::timeout(100 * TICK, attend(&mut line, &mut messages));
+        assert!(idle.await.is_err());
+        let command =
+            Command { argv: vec!["/bin/true".to_owned()], user: None, span: Place::default() };
+        let program = Program::new(&command, &ScriptRules::default()).unwrap();
+        let begin = Instant::now();
+        let run = tokio::spawn(async move { runner.run(Job::new(program)).await });
+        assert!(attend(&mut line, &mut messages).await == Ended::Died);
+        assert!(begin.elapsed() >= PATIENCE_TICKS * TICK);
+        assert!(begin.elapsed() <= (PATIENCE_TICKS + 1) * TICK);
+        assert!(run.await.unwrap().is_lost());
     }
 }

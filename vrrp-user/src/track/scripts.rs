@@ -17,7 +17,7 @@ use std::{
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinHandle,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tracing::{info, warn};
 
@@ -30,6 +30,9 @@ use crate::{
 /// So many programs are being started at a time, all others wait: however many there are, they do not
 /// take the processors away from everything else at once.
 const STARTS: usize = 4;
+
+/// A program that has not begun by then has failed: whoever is to start it hangs.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Runs all programs of a configuration that something depends on, until it is dropped; then those that
 /// run are killed.
@@ -271,7 +274,10 @@ impl Watcher {
             }
             let run = self.start(&program).await;
             let start = Instant::now();
-            self.attend(run, start).await;
+            match run {
+                Some(run) => self.attend(run, start).await,
+                None => self.fail(&format!("could not be started within {PATIENCE:?}"), "").await,
+            }
             due = Some(next_start(due.unwrap_or(start), self.interval(), Instant::now()));
         }
     }
@@ -293,17 +299,16 @@ impl Watcher {
         }
     }
 
-    /// Starts it as soon as others let it.
-    async fn start(&mut self, program: &Program) -> Run {
+    /// Starts it as soon as others let it. `None` if it has not begun in time.
+    async fn start(&mut self, program: &Program) -> Option<Run> {
         let (runner, starts) = (self.runner.clone(), Arc::clone(&self.starts));
-        let timeout = Some(self.script.timeout);
-        let job = Job { timeout, ..Job::new(program.clone()) };
-        self.or_tell(async move {
+        let job = Job { timeout: Some(self.script.timeout), ..Job::new(program.clone()) };
+        let start = async move {
             // It is never closed.
             let _permit = starts.acquire().await;
             runner.start(job).await
-        })
-        .await
+        };
+        self.or_tell(timeout(PATIENCE, start)).await.ok()
     }
 
     /// Judges a run as soon as there is something to judge, and waits for its end.

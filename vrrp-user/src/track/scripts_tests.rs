@@ -294,6 +294,19 @@ async fn many_begin() {
     assert!(least >= Duration::from_millis(9), "{at:?}");
 }
 
+/// issue 6: programs that nobody starts have failed, also those that wait for others to be started.
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_hangs() {
+    let names: Vec<String> = (0..2 * STARTS).map(|number| format!("s{number}")).collect();
+    let scripts: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let mut stage = Stage::new(&named(&scripts));
+    for _ in 0..2 * STARTS {
+        let value = stage.told.recv().await.unwrap().value;
+        assert_eq!(value, down("could not be started within 15s"));
+    }
+    assert_eq!(stage.begin.elapsed(), 15 * SECOND);
+}
+
 /// issue 6: what nothing depends on is not run.
 #[tokio::test(start_paused = true)]
 async fn unused() {
