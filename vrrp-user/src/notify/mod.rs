@@ -9,11 +9,12 @@ mod scripts;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
+    sync::Arc,
     time::Duration,
 };
 
 use futures_util::future::join_all;
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use self::{fifo::Feeder, mail::Postman, scripts::Teller};
 use crate::{
@@ -184,9 +185,29 @@ trait Run: Clone + Send + Sync + 'static {
     fn run(&self, job: Job) -> impl Future<Output = Outcome> + Send;
 }
 
-impl Run for Runner {
-    fn run(&self, job: Job) -> impl Future<Output = Outcome> + Send {
-        Self::run(self, job)
+/// So many programs are being started at a time, as with those that are tracked.
+const STARTS: usize = 4;
+
+/// Starts programs, few at a time, but for those of a stop, which cannot wait.
+#[derive(Clone)]
+struct Starter {
+    runner: Runner,
+    starts: Arc<Semaphore>,
+}
+
+impl Starter {
+    fn new(runner: Runner) -> Self {
+        Self { runner, starts: Arc::new(Semaphore::new(STARTS)) }
+    }
+}
+
+impl Run for Starter {
+    async fn run(&self, job: Job) -> Outcome {
+        // It is never closed.
+        let permit = if job.outlives { None } else { self.starts.acquire().await.ok() };
+        let run = self.runner.start(job).await;
+        drop(permit);
+        run.outcome().await
     }
 }
 
@@ -195,7 +216,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Passes notices on. Needs a tokio runtime.
 pub struct Notifier {
-    runner: Runner,
+    runner: Starter,
     settings: Settings,
     tellers: HashMap<Subject, Teller>,
     feeders: Vec<Feeder>,
@@ -207,7 +228,7 @@ impl Notifier {
     /// Makes the FIFOs and starts their scripts. Whatever cannot be had is logged, and done without.
     pub fn new(settings: Settings, runner: Runner) -> Self {
         let mut notifier = Self {
-            runner,
+            runner: Starter::new(runner),
             settings: Settings::default(),
             tellers: HashMap::new(),
             feeders: Vec::new(),
@@ -429,6 +450,8 @@ mod testing {
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 
+    use tokio::{sync::mpsc, task::yield_now};
+
     use super::*;
     use crate::{exec::Message, host::testing::TempDir};
 
@@ -455,7 +478,7 @@ mod tests {
         notifier.tell(&notice);
         fs::write(&script, "#!/bin/sh\n").unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        tokio::task::yield_now().await;
+        yield_now().await;
         assert!(asked.try_recv().is_err());
 
         notifier.configure(settings.clone());
@@ -470,9 +493,41 @@ mod tests {
         assert_eq!(arguments, BTreeSet::from(expected));
         // Nothing has changed: who reads goes on.
         notifier.configure(settings);
+        assert!(asked_by_now(&mut asked).await.is_empty());
+    }
+
+    async fn asked_by_now(asked: &mut mpsc::UnboundedReceiver<Message>) -> Vec<Message> {
         for _ in 0..10 {
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
-        assert!(asked.try_recv().is_err());
+        std::iter::from_fn(|| asked.try_recv().ok()).collect()
+    }
+
+    /// Issue 6: however many scripts there are to run, few are being started at a time, but for those of
+    /// a stop.
+    #[tokio::test]
+    async fn few_start_at_a_time() {
+        let command = testing::notify("notify /bin/true").any.unwrap();
+        let program = Program::new(&command, &testing::rules()).unwrap();
+        let (runner, mut asked) = Runner::channel();
+        let starter = Starter::new(runner);
+        let start = |outlives| {
+            let job = Job { outlives, ..Job::new(program.clone()) };
+            let starter = starter.clone();
+            tokio::spawn(async move { starter.run(job).await })
+        };
+        let _all: Vec<_> = (0..2 * STARTS).map(|_| start(false)).collect();
+        let first = asked_by_now(&mut asked).await;
+        assert_eq!(first.len(), STARTS);
+        let _stop = start(true);
+        assert_eq!(asked_by_now(&mut asked).await.len(), 1);
+        let mut running = Vec::new();
+        for message in first {
+            if let Message::Run { began, ended, .. } = message {
+                began.send(()).unwrap();
+                running.push(ended);
+            }
+        }
+        assert_eq!(asked_by_now(&mut asked).await.len(), STARTS);
     }
 }

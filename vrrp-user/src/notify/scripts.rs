@@ -334,7 +334,10 @@ mod tests {
 
     use tokio::sync::mpsc;
 
-    use super::{super::testing::*, *};
+    use super::{
+        super::{Starter, testing::*},
+        *,
+    };
     use crate::exec::{Message, Runner};
 
     const MASTER: News = News::Entered(State::Master);
@@ -413,7 +416,8 @@ mod tests {
         }
         let (runner, mut asked) = Runner::channel();
         let notify = notify("notify /bin/true");
-        let teller = Teller::new(Subject::Instance("VI_1".into()), &notify, &rules(), runner);
+        let teller =
+            Teller::new(Subject::Instance("VI_1".into()), &notify, &rules(), Starter::new(runner));
         teller.tell(MASTER, 100);
         for _ in 0..2 {
             // Dropped without an answer.
