@@ -40,7 +40,8 @@ struct Bench {
 impl Bench {
     fn start(global: &str) -> Self {
         let lab = Lab::new(1).unwrap();
-        let config = format!("global_defs {{\n{global}\n}}\n{}", fast(100));
+        let virtual_router = Config { advert_int: BUSY_INTERVAL, ..fast(100) };
+        let config = format!("global_defs {{\n{global}\n}}\n{virtual_router}");
         let router = Router::start(lab.node(0), Daemon::Xvrrp, &config).unwrap();
         let bench = Self { router, _lab: lab };
         let since = bench.router.started();
