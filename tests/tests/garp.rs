@@ -160,6 +160,34 @@ fn refreshes_do_not_multiply() {
     assert!((8..=9).contains(&since.len()), "{} announcements", since.len());
 }
 
+/// R-8.1.2-06, R-8.2.2-06, issue 6: an address that a master gets in a reload is announced at once and
+/// again after `garp_master_delay`.
+#[test]
+fn an_address_that_is_added_is_announced() {
+    for is_ipv6 in [false, true] {
+        let extra = "garp_master_delay 1";
+        let subject = Subject { is_ipv6, extra, ..Subject::new(1) };
+        let [first, second] = subject.vips();
+        let whole = subject.to_string();
+        let lab = Bench::lab(is_ipv6).unwrap();
+        let bench = Bench::start(lab, &whole.replace(&format!("        {second}\n"), "")).unwrap();
+        bench.wait_for_state(&subject, bench.router.started(), "MASTER").unwrap();
+        let announced = |vip, least| {
+            let enough = || Ok(announcements(&bench.capture, vip).len() >= least);
+            rig::wait_until("the announcements", SETTLING, enough).unwrap();
+        };
+        announced(first, 10);
+        assert_eq!(announcements(&bench.capture, second).len(), 0);
+
+        let reloaded = SystemTime::now();
+        bench.router.reload(&whole).unwrap();
+        announced(second, 10);
+        let times = announcements(&bench.capture, second);
+        assert!(ms_between(reloaded, times[0]) < 150.0, "{times:?}");
+        assert!((990.0..1200.0).contains(&ms_between(times[0], times[5])), "{times:?}");
+    }
+}
+
 /// keywords `garp_lower_prio_repeat`, `garp_lower_prio_delay`: after an advert that loses so many, and
 /// as many again.
 #[test]

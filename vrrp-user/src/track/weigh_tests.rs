@@ -72,8 +72,8 @@ fn no_weight_is_fault() {
     }
 }
 
-/// keywords `track_file`, `weight`: the number times the weight is added; -254 and less is FAULT, and
-/// so is any number but 0 with weight 0. As keepalived 2.2.7 has it.
+/// R-5.2.4-02, keywords `track_file`, `weight`: the number times the weight is added; -254 and less is FAULT,
+/// and so is any number but 0 with weight 0. As keepalived 2.2.7 has it.
 #[test]
 fn numbers_of_files() {
     let line = |weight: &str| tracked("track_file", &format!("f{weight}"));
