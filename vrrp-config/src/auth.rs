@@ -1,19 +1,14 @@
 //! `authentication` of version 2 and `auth_hmac`: the blocks as they are written, and what holds
 //! with the rest of the virtual router.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{self, Read},
-    os::unix::fs::PermissionsExt,
-    time::Duration,
-};
+use std::{collections::BTreeMap, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use vrrp_common::Version;
 
 use super::{
     AntiReplay, AuthHmac, Authentication, HmacMode, code,
     diagnostic::Findings,
+    file,
     instance::Given,
     lexer::Word,
     parser::Statement,
@@ -293,20 +288,10 @@ fn key(word: &Word, sources: &Sources, findings: &mut Findings) -> Option<Vec<u8
     None
 }
 
-/// Only regular files are opened: others might keep us waiting.
 fn key_from_file(path: &str, span: Span, findings: &mut Findings) -> Option<Vec<u8>> {
-    let read = || {
-        let metadata = fs::metadata(path)?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is not a regular file"));
-        }
-        let mut octets = Vec::new();
-        fs::File::open(path)?.take(MAX_KEY_FILE).read_to_end(&mut octets)?;
-        Ok((octets, metadata.permissions().mode()))
-    };
-    match read() {
-        Ok((octets, mode)) => {
-            if mode & 0o077 != 0 {
+    match file::read(Path::new(path), MAX_KEY_FILE) {
+        Ok((octets, metadata)) => {
+            if metadata.permissions().mode() & 0o077 != 0 {
                 let message = format!("others may read the key in {path}");
                 findings.report(code::KEY_READABLE, span, message).help("chmod 600");
             }

@@ -2,16 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    env,
-    fs::{self, File},
-    io::{self, Read},
+    env, fs, io,
     path::{Component, Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use glob::{MatchOptions, Pattern};
 
-use super::MAX_SIZE;
+use super::{MAX_SIZE, file};
 
 /// Different files of a configuration.
 pub(super) const MAX_FILES: usize = 1000;
@@ -56,25 +54,11 @@ impl Disk {
         let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         name.trim().split('.').next().unwrap_or("").to_owned()
     }
-
-    /// The file that the command line names; it may be a pipe.
-    pub(super) fn read_any(path: &Path) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(MAX_SIZE as u64 + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
 }
 
 impl Host for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let kind = fs::metadata(path)?;
-        if kind.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::IsADirectory));
-        }
-        if !kind.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        Self::read_any(path)
+        Ok(file::read(path, MAX_SIZE as u64 + 1)?.0)
     }
 
     fn matches(&self, pattern: &Pattern) -> Option<Vec<PathBuf>> {

@@ -17,6 +17,7 @@ mod cross;
 mod daemon;
 mod diagnostic;
 pub mod explain;
+mod file;
 mod format;
 mod global;
 mod groups;
@@ -81,8 +82,8 @@ use tracking::Context;
 /// has about half a megabyte.
 const MAX_SIZE: usize = 8 << 20;
 
-/// Reads a configuration file and all that it includes, with the short name of this host as config id.
-/// One that cannot be read is a diagnostic, too.
+/// Reads a configuration file, or a pipe that is written to, and all that it includes, with the short
+/// name of this host as config id. One that cannot be read is a diagnostic, too.
 pub fn load(path: &Path) -> Loaded {
     load_as(path, &Disk::name())
 }
@@ -90,7 +91,7 @@ pub fn load(path: &Path) -> Loaded {
 /// The same with another config id.
 pub fn load_as(path: &Path, id: &str) -> Loaded {
     let name = path.display().to_string();
-    match Disk::read_any(path) {
+    match file::read_or_drain(path, MAX_SIZE as u64 + 1) {
         Ok(bytes) => parse_in(&name, &bytes, Surroundings { id, host: &Disk }),
         Err(error) => refuse(&name, code::UNREADABLE, &format!("cannot read {name}: {error}")),
     }
