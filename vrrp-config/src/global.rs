@@ -12,7 +12,7 @@ use super::{
     diagnostic::Findings,
     interfaces, notify,
     parser::{Statement, span_of},
-    scheduling, values,
+    scheduling, umask, values,
 };
 
 /// The choices of `xdp_orphan`.
@@ -194,6 +194,7 @@ fn apply(
             defaults.garp.gna_interval =
                 spacing(statement, findings).unwrap_or(defaults.garp.gna_interval);
         }
+        "umask" => umask::check(statement, findings),
         "vrrp_garp_interval" => {
             defaults.garp.interval = spacing(statement, findings).unwrap_or(defaults.garp.interval);
         }

@@ -44,6 +44,7 @@ mod suggest;
 mod together;
 mod trackers;
 mod tracking;
+mod umask;
 mod unicast;
 mod values;
 mod vmac;

@@ -48,6 +48,13 @@ fn wrong_values_are_reported_at_their_place() {
         (global("smtp_alert maybe"), "E0032", "maybe"),
         (global("data_use_instance ON"), "E0032", "ON"),
         (global("umask FOO"), "E0032", "FOO"),
+        (global("umask 01000"), "E0032", "01000"),
+        (global("umask 022 033"), "E0211", "033"),
+        (global("umask IRUSR IWGRP"), "E0211", "IWGRP"),
+        (global("umask IRUSR | IWGRP IROTH"), "E0211", "IROTH"),
+        (global("umask IRUSR | | IWGRP"), "E0032", "|"),
+        (global("umask IRUSR |"), "E0032", "|"),
+        (global("umask IRUSR | IRWXO"), "E0032", "IRWXO"),
         (global("random_seed x"), "E0030", "x"),
         (global("vrrp_rx_bufs_policy FOO"), "E0032", "FOO"),
         (global("vrrp_garp_extra_if all 86401"), "E0031", "86401"),
@@ -137,7 +144,9 @@ fn wrong_values_are_reported_at_their_place() {
 #[test]
 fn right_values_are_not_reported() {
     for text in [
-        global("umask 0x3f\numask IRWXG | IWOTH\nsmtp_server mail.example 25"),
+        global(
+            "umask 0x3f\numask IRUSR |IWGRP| IXOTH\numask IWOTH|IRGRP\nsmtp_server mail.example 25",
+        ),
         global("lvs_timeouts tcp 1 tcpfin 0 udp 2678400\nlvs_flush_on_stop VS"),
         global("lvs_sync_daemon eth0 inst VI_1 id 0 maxlen 65507 port 1 ttl 255 group ff02::81"),
         global(

@@ -106,12 +106,11 @@ pub(super) static SECTIONS: &[Section] = &[
             keyword("umask", "rights that new files do not have")
                 .takes(&[one_or_more(
                     "BITS",
-                    Kind::Checked(
-                        is_umask,
+                    Kind::Free(
                         "a number up to 0777, or bits such as IRUSR, IWGRP, IXOTH with | between them",
                     ),
                 )])
-                .default("IXUSR | IRWXG | IRWXO")
+                .default("0177")
                 .support(NoEffect("no files are written that others read")),
             keyword("random_seed", "makes ${_RANDOM} give the same numbers each time")
                 .takes(&[one("NUMBER", Kind::Number(0, u32::MAX as i64))])
@@ -311,21 +310,6 @@ pub(super) static SECTIONS: &[Section] = &[
 pub(super) const XDP_MODE: &[Argument] = &[one("MODE", Kind::Choice(&XDP_MODE_NAMES))];
 pub(super) const ORPHAN: &[Argument] = &[one("WHAT", Kind::Choice(&ORPHAN_NAMES))];
 pub(super) const CHECKSUM: &[Argument] = &[one("FORM", Kind::Choice(&CHECKSUM_NAMES))];
-
-/// `077`, `0x3f`, `IRUSR|IWGRP`, or a piece of that.
-fn is_umask(text: &str) -> bool {
-    let number = match text.strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16),
-        None if text.starts_with('0') => u32::from_str_radix(text, 8),
-        None => text.parse(),
-    };
-    let is_bit = |bit: &str| {
-        let Some(bit) = bit.strip_prefix('I') else { return bit.is_empty() };
-        matches!(bit, "RWXU" | "RWXG" | "RWXO")
-            || matches!(bit.split_at_checked(1), Some(("R" | "W" | "X", "USR" | "GRP" | "OTH")))
-    };
-    number.is_ok_and(|number| number <= 0o777) || text.split('|').all(is_bit)
-}
 
 /// An address, or what may be a name.
 fn is_host(text: &str) -> bool {
