@@ -1,37 +1,29 @@
 //! The interfaces: where the program is attached, where adverts can leave, and which virtual
 //! routers may take part.
 
+mod ports;
+mod program;
 mod replan;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
 };
 
-use tracing::{info, warn};
-use vrrp_common::{
-    Family,
-    ladder::Reject,
-    wire::{Mac, ethernet::Vlan},
-};
+use tracing::warn;
+use vrrp_common::{Family, ladder::Reject, wire::Mac};
 
 use super::{
-    early::EarlyPorts,
-    inheritance::follow_log,
-    plan::{Plan, slot_of},
-    routes::Routes,
-    tracking::Tracking,
-    virtual_macs::VirtualMacs,
+    early::EarlyPorts, plan::Plan, routes::Routes, tracking::Tracking, virtual_macs::VirtualMacs,
 };
 use crate::{
     announce::Target,
     config::Instance,
-    datapath::{self, Address, Attachment, Datapath, Mode, Object, Recipe, VirtualMac, choose},
+    datapath::{self, Attachment, Datapath, Mode},
     election::Instant,
     host::{Change, Link, LinkAddress, LinkKind},
     pulse::{Command, Ear, Port, RouterId},
-    sys,
 };
 
 /// The interfaces that the plan speaks of, and the program on them.
@@ -135,54 +127,6 @@ impl Devices {
                 known(index) && !is_borrowed(address) || is_source(address)
             }
             Change::Resync => true,
-        }
-    }
-
-    /// Takes in the interfaces as they are now, and puts the program on those that are new.
-    pub(super) fn attach_all(&mut self, links: &[Link]) {
-        for interface in &self.interfaces.clone() {
-            self.update_device(interface, links.iter().find(|link| link.name == *interface));
-        }
-        if let Some(datapath) = &mut self.datapath
-            && let Err(error) = datapath.settle()
-        {
-            warn!("the last daemon's entries in the kernel program stay: {error}");
-        }
-        // A device that the last daemon had no program on needs ours at once.
-        if self.recipe().is_none() {
-            self.follow_renewal();
-        }
-    }
-
-    /// What it takes to load the kernel program where that of the last daemon still serves.
-    pub(super) fn recipe(&self) -> Option<Recipe> {
-        self.datapath.as_ref()?.recipe()
-    }
-
-    /// Puts our kernel program in the place of the last daemon's.
-    pub(super) fn renew(&mut self, object: Object) {
-        if let Some(datapath) = &mut self.datapath {
-            datapath.renew(object);
-        }
-        self.follow_renewal();
-    }
-
-    /// Does what had to wait until the kernel program is ours.
-    fn follow_renewal(&mut self) {
-        if let Some(datapath) = &mut self.datapath {
-            follow_log(datapath);
-        }
-        for (name, ifindex) in std::mem::take(&mut self.without_egress) {
-            if self.present.get(&name).is_some_and(|device| device.ifindex == ifindex) {
-                self.attach_egress(&name, ifindex);
-            }
-        }
-    }
-
-    /// Takes the kernel program off all devices.
-    pub(super) fn detach_all(&mut self) {
-        if let Some(datapath) = &mut self.datapath {
-            datapath.detach_all();
         }
     }
 
@@ -373,39 +317,6 @@ impl Devices {
         }
     }
 
-    /// Opens the ports of the unicast routers, and lets go of those that are not needed any longer.
-    /// `false` if one could not be opened.
-    fn update_unicast(&mut self, links: &[Link]) -> bool {
-        let wanted: BTreeSet<UnicastKey> = self
-            .plan
-            .unicast_routers()
-            .filter_map(|instance| {
-                let link = links.iter().find(|link| link.name == instance.interface)?;
-                let source = self.source(instance, link)?;
-                interface_with(source, links)?;
-                Some((link.index, link.mac?, source))
-            })
-            .collect();
-        let unwanted = self.unicast.extract_if(.., |key, _| !wanted.contains(key));
-        self.retired.extend(unwanted.map(|(_, port)| port));
-        let mut all_open = true;
-        for key in wanted {
-            let (ifindex, mac, source) = key;
-            if let Entry::Vacant(entry) = self.unicast.entry(key) {
-                match Port::unicast(ifindex, mac, source) {
-                    Ok(port) => {
-                        entry.insert(Arc::new(port));
-                    }
-                    Err(error) => {
-                        warn!("no socket for unicast adverts from {source}: {error}");
-                        all_open = false;
-                    }
-                }
-            }
-        }
-        all_open
-    }
-
     /// The address of a link that adverts come from, leaving out those that are not its own.
     fn primary(&self, family: Family, link: &Link) -> Option<IpAddr> {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
@@ -443,218 +354,6 @@ impl Devices {
             }
         }
     }
-
-    /// Attaches to a device that is new, forgets one that is gone, follows one whose MAC changed.
-    fn update_device(&mut self, interface: &str, link: Option<&Link>) {
-        let known = self.present.get(interface).map(|device| (device.ifindex, device.mac));
-        let Some((link, mac)) = link.and_then(|link| Some((link, link.mac?))) else {
-            if let Some(device) = self.present.remove(interface) {
-                self.let_go(interface, device.ifindex);
-                self.retired.extend(device.port);
-            }
-            return;
-        };
-        if known == Some((link.index, mac)) {
-            return;
-        }
-        let attachment = match known {
-            Some((ifindex, _)) if ifindex == link.index => {
-                let attachment = self.attachment(interface);
-                if attachment.mode != Mode::None {
-                    self.fill_tables(interface, link.index, mac);
-                }
-                attachment
-            }
-            Some((ifindex, _)) => {
-                self.let_go(interface, ifindex);
-                self.attach(link, mac)
-            }
-            None => self.attach(link, mac),
-        };
-        let is_heard = attachment.mode != Mode::None && self.plan.pass_on();
-        let device = Device {
-            ifindex: link.index,
-            mac,
-            attachment,
-            is_heard,
-            port: None,
-            ears: Vec::new(),
-            groups: Vec::new(),
-            vrids: BTreeSet::new(),
-            since: None,
-        };
-        let former = self.present.insert(interface.to_owned(), device);
-        self.retired.extend(former.and_then(|device| device.port));
-    }
-
-    /// Opens the port of a device that has none, or listens in other places. One that is to hear other
-    /// virtual routers than before is told.
-    fn update_port(&mut self, interface: &str, ears: Vec<Ear>) {
-        let (groups, vrids) = (self.plan.groups_on(interface), self.plan.vrids_on(interface));
-        let Some(device) = self.present.get_mut(interface) else { return };
-        if let Some(port) = &device.port
-            && (&device.groups, &device.ears) == (&groups, &ears)
-        {
-            if device.vrids != vrids {
-                match port.listen_for(&vrids) {
-                    Ok(()) => device.vrids = vrids,
-                    Err(error) => warn!("{interface}: adverts of some are not heard: {error}"),
-                }
-            }
-            return;
-        }
-        let Device { ifindex, mac, is_heard, .. } = *device;
-        // Two would hear the same.
-        let early =
-            self.early.take(interface, ifindex, mac).filter(|_| !is_heard && ears.is_empty());
-        let (port, since) = match early {
-            Some((port, since)) => (Some(Arc::new(port)), Some(since)),
-            None => (open_port(interface, device, (&groups, &vrids), &ears), None),
-        };
-        if let Some(device) = self.present.get_mut(interface) {
-            (device.ears, device.since) = (ears, since);
-            (device.groups, device.vrids) = (groups, vrids);
-            self.retired.extend(std::mem::replace(&mut device.port, port));
-        }
-    }
-
-    /// Fills the tables first: the program may take the place of the last daemon's, and is to know
-    /// all from its first frame on.
-    fn attach(&mut self, link: &Link, mac: Mac) -> Attachment {
-        let wanted = self.plan.mode_on(&link.name);
-        let (modes, reason) = choose(
-            wanted,
-            link,
-            sys::ethtool::strips_vlan_tags(&link.name),
-            self.plan.has_virtual_mac_on(&link.name),
-        );
-        if *modes != [Mode::None] {
-            self.fill_tables(&link.name, link.index, mac);
-        }
-        let attachment = match (&mut self.datapath, modes) {
-            (_, [Mode::None]) => Attachment { mode: Mode::None, reason: reason.to_owned() },
-            (None, _) => Attachment {
-                mode: Mode::None,
-                reason: self.refusal.clone().unwrap_or_else(|| reason.to_owned()),
-            },
-            (Some(datapath), modes) => match datapath.attach(link.index, modes) {
-                Ok(mode) => Attachment { mode, reason: reason.to_owned() },
-                Err(error) => {
-                    let reason = format!("cannot attach: {}", root_cause(&error));
-                    warn!(
-                        "{}: {reason}; going on with raw sockets, the kernel answers ARP",
-                        link.name
-                    );
-                    Attachment { mode: Mode::None, reason }
-                }
-            },
-        };
-        info!("{}: xdp_mode {} ({})", link.name, attachment.mode, attachment.reason);
-        if attachment.mode == Mode::None {
-            self.clear_tables(&link.name, link.index);
-        } else if self.plan.interfaces_with_addresses().contains(link.name.as_str()) {
-            self.attach_egress(&link.name, link.index);
-        }
-        attachment
-    }
-
-    fn attach_egress(&mut self, name: &str, ifindex: u32) {
-        let Some(datapath) = &mut self.datapath else { return };
-        let error = match datapath.attach_egress(ifindex) {
-            Ok(true) => return,
-            Ok(false) => return self.without_egress.push((name.to_owned(), ifindex)),
-            Err(error) => error,
-        };
-        let cause = root_cause(&error);
-        warn!(
-            "{name}: what leaves is not looked at: should the adverts stop, this host may still send from virtual addresses until they are removed: {cause}"
-        );
-        if self.plan.has_virtual_mac_on(name) {
-            warn!(
-                "{name}: ARP requests and Neighbor Solicitations that the kernel itself sends from virtual addresses carry the interface's MAC, not the virtual one, and neighbours will believe them: {cause}"
-            );
-        }
-    }
-
-    /// Only devices with the program have entries: where nothing is attached, nothing looks.
-    fn fill_tables(&mut self, interface: &str, ifindex: u32, mac: Mac) {
-        let Some(datapath) = &mut self.datapath else { return };
-        for (router, instance) in self.plan.routers_on(interface) {
-            if let Err(error) = datapath.add_router(
-                ifindex,
-                Vlan::NONE,
-                instance.family(),
-                instance.vrid,
-                slot_of(router),
-            ) {
-                warn!("({}) adverts go past the kernel program: {error}", instance.name);
-            }
-        }
-        for (router, instance, virtual_mac) in self.plan.with_virtual_mac() {
-            let entry = VirtualMac { ifindex, vlan: Vlan::NONE, mac: virtual_mac, device_mac: mac };
-            if instance.interface == interface
-                && let Err(error) = datapath.add_virtual_mac(&entry, slot_of(router))
-            {
-                warn!("({}) frames to the virtual MAC get lost: {error}", instance.name);
-            }
-        }
-        for (router, address, virtual_mac) in self.plan.addresses_on(interface) {
-            let answer_mac = virtual_mac.unwrap_or(mac);
-            let entry = Address { ifindex, vlan: Vlan::NONE, address, answer_mac, device_mac: mac };
-            if let Err(error) = datapath.add_address(&entry, slot_of(router)) {
-                warn!("{address}: the kernel answers for it, not the program: {error}");
-            }
-        }
-    }
-
-    /// Undoes [`Self::attach`].
-    fn let_go(&mut self, interface: &str, ifindex: u32) {
-        self.clear_tables(interface, ifindex);
-        if let Some(datapath) = &mut self.datapath {
-            datapath.detach(ifindex);
-        }
-    }
-
-    /// Undoes [`Self::fill_tables`]. What is gone already is fine.
-    fn clear_tables(&mut self, interface: &str, ifindex: u32) {
-        let Some(datapath) = &mut self.datapath else { return };
-        for (_, instance) in self.plan.routers_on(interface) {
-            let _ = datapath.remove_router(ifindex, Vlan::NONE, instance.family(), instance.vrid);
-        }
-        for (_, instance, virtual_mac) in self.plan.with_virtual_mac() {
-            if instance.interface == interface {
-                let _ = datapath.remove_virtual_mac(ifindex, Vlan::NONE, virtual_mac);
-            }
-        }
-        for (_, address, _) in self.plan.addresses_on(interface) {
-            let _ = datapath.remove_address(ifindex, Vlan::NONE, address);
-        }
-    }
-
-    fn needs_port(&self, interface: &str) -> bool {
-        !self.plan.groups_on(interface).is_empty()
-    }
-}
-
-/// Opens the port of a device for these groups and virtual routers; `None` where there is no group, or
-/// it cannot be.
-fn open_port(
-    interface: &str,
-    device: &Device,
-    (groups, vrids): (&[IpAddr], &BTreeSet<u8>),
-    ears: &[Ear],
-) -> Option<Arc<Port>> {
-    if groups.is_empty() {
-        return None;
-    }
-    let Device { ifindex, mac, is_heard, .. } = *device;
-    match Port::open(interface, ifindex, mac, groups, vrids, ears) {
-        Ok(port) => Some(Arc::new(port.heard_elsewhere(is_heard))),
-        Err(error) => {
-            warn!("{interface}: no sockets for adverts: {error}");
-            None
-        }
-    }
 }
 
 /// Whether the source of the adverts has to be an address of this host: unicast comes back there.
@@ -681,13 +380,4 @@ fn share_faults(plan: &Plan, parts: &mut BTreeMap<RouterId, Part>) {
 fn interface_with(address: IpAddr, links: &[Link]) -> Option<&Link> {
     let has = |own: &LinkAddress| own.address == address && !own.tentative;
     links.iter().find(|link| link.addresses.iter().any(has))
-}
-
-/// The innermost error, which is what the kernel said.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

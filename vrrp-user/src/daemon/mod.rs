@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod addresses;
+mod beginning;
 mod debounce;
 mod devices;
 mod difference;
@@ -30,6 +31,7 @@ mod service;
 mod serving;
 mod signals;
 mod supervisor;
+mod telling;
 mod tracking;
 mod vigil;
 mod virtual_macs;
@@ -52,27 +54,23 @@ use tracing::{info, warn};
 use vrrp_common::ladder::Reject;
 
 use self::{
-    acceptance::Acceptance,
     addresses::Addresses,
     debounce::Debounce,
     devices::Devices,
-    early::EarlyPorts,
     ending::End,
     events::Feed,
     groups::GroupStates,
-    inheritance::{Inheritance, Renewal},
-    journal::Estate,
-    notices::{Notices, Terms},
+    inheritance::Renewal,
+    notices::Notices,
     plan::{Plan, slot_of},
-    refusals::{Matter, Refusals},
+    refusals::Refusals,
     reload::Reloads,
-    rings::{Log, Rings, next_record},
+    rings::{Log, next_record},
     routes::Routes,
     running::Running,
     service::Request,
     signals::Signals,
     tracking::Tracking,
-    vigil::Ward,
     virtual_macs::VirtualMacs,
 };
 pub use self::{
@@ -82,11 +80,11 @@ pub use self::{
 };
 use crate::{
     announce::{self, Announcer},
-    api::{self, What},
+    api,
     config::Config,
-    datapath::{Adverts, Datapath, Mode, Rejects, Slots},
+    datapath::{Adverts, Mode, Rejects, Slots},
     election::{self, State},
-    exec::{self, Hooks, Runner},
+    exec::{self, Hooks},
     host::{self, Host, Link, RuntimeDir},
     pulse::{self, Command, Report},
     sys::sched::{Class, set_class},
@@ -207,115 +205,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_millis(2);
 
 impl Daemon {
-    /// `goes_on` after a daemon that died, or has left its virtual routers to this one.
-    async fn start(
-        plan: &Plan,
-        config: &Config,
-        runtime_dir: &RuntimeDir,
-        source: Source,
-        reloads: Reloads,
-        goes_on: bool,
-    ) -> Result<Self, Error> {
-        let runner = Runner::spawn().map_err(Error::setup("the process that runs scripts"))?;
-        let host = Host::new()?;
-        let links = host.links().await?;
-        let delay = plan.startup_delay();
-        let early =
-            if delay.is_zero() { EarlyPorts::open(plan, &links) } else { EarlyPorts::default() };
-        let Inheritance { plan, mut datapath, refusal, heirs } =
-            Inheritance::take(plan, &links, runtime_dir.path());
-        let plan = Arc::new(plan);
-        let routes = Routes::open(runtime_dir, &host, &links, &plan, &heirs).await?;
-        let Estate { addresses, traces, held, made } =
-            Estate::open(runtime_dir, &host, &links, &plan, &heirs).await?;
-        let slots = match &datapath {
-            Some(datapath) => datapath.slots(),
-            None => {
-                let room = plan.sizes().with_room();
-                Arc::new(Slots::own(room.slots()).map_err(Error::setup("the slots"))?)
-            }
-        };
-        let (virtual_addresses, strangers) = watch::channel(plan.virtual_addresses());
-        let Rings { doorbells, rejects, adverts } =
-            datapath.as_mut().map(Rings::of).unwrap_or_default();
-        match datapath.as_mut().map(Datapath::requesters) {
-            Some(Ok(requesters)) => {
-                neighbours::introduce(requesters, host.clone(), strangers);
-            }
-            Some(Err(error)) => warn!("the kernel will not know whom the program answers: {error}"),
-            None => {}
-        }
-        // Loading needs much memory for a short time. From here on what is in use stays in use.
-        if let Some(reason) = memory::lock(plan.scheduling().no_swap) {
-            warn!("memory is not locked, adverts may wait for swapped pages: {reason}");
-        }
-        let mut tracking = Tracking::new(runner.clone(), &heirs, goes_on);
-        tracking.replan(config, plan.routers.iter(), &links);
-        let all: Vec<_> = plan.routers.ids().collect();
-        let specs = plan.specs(&all, |router| tracking.priority(router));
-        let mut debounce = Debounce::default();
-        debounce.replan(&config.interfaces.delays);
-        let (pulse, reports) = pulse::spawn(specs, &slots, doorbells, plan.scheduling())
-            .map_err(Error::setup("the pulse thread"))?;
-        for warning in &pulse.scheduling().warnings {
-            warn!("{warning}");
-        }
-        info!("the pulse runs as {}", pulse.scheduling());
-        pulse.group(plan.group_members()).await;
-        let announcer = Announcer::spawn();
-        let held_until = (!delay.is_zero()).then(|| Instant::now() + delay);
-        if held_until.is_some() {
-            info!("Delaying startup for {} seconds", delay.as_secs_f64());
-        }
-        let acceptance =
-            Acceptance::new(Arc::clone(&plan), Arc::clone(&slots), runtime_dir.path().to_owned());
-        let devices = Devices::new(Arc::clone(&plan), datapath, refusal, early);
-        let refusals = Refusals::new((0..plan.slots()).flat_map(|slot| {
-            let counted = devices.rejects_of(slot).into_iter().enumerate();
-            counted.map(move |(reject, count)| ((slot, reject), count))
-        }));
-        let running = Running::new(runtime_dir.path());
-        running.keep(config);
-        Ok(Self {
-            devices,
-            tracking,
-            debounce,
-            virtual_macs: VirtualMacs::new(Arc::clone(&plan), host.clone(), traces, made),
-            addresses: Addresses::new(
-                Arc::clone(&plan),
-                host.clone(),
-                addresses,
-                announcer.clone(),
-                acceptance,
-                Ward::inherit(&slots)?,
-                held,
-            ),
-            source,
-            reloads,
-            running,
-            routes,
-            groups: GroupStates::new(&plan),
-            plan,
-            virtual_addresses,
-            host,
-            pulse,
-            reports,
-            announcer,
-            slots,
-            rejects,
-            refusals,
-            adverts,
-            feed: Feed::new(),
-            notices: Notices::new(Terms::new(config), runner),
-            lost_reports: 0,
-            renewal: Renewal::default(),
-            gone: BTreeSet::new(),
-            held_until,
-            hooks: Hooks::of(&config.global),
-            stopping: false,
-        })
-    }
-
     /// `supervisor` is the number of its process.
     async fn run(
         mut self,
@@ -575,72 +464,6 @@ impl Daemon {
             self.enter_routes().await;
             self.notices.catch_up(&self.plan, self.pulse.board(), self.stopping);
         }
-    }
-
-    /// To the log, and to all who follow.
-    fn tell(&mut self, happened: Option<(election::Instant, What)>) {
-        let Some((at, what)) = happened else { return };
-        log::write(&what);
-        if let What::Priority { router, priority, .. } = &what {
-            self.notices.priority(router, *priority);
-        }
-        if matches!(what, What::Advert { .. }) && !self.feed.wants_adverts() {
-            // Whoever wanted them has gone; what was under way to them may be many.
-            if self.pulse.board().reports_adverts() {
-                self.report_adverts(false);
-            }
-            return;
-        }
-        let group = self.groups.follow(&what);
-        self.feed.publish(at, what);
-        self.tell(group.map(|group| (at, group)));
-    }
-
-    fn tell_reject(&mut self, at: election::Instant, slot: u32, reject: Reject, source: IpAddr) {
-        let refused = events::of_reject(&self.plan, slot, reject, source);
-        let say = self.refusals.handle((slot, reject as usize), Instant::now());
-        log::reject(say, &refused);
-        self.feed.publish(at, refused);
-    }
-
-    /// Lets a client see what happens from now on.
-    fn follow(&mut self, adverts: bool) -> api::Following {
-        if adverts {
-            self.report_adverts(true);
-        }
-        service::follow(&self.plan, &self.pulse, &self.devices, &self.feed, adverts)
-    }
-
-    /// Has each advert reported, by the kernel program and by the pulse.
-    fn report_adverts(&mut self, wanted: bool) {
-        self.pulse.board().report_adverts(wanted);
-        if let Err(error) = self.devices.report_adverts(wanted) {
-            warn!("adverts that the kernel program absorbs cannot be followed: {error}");
-        }
-    }
-
-    /// Logs of refused adverts that the log was silent of until then.
-    fn log_more_rejects(&mut self, until: Instant) {
-        let (devices, board) = (&self.devices, self.pulse.board());
-        let count = |(slot, reject): Matter| {
-            let heard = (slot as usize).checked_sub(1).map(|id| board.rejects_of(id)[reject]);
-            devices.rejects_of(slot)[reject] + heard.unwrap_or_default()
-        };
-        for ((slot, reject), more) in self.refusals.poll(until, count) {
-            log::more_rejects(&self.plan, slot, Reject::ALL[reject], more);
-        }
-    }
-
-    fn status(&self) -> Vec<api::RouterStatus> {
-        service::status(
-            &self.plan,
-            &self.pulse,
-            &self.slots,
-            &self.devices,
-            &self.addresses,
-            &self.announcer,
-            &self.notices,
-        )
     }
 }
 
