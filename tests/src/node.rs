@@ -140,6 +140,12 @@ impl Node {
                 command.arg("--mount").arg("--").arg(program);
                 command
             }
+            Launch::Container => {
+                let mut command = self.command("unshare");
+                command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
+                command.arg(program);
+                command
+            }
         }
     }
 

@@ -62,10 +62,13 @@ pub enum Launch {
     NetnsExec,
     /// `nsenter --net`, then `unshare --mount`, as under systemd with PrivateMounts.
     PrivateMounts,
+    /// `nsenter --net`, then `unshare --pid`: the daemon is process 1, and a child of
+    /// [`Router::process`].
+    Container,
 }
 
 impl Launch {
-    /// All of them.
+    /// Those that leave it among the host's processes.
     pub const ALL: [Self; 3] = [Self::Nsenter, Self::NetnsExec, Self::PrivateMounts];
 }
 

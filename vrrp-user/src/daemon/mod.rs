@@ -19,6 +19,7 @@ mod memory;
 mod mending;
 mod neighbours;
 mod notices;
+mod orphans;
 mod plan;
 mod reading;
 mod refusals;

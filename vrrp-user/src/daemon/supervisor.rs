@@ -26,7 +26,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::{Error, journal, running, vigil::Watch};
+use super::{Error, journal, orphans::Orphans, running, vigil::Watch};
 use crate::{
     api,
     datapath::{Heritage, Owner},
@@ -55,6 +55,7 @@ pub async fn supervise(runtime_dir: &Path) -> Result<u8, Error> {
     let mut signals = Signals::new().map_err(Error::setup("signal handlers"))?;
     let mut deaths = Deaths::default();
     let mut watch = Watch::default();
+    let mut orphans = Orphans::new().map_err(Error::setup("the handler of SIGCHLD"))?;
     loop {
         let born = Instant::now();
         let mut worker = match start(&runtime_dir, &mut watch, deaths.0 > 0) {
@@ -64,7 +65,7 @@ pub async fn supervise(runtime_dir: &Path) -> Result<u8, Error> {
                 return Err(error);
             }
         };
-        let status = signals.attend(&mut worker, &mut watch).await?;
+        let status = signals.attend(&mut worker, &mut watch, &mut orphans).await?;
         if let Some(code) = last_word(status) {
             if code != 0 && deaths.0 > 0 {
                 // Its predecessor ran, and nobody goes on with what that left.
@@ -85,7 +86,7 @@ pub async fn supervise(runtime_dir: &Path) -> Result<u8, Error> {
             Next::AtOnce => error!("the worker died: {status}; starting it again"),
             Next::After(pause) => {
                 error!("the worker died again: {status}; starting it again in {pause:?}");
-                if signals.rest(pause, &mut watch).await {
+                if signals.rest(pause, &mut watch, &mut orphans).await {
                     clean_up(&runtime_dir, None).await?;
                     return Ok(0);
                 }
@@ -95,7 +96,7 @@ pub async fn supervise(runtime_dir: &Path) -> Result<u8, Error> {
                     "the worker died again: {status}; removing what it left, and starting it again in {pause:?}"
                 );
                 take_away(&runtime_dir, None).await?;
-                if signals.rest(pause, &mut watch).await {
+                if signals.rest(pause, &mut watch, &mut orphans).await {
                     return Ok(0);
                 }
             }
@@ -228,14 +229,21 @@ impl Signals {
     }
 
     /// Passes signals on and keeps the leases until the worker has ended.
-    async fn attend(&mut self, worker: &mut Child, watch: &mut Watch) -> Result<ExitStatus, Error> {
+    async fn attend(
+        &mut self,
+        worker: &mut Child,
+        watch: &mut Watch,
+        orphans: &mut Orphans,
+    ) -> Result<ExitStatus, Error> {
         loop {
+            let number = worker.id();
             let arrived = tokio::select! {
                 status = worker.wait() => return status.map_err(Error::setup("waiting for the worker")),
                 arrived = self.next() => arrived,
                 never = watch.keep() => match never {},
+                never = orphans.bury(number) => match never {},
             };
-            let pid = worker.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+            let pid = number.and_then(|id| Pid::from_raw(id.cast_signed()));
             // One that has died meanwhile needs none.
             pid.map(|pid| kill_process(pid, arrived));
         }
@@ -248,7 +256,7 @@ impl Signals {
     }
 
     /// Waits, and keeps the leases meanwhile; true when a signal to stop came instead.
-    async fn rest(&mut self, pause: Duration, watch: &mut Watch) -> bool {
+    async fn rest(&mut self, pause: Duration, watch: &mut Watch, orphans: &mut Orphans) -> bool {
         let over = tokio::time::sleep(pause);
         tokio::pin!(over);
         while !self.stopping {
@@ -256,6 +264,7 @@ impl Signals {
                 () = &mut over => break,
                 _ = self.next() => {}
                 never = watch.keep() => match never {},
+                never = orphans.bury(None) => match never {},
             }
         }
         self.stopping

@@ -85,6 +85,7 @@ pub(crate) fn measure(scale: Scale) -> Result<Section> {
                 Launch::Nsenter => "nsenter",
                 Launch::NetnsExec => "ip netns exec",
                 Launch::PrivateMounts => "unshare -m",
+                Launch::Container => "unshare -pf",
             };
             let work = format!("{}, {how}", harm.name());
             in_turn::measure(&mut tables, ("answerers", &work), runs, |daemon, run| {
