@@ -362,6 +362,8 @@ pub struct VirtualRouter {
     pub name: String,
     /// Name of its sync group.
     pub sync_group: Option<String>,
+    /// State of that.
+    pub sync_group_state: Option<String>,
     /// INIT, BACKUP, MASTER or FAULT.
     pub state: String,
     /// Priority in its adverts.

@@ -267,8 +267,8 @@ fn fifos() {
     let pipe = fs::OpenOptions::new().read(true).write(true).open(&other).unwrap();
     assert!(router.stop().unwrap().success());
     let expected: Vec<_> = [
-        "INSTANCE \"NAME\" BACKUP 100",
         "GROUP \"G1\" BACKUP 0",
+        "INSTANCE \"NAME\" BACKUP 100",
         "INSTANCE \"NAME\" MASTER 100",
         "GROUP \"G1\" MASTER 0",
         "INSTANCE \"NAME\" MASTER_RX_LOWER_PRI 100",

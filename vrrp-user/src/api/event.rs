@@ -32,6 +32,13 @@ pub enum What {
         /// State.
         state: State,
     },
+    /// The same for a sync group that has begun, after those of the routers.
+    GroupState {
+        /// Name of the `vrrp_sync_group`.
+        group: String,
+        /// State.
+        state: State,
+    },
     /// The router entered another state.
     Transition {
         /// Whose.
@@ -52,7 +59,7 @@ pub enum What {
         /// What has changed, in words.
         reason: String,
     },
-    /// All members of a sync group are in another state, or the first one is in FAULT.
+    /// All members of a sync group are in another state.
     GroupTransition {
         /// Name of the `vrrp_sync_group`.
         group: String,
@@ -131,7 +138,7 @@ pub enum HeardBy {
 /// What a follower gets.
 #[derive(Debug)]
 pub struct Following {
-    /// The state of each router, in the order of the configuration.
+    /// The state of each router and then of each group, in the order of the configuration.
     pub states: Vec<Event>,
     /// All that happens from then on. Whoever falls behind loses the oldest.
     pub events: broadcast::Receiver<Arc<Event>>,
@@ -147,6 +154,9 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::State { router, state } => write!(f, "({router}) is {}", state.name()),
+            Self::GroupState { group, state } => {
+                write!(f, "VRRP_Group({group}) is {}", state.name())
+            }
             Self::Transition { router, state: State::Init, reason } => {
                 write!(f, "({router}) {reason}")
             }
@@ -211,6 +221,11 @@ pub(super) mod tests {
                 What::State { router: router.clone(), state: State::Backup },
                 json!({"event": "state", "router": "VI_1", "state": "BACKUP"}),
                 "(VI_1) is BACKUP",
+            ),
+            (
+                What::GroupState { group: "G1".to_owned(), state: State::Backup },
+                json!({"event": "group_state", "group": "G1", "state": "BACKUP"}),
+                "VRRP_Group(G1) is BACKUP",
             ),
             (
                 example(&router).what,

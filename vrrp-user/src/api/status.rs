@@ -15,6 +15,9 @@ pub struct RouterStatus {
     pub vrid: u8,
     /// Name of its `vrrp_sync_group`; `null` without.
     pub sync_group: Option<String>,
+    /// State of that group: what all of its members are, or were last; `null` without, and before it has
+    /// begun.
+    pub sync_group_state: Option<State>,
     /// Address family.
     pub family: Family,
     /// VRRP version, 2 or 3.
@@ -127,6 +130,7 @@ pub(super) mod tests {
             interface: "eth0".to_owned(),
             vrid: 51,
             sync_group: Some("G1".to_owned()),
+            sync_group_state: Some(State::Master),
             family: Family::Ipv4,
             version: 3,
             state: State::Master,
@@ -160,6 +164,7 @@ pub(super) mod tests {
                 "interface": "eth0",
                 "vrid": 51,
                 "sync_group": "G1",
+                "sync_group_state": "MASTER",
                 "family": "ipv4",
                 "version": 3,
                 "state": "MASTER",

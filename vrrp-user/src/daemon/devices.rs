@@ -80,6 +80,8 @@ enum Part {
     Takes { ifindex: u32, mac: Mac, source: IpAddr, groups: Vec<IpAddr>, ears: Vec<Ear> },
     /// It does not, for this reason: keepalived's FAULT.
     Fault(String),
+    /// The same because of another member of its sync group.
+    SharedFault(String),
 }
 
 impl Devices {
@@ -181,7 +183,12 @@ impl Devices {
         });
         let mut parts: BTreeMap<RouterId, Part> = parts.collect();
         share_faults(&plan, &mut parts);
-        for (router, part) in parts {
+        // Who brings others with it comes first, as with keepalived.
+        let follows = |part: &Part| matches!(part, Part::SharedFault(_));
+        let (followers, leaders): (Vec<_>, Vec<_>) = parts
+            .into_iter()
+            .partition(|(router, part)| follows(part) || follows(&self.routers[*router]));
+        for (router, part) in leaders.into_iter().chain(followers) {
             let instance = &plan.routers[router];
             if part != self.routers[router] {
                 if self.command(router, instance, &part).is_none_or(&mut tell) {
@@ -236,7 +243,7 @@ impl Devices {
     /// Why a virtual router takes no part.
     pub(super) fn fault(&self, router: RouterId) -> Option<&str> {
         match &self.routers[router] {
-            Part::Fault(reason) => Some(reason),
+            Part::Fault(reason) | Part::SharedFault(reason) => Some(reason),
             Part::Unknown | Part::Takes { .. } => None,
         }
     }
@@ -345,7 +352,7 @@ impl Devices {
                 let since = device.since.filter(|_| instance.unicast.is_none());
                 Some(Command::Start { router, port: Arc::clone(port), source: *source, since })
             }
-            Part::Fault(reason) => {
+            Part::Fault(reason) | Part::SharedFault(reason) => {
                 // The election reports a transition only if the router took part before.
                 if self.routers[router] == Part::Unknown {
                     warn!("({}) Entering FAULT STATE ({reason})", instance.name);
@@ -370,7 +377,7 @@ fn share_faults(plan: &Plan, parts: &mut BTreeMap<RouterId, Part>) {
         let reason = format!("sync group {group_name}: {name} is in FAULT");
         for member in &group.members {
             if let Some(part @ Part::Takes { .. }) = parts.get_mut(member) {
-                *part = Part::Fault(reason.clone());
+                *part = Part::SharedFault(reason.clone());
             }
         }
     }

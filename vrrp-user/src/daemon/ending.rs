@@ -1,6 +1,7 @@
 //! How the daemon ends: with everything as it was before, or with everything left to the next one.
 
 use std::{
+    collections::BTreeSet,
     pin::pin,
     time::{Duration, Instant},
 };
@@ -9,7 +10,10 @@ use tokio::sync::oneshot;
 use tracing::{error, info};
 
 use super::{Daemon, Error, refusals};
-use crate::pulse::Command;
+use crate::{
+    notify::Subject,
+    pulse::{Command, RouterId},
+};
 
 /// Why the loop ended.
 pub(super) enum End {
@@ -38,7 +42,7 @@ impl Daemon {
             End::Failure(error) => error!("{error}"),
         }
         let broken = matches!(end, End::Failure(_));
-        let told = self.notices.stop(broken);
+        let told = self.notices.stop(&self.groups, broken);
         self.carry_on_until(told).await;
         self.stopping = true;
         // The pulse resigns for all routers and closes its end of the queue.
@@ -68,8 +72,7 @@ impl Daemon {
     async fn hand_over(mut self, done: oneshot::Sender<bool>) -> Result<(), Error> {
         info!("asked to hand over: leaving everything to the next daemon");
         let resigning: Vec<_> = self.devices.without_program().collect();
-        let names = resigning.iter().map(|router| self.plan.routers[*router].name.clone());
-        let told = self.notices.stop_some(&names.collect());
+        let told = self.notices.stop_some(&self.groups, self.subjects(&resigning));
         self.carry_on_until(told).await;
         self.stopping = true;
         let commands = resigning.into_iter().map(|router| Command::Fault { router });
@@ -86,6 +89,14 @@ impl Daemon {
         // Whoever asked may have gone.
         let _ = done.send(ended_well);
         if ended_well { Ok(()) } else { Err(Error::EndedBadly) }
+    }
+
+    /// Virtual routers, and the groups that they are in.
+    fn subjects(&self, routers: &[RouterId]) -> BTreeSet<Subject> {
+        let groups = routers.iter().filter_map(|router| self.plan.group_of(*router));
+        let groups = groups.map(|group| Subject::Group(group.name.clone()));
+        let instance = |router: &RouterId| self.plan.routers[*router].name.clone();
+        routers.iter().map(|router| Subject::Instance(instance(router))).chain(groups).collect()
     }
 
     /// Removes all that is on the host because of us.

@@ -20,6 +20,7 @@ pub(super) fn write(what: &What) {
         | What::GroupTransition { state: State::Fault, .. }
         | What::Odd { .. } => warn!("{what}"),
         What::State { .. }
+        | What::GroupState { .. }
         | What::Transition { .. }
         | What::GroupTransition { .. }
         | What::Priority { .. }

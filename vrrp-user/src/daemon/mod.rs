@@ -60,7 +60,7 @@ use self::{
     devices::Devices,
     ending::End,
     events::Feed,
-    groups::GroupStates,
+    groups::{GroupNews, GroupStates},
     inheritance::Renewal,
     notices::Notices,
     plan::{Plan, slot_of},
@@ -373,7 +373,8 @@ impl Daemon {
         let has_program = |interface: &str| devices.attachment(interface).mode != Mode::None;
         let mending = self.addresses.follow(&links, may, has_program).await;
         self.enter_routes().await;
-        self.notices.begin_in_fault(&self.plan, self.pulse.board(), &self.devices);
+        let begun = self.notices.begin_in_fault(&self.plan, self.pulse.board(), &self.devices);
+        self.tell_groups(begun.into_iter().map(|router| (router, api::State::Fault)));
         let again = if priorities_said && all_said { None } else { again };
         Ok([again, mending, held_until, unsteady_until].into_iter().flatten().min())
     }
@@ -437,8 +438,9 @@ impl Daemon {
         while let Ok(report) = self.reports.try_recv() {
             reports.push(report);
         }
+        let mut news = Vec::with_capacity(reports.len());
         for report in &reports {
-            self.tell(events::of_report(&self.plan, &self.devices, self.stopping, report));
+            news.push(self.tell_report(report));
             if let Report::Rejected { router, reject, source } = *report {
                 self.tell_reject(pulse::now(), slot_of(router), reject, source);
             }
@@ -449,8 +451,11 @@ impl Daemon {
             self.addresses.carry_out(&reports, self.pulse.board()).await;
             self.enter_routes().await;
         }
-        for report in &reports {
+        for (report, news) in reports.iter().zip(&news) {
+            let leads = |news: &&GroupNews| news.leads;
+            news.iter().filter(leads).for_each(|news| self.notices.group(news));
             self.notices.report(&self.plan, self.pulse.board(), self.stopping, report);
+            news.iter().filter(|news| !leads(news)).for_each(|news| self.notices.group(news));
         }
         let lost = self.pulse.board().lost_reports();
         if lost != self.lost_reports {
@@ -463,7 +468,7 @@ impl Daemon {
             self.virtual_macs.follow(self.pulse.board()).await;
             self.addresses.reconcile(self.pulse.board()).await;
             self.enter_routes().await;
-            self.notices.catch_up(&self.plan, self.pulse.board(), self.stopping);
+            self.catch_up_notices();
         }
     }
 }

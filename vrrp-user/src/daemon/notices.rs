@@ -8,8 +8,13 @@ use std::{
 use tokio::time::Instant;
 use vrrp_common::Priority;
 
-use super::{devices::Devices, plan::Plan};
+use super::{
+    devices::Devices,
+    groups::{GroupNews, GroupStates},
+    plan::Plan,
+};
 use crate::{
+    api,
     config::Config,
     election::{self, Announce},
     exec::Runner,
@@ -23,16 +28,12 @@ pub(super) struct Notices {
     terms: Terms,
     /// By name of the instance. None before the first word.
     told: BTreeMap<String, Told>,
-    /// By name of the group.
-    told_of_groups: BTreeMap<String, State>,
     stopped: bool,
 }
 
 /// What the configuration says, apart from who is told.
 pub(super) struct Terms {
     settings: Settings,
-    /// Members of each group by name.
-    groups: BTreeMap<String, Vec<String>>,
     /// Instances that are DELETED, not in FAULT, when they are gone: `notify_deleted`.
     says_deleted: Vec<String>,
     /// `child_wait_time`: how long the scripts of a stop may take.
@@ -52,11 +53,6 @@ impl Terms {
         let deleted = config.instances.iter().filter(|instance| instance.notify.says_deleted);
         Self {
             settings: Settings::from(config),
-            groups: config
-                .sync_groups
-                .iter()
-                .map(|group| (group.name.clone(), group.members.clone()))
-                .collect(),
             says_deleted: deleted.map(|instance| instance.name.clone()).collect(),
             patience: config.global.process.child_wait_time,
             states_on_reload: config.global.fifo_on_reload,
@@ -70,7 +66,6 @@ impl Notices {
             notifier: Notifier::new(terms.settings.clone(), runner),
             terms,
             told: BTreeMap::new(),
-            told_of_groups: BTreeMap::new(),
             stopped: false,
         }
     }
@@ -95,17 +90,14 @@ impl Notices {
                 priority: told.map_or(0, |told| told.priority),
             });
         }
-        self.told_of_groups.retain(|name, _| terms.groups.contains_key(name));
         self.notifier.configure(terms.settings.clone());
         self.terms = terms;
     }
 
-    /// After a reload: says how those are that have another name now, and, where that is wanted, writes
-    /// all states into the FIFOs.
-    pub(super) fn follow_reload(&mut self, plan: &Plan, board: &Board) {
-        self.catch_up(plan, board, false);
+    /// After a reload: writes all states into the FIFOs, where that is wanted.
+    pub(super) fn follow_reload(&mut self, groups: &GroupStates) {
         if self.terms.states_on_reload {
-            self.write_states();
+            self.write_states(groups);
         }
     }
 
@@ -143,14 +135,29 @@ impl Notices {
         }
     }
 
-    /// Says of virtual routers that begin in FAULT what no report says.
-    pub(super) fn begin_in_fault(&mut self, plan: &Plan, board: &Board, devices: &Devices) {
+    /// Says of virtual routers that begin in FAULT what no report says. Returns which these are.
+    pub(super) fn begin_in_fault(
+        &mut self,
+        plan: &Plan,
+        board: &Board,
+        devices: &Devices,
+    ) -> Vec<RouterId> {
+        let mut begun = Vec::new();
         for (router, instance) in plan.present() {
             let is_out = board.state(router) == election::State::Initialize;
             if is_out && devices.fault(router).is_some() && !self.told.contains_key(&instance.name)
             {
                 self.enter(&instance.name, State::Fault, board.priority(router).get());
+                begun.push(router);
             }
+        }
+        begun
+    }
+
+    /// A sync group is in another state.
+    pub(super) fn group(&mut self, news: &GroupNews) {
+        if let Some(state) = in_words(news.state) {
+            self.tell(Subject::Group(news.group.clone()), News::Entered(state), 0);
         }
     }
 
@@ -168,32 +175,35 @@ impl Notices {
 
     /// Says that it is over, waits for the scripts as long as they may take, and then is silent.
     /// `at_once` leaves them to themselves.
-    pub(super) fn stop(&mut self, at_once: bool) -> impl Future<Output = ()> + use<> {
-        self.end(if at_once { Duration::ZERO } else { self.terms.patience }, |_| true)
+    pub(super) fn stop(
+        &mut self,
+        groups: &GroupStates,
+        at_once: bool,
+    ) -> impl Future<Output = ()> + use<> {
+        self.end(groups, if at_once { Duration::ZERO } else { self.terms.patience }, |_| true)
     }
 
-    /// The same for those that resign in a handover, and their groups. Of the others the next daemon
-    /// speaks.
+    /// The same for those that resign in a handover: `subjects`. Of the others the next daemon speaks.
     pub(super) fn stop_some(
         &mut self,
-        names: &BTreeSet<String>,
+        groups: &GroupStates,
+        subjects: BTreeSet<Subject>,
     ) -> impl Future<Output = ()> + use<> {
-        let is_concerned = |members: &Vec<String>| members.iter().any(|name| names.contains(name));
-        let groups = self.terms.groups.iter().filter(|(_, members)| is_concerned(members));
-        let groups = groups.map(|(name, _)| Subject::Group(name.clone()));
-        let instances = names.iter().map(|name| Subject::Instance(name.clone()));
-        let subjects: BTreeSet<_> = instances.chain(groups).collect();
-        self.end(self.terms.patience, move |subject| subjects.contains(subject))
+        self.end(groups, self.terms.patience, move |subject| subjects.contains(subject))
     }
 
-    fn end<F>(&mut self, patience: Duration, ends: F) -> impl Future<Output = ()> + use<F>
+    fn end<F>(
+        &mut self,
+        groups: &GroupStates,
+        patience: Duration,
+        ends: F,
+    ) -> impl Future<Output = ()> + use<F>
     where
         F: Fn(&Subject) -> bool,
     {
         let told = std::mem::take(&mut self.told).into_iter();
         let instances = told.map(|(name, told)| (Subject::Instance(name), told.priority));
-        let groups = std::mem::take(&mut self.told_of_groups).into_keys();
-        let groups = groups.map(|name| (Subject::Group(name), 0));
+        let groups = groups.all().map(|(name, _)| (Subject::Group(name.to_owned()), 0));
         for (subject, priority) in instances.chain(groups).filter(|(subject, _)| ends(subject)) {
             self.tell(subject, News::Entered(State::Stop), priority);
         }
@@ -229,40 +239,20 @@ impl Notices {
         }
         self.told.insert(name.to_owned(), Told { state, priority });
         self.tell(Subject::Instance(name.to_owned()), News::Entered(state), priority);
-        self.enter_with_group(name);
     }
 
-    /// The group has the state that all of its members have, and FAULT if one of them has.
-    fn enter_with_group(&mut self, member: &str) {
-        let is_in = |(_, members): &(&String, &Vec<String>)| members.iter().any(|it| it == member);
-        let Some((name, members)) = self.terms.groups.iter().find(is_in) else { return };
-        let states: Vec<_> =
-            members.iter().map(|it| self.told.get(it).map(|told| told.state)).collect();
-        let state = if states.contains(&Some(State::Fault)) {
-            State::Fault
-        } else if let Some(Some(state)) = states.first()
-            && states.iter().all(|other| *other == Some(*state))
-        {
-            *state
-        } else {
-            return;
-        };
-        let name = name.clone();
-        if self.told_of_groups.insert(name.clone(), state) != Some(state) {
-            self.tell(Subject::Group(name), News::Entered(state), 0);
-        }
-    }
-
-    fn write_states(&mut self) {
+    fn write_states(&mut self, groups: &GroupStates) {
         let instances = self.told.iter().map(|(name, told)| Notice {
             subject: Subject::Instance(name.clone()),
             news: News::Entered(told.state),
             priority: told.priority,
         });
-        let groups = self.told_of_groups.iter().map(|(name, state)| Notice {
-            subject: Subject::Group(name.clone()),
-            news: News::Entered(*state),
-            priority: 0,
+        let groups = groups.all().filter_map(|(name, state)| {
+            Some(Notice {
+                subject: Subject::Group(name.to_owned()),
+                news: News::Entered(in_words(state)?),
+                priority: 0,
+            })
         });
         for notice in instances.chain(groups).collect::<Vec<_>>() {
             self.notifier.write(&notice);
@@ -273,6 +263,16 @@ impl Notices {
         if !self.stopped {
             self.notifier.tell(&Notice { subject, news, priority });
         }
+    }
+}
+
+/// As scripts know it; of the end of a group is said before.
+const fn in_words(state: api::State) -> Option<State> {
+    match state {
+        api::State::Master => Some(State::Master),
+        api::State::Backup => Some(State::Backup),
+        api::State::Fault => Some(State::Fault),
+        api::State::Init => None,
     }
 }
 
@@ -291,6 +291,7 @@ mod tests {
         notices: Notices,
         asked: mpsc::UnboundedReceiver<Message>,
         terms: Box<dyn Fn() -> Terms>,
+        plan: Plan,
     }
 
     impl Stage {
@@ -312,7 +313,8 @@ mod tests {
             let config = config::parse("test.conf", text.as_bytes()).config.unwrap();
             let (runner, asked) = Runner::channel();
             let notices = Notices::new(Terms::new(&config), runner);
-            Self { notices, asked, terms: Box::new(move || Terms::new(&config)) }
+            let plan = Plan::new(&config);
+            Self { notices, asked, terms: Box::new(move || Terms::new(&config)), plan }
         }
 
         /// What the next script with arguments is told. It succeeds at once, as do all others.
@@ -361,11 +363,16 @@ mod tests {
         let mut stage = Stage::new(&["VI_1", "VI_2"], &["VI_2"]);
         stage.notices.enter("VI_1", State::Master, 100);
         assert_eq!(stage.next().await, "INSTANCE VI_1 MASTER 100");
+        let mut groups = GroupStates::new(&stage.plan);
         stage.notices.enter("VI_2", State::Master, 100);
+        stage.notices.group(&groups.follow(1, api::State::Master).unwrap());
         let mut told = [stage.next().await, stage.next().await];
         told.sort();
         assert_eq!(told, ["GROUP G MASTER 0", "INSTANCE VI_2 MASTER 100"]);
-        let stop = stage.notices.stop_some(&BTreeSet::from(["VI_2".to_owned()]));
+        let stop = stage.notices.stop_some(
+            &groups,
+            BTreeSet::from([Subject::Instance("VI_2".to_owned()), Subject::Group("G".to_owned())]),
+        );
         let mut told = [stage.next().await, stage.next().await];
         told.sort();
         assert_eq!(told, ["GROUP G STOP 0", "INSTANCE VI_2 STOP 100"]);

@@ -202,7 +202,9 @@ impl Daemon {
                 self.forget(*router).await;
             }
         }
-        self.notices.follow_reload(&self.plan, self.pulse.board());
+        // Of those that have another name, and of groups that are new, nothing was said.
+        self.catch_up_notices();
+        self.notices.follow_reload(&self.groups);
         let intervals = self.plan.routers.values().map(|router| router.interval.duration());
         if let Err(error) = self.pulse.provide_for(intervals).await {
             warn!("the time that is reserved for the pulse stays as it was: {error}");

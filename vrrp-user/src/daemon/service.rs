@@ -4,18 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    addresses::Addresses,
-    devices::Devices,
-    events::{Feed, by_calendar},
-    notices::Notices,
-    plan::{Plan, slot_of},
-    reload::Waiting,
-};
+use super::{Daemon, devices::Devices, events::by_calendar, plan::slot_of, reload::Waiting};
 use crate::{
-    announce::{self, Announcer},
+    announce,
     api::{self, Class, Event, Family, Following, Pulse, Reloaded, RouterStatus, What, timestamp},
-    datapath::Slots,
     election::State,
     pulse::{self, Lateness},
 };
@@ -78,19 +70,13 @@ impl api::Daemon for Handle {
 }
 
 /// All virtual routers, in the order of the configuration.
-pub(super) fn status(
-    plan: &Plan,
-    pulse: &pulse::Handle,
-    slots: &Slots,
-    devices: &Devices,
-    addresses: &Addresses,
-    announcer: &Announcer,
-    notices: &Notices,
-) -> Vec<RouterStatus> {
+pub(super) fn status(daemon: &Daemon) -> Vec<RouterStatus> {
+    let Daemon { plan, pulse, slots, devices, addresses, announcer, notices, groups, .. } = daemon;
     let now = pulse::now();
     let scheduling = pulse.scheduling().to_string();
     let row = |(router, instance): (usize, &crate::config::Instance)| {
         let family = instance.family();
+        let group = plan.group_of(router);
         let shown = pulse.board().snapshot(router);
         let attachment = devices.attachment(&instance.interface);
         let lease = slots.get(slot_of(router)).lease();
@@ -111,7 +97,8 @@ pub(super) fn status(
             name: instance.name.clone(),
             interface: instance.interface.clone(),
             vrid: instance.vrid.get(),
-            sync_group: plan.group_of(router).map(|group| group.name.clone()),
+            sync_group: group.map(|group| group.name.clone()),
+            sync_group_state: group.and_then(|group| groups.state_of(&group.name)),
             family: match family {
                 vrrp_common::Family::V4 => Family::Ipv4,
                 vrrp_common::Family::V6 => Family::Ipv6,
@@ -134,25 +121,21 @@ pub(super) fn status(
     plan.in_order().map(row).collect()
 }
 
-/// What a follower of events gets: the state of each virtual router, and then all that happens.
-pub(super) fn follow(
-    plan: &Plan,
-    pulse: &pulse::Handle,
-    devices: &Devices,
-    feed: &Feed,
-    adverts: bool,
-) -> Following {
+/// What a follower of events gets: the state of each virtual router and group, and then all that happens.
+pub(super) fn follow(daemon: &Daemon, adverts: bool) -> Following {
+    let Daemon { plan, pulse, devices, groups, feed, .. } = daemon;
     let at = timestamp(by_calendar(pulse::now()));
-    let found = |(router, instance): (usize, &crate::config::Instance)| {
+    let router = |(router, instance): (usize, &crate::config::Instance)| {
         let state = state(pulse.board().state(router), devices, router);
-        let what = What::State { router: instance.name.clone(), state };
-        Event { at: at.clone(), what }
+        What::State { router: instance.name.clone(), state }
     };
-    let states = plan.in_order().map(found).collect();
+    let group = |(name, state): (&str, _)| What::GroupState { group: name.to_owned(), state };
+    let found = plan.in_order().map(router).chain(groups.all().map(group));
+    let states = found.map(|what| Event { at: at.clone(), what }).collect();
     Following { states, events: feed.subscribe(adverts) }
 }
 
-fn state(state: State, devices: &Devices, router: pulse::RouterId) -> api::State {
+pub(super) fn state(state: State, devices: &Devices, router: pulse::RouterId) -> api::State {
     match (state, devices.fault(router)) {
         (State::Active, _) => api::State::Master,
         (State::Backup, _) => api::State::Backup,

@@ -5,10 +5,11 @@ use std::{net::IpAddr, time::Instant};
 use tracing::warn;
 use vrrp_common::ladder::Reject;
 
-use super::{Daemon, events, log, refusals::Matter, service};
+use super::{Daemon, events, groups::GroupNews, log, refusals::Matter, service};
 use crate::{
     api::{self, What},
     election,
+    pulse::{self, Report, RouterId},
 };
 
 impl Daemon {
@@ -26,9 +27,42 @@ impl Daemon {
             }
             return;
         }
-        let group = self.groups.follow(&what);
         self.feed.publish(at, what);
-        self.tell(group.map(|group| (at, group)));
+    }
+
+    /// What a report of the pulse says. Returns what that means for a sync group, which is told, too.
+    pub(super) fn tell_report(&mut self, report: &Report) -> Option<GroupNews> {
+        let happened = events::of_report(&self.plan, &self.devices, self.stopping, report);
+        let news = match (report, &happened) {
+            (Report::Transition { router, at, .. }, Some((_, What::Transition { state, .. }))) => {
+                self.groups.follow(*router, *state).map(|news| (*at, news))
+            }
+            _ => None,
+        };
+        let of_group = news.as_ref().map(|(at, news)| (*at, news.event()));
+        let news = news.map(|(_, news)| news);
+        let leads = news.as_ref().is_some_and(|news| news.leads);
+        let in_order = if leads { [of_group, happened] } else { [happened, of_group] };
+        in_order.into_iter().for_each(|happened| self.tell(happened));
+        news
+    }
+
+    /// Virtual routers are in states that were told of. Tells everybody what that means for their groups.
+    pub(super) fn tell_groups(&mut self, states: impl IntoIterator<Item = (RouterId, api::State)>) {
+        for news in self.groups.follow_all(states) {
+            self.tell(Some((pulse::now(), news.event())));
+            self.notices.group(&news);
+        }
+    }
+
+    /// Says to scripts, FIFOs and mail how everything is, where nobody has said it.
+    pub(super) fn catch_up_notices(&mut self) {
+        self.notices.catch_up(&self.plan, self.pulse.board(), self.stopping);
+        let state =
+            |router| service::state(self.pulse.board().state(router), &self.devices, router);
+        let states = self.plan.present().map(|(router, _)| (router, state(router)));
+        let begun = states.filter(|(_, state)| self.stopping || *state != api::State::Init);
+        self.tell_groups(begun.collect::<Vec<_>>());
     }
 
     pub(super) fn tell_reject(
@@ -49,7 +83,7 @@ impl Daemon {
         if adverts {
             self.report_adverts(true);
         }
-        service::follow(&self.plan, &self.pulse, &self.devices, &self.feed, adverts)
+        service::follow(self, adverts)
     }
 
     /// Has each advert reported, by the kernel program and by the pulse.
@@ -73,14 +107,6 @@ impl Daemon {
     }
 
     pub(super) fn status(&self) -> Vec<api::RouterStatus> {
-        service::status(
-            &self.plan,
-            &self.pulse,
-            &self.slots,
-            &self.devices,
-            &self.addresses,
-            &self.announcer,
-            &self.notices,
-        )
+        service::status(self)
     }
 }
