@@ -331,6 +331,48 @@ fn an_interface_is_renamed() {
     }
 }
 
+/// Issue 6, issue 2, keyword `label`: the same with a label, to which the kernel gives the other name, too.
+/// The address comes back with the label that the file says.
+#[test]
+fn a_labelled_address_and_a_new_name() {
+    let lab = Lab::new(1).unwrap();
+    let node = lab.node(0);
+    plug(node);
+    let vip: IpAddr = CABLE_VIP.parse().unwrap();
+    let advert_int = Duration::from_millis(100);
+    let config = Config { version: 3, advert_int, vip, ..Config::default() }.to_string();
+    let config = config
+        .replace("interface eth0", "interface lan0")
+        .replace(&format!("{vip}\n"), &format!("{vip}/32 dev lan0 label lan0:0\n"));
+    let mut router = Router::start(node, Daemon::Xvrrp, &config).unwrap();
+    let shown = |device| node.run(&["ip", "-o", "addr", "show", "dev", device]);
+    let serves = |since| {
+        router.wait_for_state(since, Config::INSTANCE, "MASTER", SETTLING).unwrap();
+        let has_address = || {
+            let shown = shown("lan0")?;
+            Ok(shown.matches(CABLE_VIP).count() == 1 && shown.contains(" lan0:0"))
+        };
+        wait_until("the address with its label", SETTLING, has_address)
+            .unwrap_or_else(|error| panic!("{error}: {}", shown("lan0").unwrap()));
+    };
+    serves(router.started());
+    for _ in 0..3 {
+        let since = SystemTime::now();
+        ip(node, "link set lan0 down");
+        ip(node, "link set lan0 name other0 up");
+        router.wait_for_state(since, Config::INSTANCE, "FAULT", SETTLING).unwrap();
+        let is_gone = || Ok(!shown("other0")?.contains(CABLE_VIP));
+        wait_until("nothing of ours on it", SETTLING, is_gone)
+            .unwrap_or_else(|error| panic!("{error}: {}", shown("other0").unwrap()));
+        let since = SystemTime::now();
+        ip(node, "link set other0 down");
+        ip(node, "link set other0 name lan0 up");
+        serves(since);
+    }
+    assert!(router.stop().unwrap().success());
+    assert!(!shown("lan0").unwrap().contains(CABLE_VIP));
+}
+
 /// Issue 6: an interface that moves to another network namespace and back, ten times. Over there it has
 /// nothing of ours, but for an XDP program without work, which the kernel does not let go. And the same while the daemon does not look: it finds the same interface, but
 /// with sockets that hear nothing any more.

@@ -364,6 +364,46 @@ fn mail() {
     }
 }
 
+/// Issue 6, keyword `notify_master`: a script that is missing at the start is said to be, and is run from
+/// the reload on that finds it, although the file says what it said before.
+#[test]
+fn a_script_that_comes_later() {
+    let lab = Lab::new(1).unwrap();
+    let node = lab.node(0);
+    let log = node.dir().join("log");
+    let subject = subject(1);
+    let name = subject.instance();
+    let notify = format!("notify_master {}", node.dir().join("late.sh").display());
+    let config = format!("global_defs {{\n    {GLOBAL}\n}}\n{}", with_lines(&subject, &notify));
+    let mut router = Router::start(node, Daemon::Xvrrp, &config).unwrap();
+    router.wait_for_line(&format!("({name}) notify_master is not run"), Bench::SETTLING).unwrap();
+    router.wait_for_state(router.started(), &name, "MASTER", Bench::SETTLING).unwrap();
+    script(node, "late.sh", &format!("echo master >> {}", log.display()));
+    let flap = |router: &Router| {
+        for (state, expected) in [("down", "FAULT"), ("up", "MASTER")] {
+            let since = SystemTime::now();
+            node.run(&["ip", "link", "set", "dev", Node::INTERFACE, state]).unwrap();
+            router.wait_for_state(since, &name, expected, Bench::SETTLING).unwrap();
+        }
+    };
+    let since = SystemTime::now();
+    let said = router.reload(&config).unwrap();
+    assert!(said.contains("0 added, 0 removed, 0 changed, 1 unchanged"), "{said}");
+    assert!(!router.lines_since(since).iter().any(|line| line.text.contains("is not run")));
+    for runs in 1..=2 {
+        flap(&router);
+        let is_run = || Ok(lines(&log).len() == runs);
+        wait_until(&format!("run {runs}"), Bench::SETTLING, is_run).unwrap();
+    }
+    // And the other way round.
+    fs::remove_file(node.dir().join("late.sh")).unwrap();
+    let since = SystemTime::now();
+    router.reload(&config).unwrap();
+    router.process().wait_for_line(since, "is not run", Bench::SETTLING).unwrap();
+    flap(&router);
+    assert_eq!(lines(&log).len(), 2);
+}
+
 /// Issue 6, keywords `notify_deleted`, `fifo_write_vrrp_states_on_reload`: of a reload only those hear
 /// that it removes, DELETED or FAULT; FIFOs get the states of all others where that is wanted.
 #[test]

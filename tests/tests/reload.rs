@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs,
     net::{IpAddr, Ipv4Addr},
+    os::unix::fs::symlink,
     time::{Duration, SystemTime},
 };
 
@@ -314,11 +315,13 @@ fn intervals() {
         for instance in [&fast, &slow] {
             router.reload(&config(std::slice::from_ref(instance))).unwrap();
             let since = SystemTime::now();
+            let until = since + slow.interval * 2;
             capture.wait_for(since, slow.interval * 2, |_| false);
-            let adverts = capture.adverts_of(lab.node(0), since).unwrap();
+            let mut adverts = capture.adverts_of(lab.node(0), since).unwrap();
+            adverts.retain(|(at, _)| *at < until);
             let intervals: BTreeSet<_> = adverts.iter().map(|(_, one)| one.interval).collect();
             assert_eq!(intervals, BTreeSet::from([instance.interval]));
-            let expected = if instance.interval == fast.interval { 18..=21 } else { 1..=3 };
+            let expected = if instance.interval == fast.interval { 15..=21 } else { 1..=3 };
             assert!(expected.contains(&adverts.len()), "{} adverts", adverts.len());
         }
     }
@@ -384,10 +387,13 @@ fn files_around_a_reload() {
     );
     let mut router = Router::start(lab.node(0), Daemon::Xvrrp, &text).unwrap();
     wait_for_all(&router, "MASTER");
-    // It is written anew: who finds it gone knows that it was removed.
-    fs::write(&reading, "of the last reload").unwrap();
+    // It is written where this link leads, and the link is what is removed.
+    let written = lab.dir().join("written");
+    fs::write(&written, "of the last reload").unwrap();
+    symlink(&written, &reading).unwrap();
     router.reload(&text).unwrap();
-    assert!(!reading.exists() && !errors.exists());
+    assert!(!reading.is_symlink() && !errors.exists());
+    assert_eq!(fs::read_to_string(&written).unwrap(), "");
     let wrong = text + "vrrp_instance V52 {\n  virtual_router_id 999\n}\n";
     router.write_config(&wrong).unwrap();
     let since = SystemTime::now();
@@ -471,6 +477,89 @@ fn killed_after_a_reload() {
     }
     let map = |objects: &BpfObjects| objects.map("SLOTS").unwrap();
     assert_eq!(map(&BpfObjects::held_in(lab.node(0)).unwrap()), map(&objects), "it is used on");
+}
+
+/// Issues 4 and 6, pain 5: a worker that is killed after a refused reload, and after an edit that nobody
+/// has reloaded, is followed by one that goes on with what was in force; no ping is lost.
+#[test]
+fn killed_after_a_refused_reload() {
+    let lab = Lab::new(1).unwrap();
+    let interval = Duration::from_secs(1);
+    let own = Instance { interval, ..Instance::new(51, &[Lab::address(129)]) };
+    let mut router = start(lab.node(0), std::slice::from_ref(&own));
+    wait_for_all(&router, "MASTER");
+    wait_for_addresses(lab.node(0), &own.addresses);
+    let capture = Capture::start(lab.client()).unwrap();
+    let pings = Pings::start(lab.client(), own.addresses[0], PINGING).unwrap();
+    let broken = "vrrp_instance V51 {\n";
+    router.reload(broken).unwrap_err();
+    let resumed = "(V51) Entering MASTER STATE (its lease";
+    for text in [broken, &config(&[own.of_priority(90)])] {
+        router.write_config(text).unwrap();
+        let since = SystemTime::now();
+        kill_process(router.worker().unwrap(), Signal::KILL).unwrap();
+        router.process().wait_for_line(since, "is not what was running", SETTLING).unwrap();
+        router.process().wait_for_line(since, resumed, SETTLING).unwrap();
+        let of_new = |seen: &rig::Seen| seen.is_advert_of(lab.node(0));
+        capture.expect("an advert", SystemTime::now(), SETTLING, of_new).unwrap();
+        let adverts = capture.adverts_of(lab.node(0), since).unwrap();
+        assert!(adverts.iter().all(|(_, advert)| advert.priority == 100));
+    }
+    let since = SystemTime::now();
+    router.xvrrp(&["reload"]).unwrap();
+    let says = |seen: &rig::Seen| matches!(seen.what, What::Advert { priority: 90, .. });
+    capture.expect("the new priority", since, SETTLING, says).unwrap();
+    assert_eq!(Vec::from_iter(pings.lost().unwrap()), Vec::<u16>::new());
+    assert!(router.dir().join("running.conf").exists());
+    assert!(router.stop().unwrap().success());
+    assert!(!router.dir().join("running.conf").exists());
+}
+
+/// Issue 6: a file that has run with an error from the start can be changed all the same, but not by a
+/// further error.
+#[test]
+fn errors_that_are_known() {
+    let lab = Lab::new(1).unwrap();
+    let own = Instance::new(51, &[Lab::address(129)]);
+    let wrong = |vrid: u16| format!("vrrp_instance V52 {{\n  virtual_router_id {vrid}\n}}\n");
+    let flawed = |instance: &Instance| wrong(999) + &config(std::slice::from_ref(instance));
+    let router = Router::start(lab.node(0), Daemon::Xvrrp, &flawed(&own)).unwrap();
+    wait_for_all(&router, "MASTER");
+    let said = router.reload(&flawed(&own.of_priority(90))).unwrap();
+    assert!(said.contains("changed: V51"), "{said}");
+    let said = router.reload(&(flawed(&own) + &wrong(998))).unwrap_err().to_string();
+    assert!(said.contains("998") && !said.contains("999"), "{said}");
+    assert_eq!(router.status().unwrap()[0].effective_priority, 90);
+}
+
+/// Issues 3 and 6, keywords `use_vmac` and `no_track`: a master that works through macvlans gets a virtual
+/// MAC in a reload and loses it in another, and has its address and goes on as master each time.
+#[test]
+fn a_macvlan_comes_and_goes() {
+    let lab = Lab::new(1).unwrap();
+    let address = Lab::address(129);
+    let text = |extra| {
+        let own = Instance { extra, ..Instance::new(51, &[address]) };
+        own.to_string().replace(&format!("{address}\n"), &format!("{address} no_track\n"))
+    };
+    let router = Router::start(lab.node(0), Daemon::Xvrrp, &text("xdp_mode none")).unwrap();
+    wait_for_all(&router, "MASTER");
+    wait_for_addresses(lab.node(0), &[address]);
+    let capture = Capture::start(lab.client()).unwrap();
+    let is_on_interface = || lab.node(0).addresses().unwrap().contains(&address.into());
+    for _ in 0..3 {
+        for (extra, on_interface) in [("use_vmac\nxdp_mode none", false), ("xdp_mode none", true)] {
+            let since = SystemTime::now();
+            router.reload(&text(extra)).unwrap();
+            assert_eq!(is_on_interface(), on_interface);
+            let announces = |seen: &rig::Seen| seen.announces(address);
+            capture.expect("an announcement", since, SETTLING, announces).unwrap();
+            let pings = Pings::start(lab.client(), address, PINGING).unwrap();
+            capture.wait_for(SystemTime::now(), INTERVAL * 3, |_| false);
+            assert_eq!(Vec::from_iter(pings.lost().unwrap()), Vec::<u16>::new());
+        }
+    }
+    assert_eq!(transitions(&router), 2, "once BACKUP and once MASTER");
 }
 
 /// Issue 6: a file that needs more room than this daemon has is refused, and says how to get it.

@@ -379,6 +379,53 @@ fn two_may_have_the_same() {
     expect_master(&router);
 }
 
+/// Issue 6: the same on one interface, whichever of the two leaves MASTER for a better router: the route
+/// goes with the last one only.
+#[test]
+fn one_of_two_leaves() {
+    let lab = lab();
+    let node = lab.node(0);
+    let blocks = "virtual_routes {\n203.0.113.0/24 via 192.0.2.100 dev eth0\n}";
+    let config = |priority, blocks| {
+        let one = config(priority, blocks).to_string();
+        let two = one.replace("VI_1", "VI_2").replace("_id 51", "_id 52");
+        [one, two.replace("192.0.2.129", "192.0.2.130")]
+    };
+    let router = master(node, &config(100, blocks).concat());
+    router.wait_for_state(router.started(), "VI_2", "MASTER", SETTLING).unwrap();
+    wait_until("the route", SETTLING, || Ok(made(node).len() == 1)).unwrap();
+    let monitor = {
+        let mut command = node.command("ip");
+        command.args(["monitor", "route"]);
+        node.spawn("monitor", command).unwrap()
+    };
+    let deleted = || {
+        let deleted = |line: &rig::Line| line.text.contains("Deleted 203.0.113.0/24");
+        monitor.lines().into_iter().filter(deleted).count()
+    };
+    let names = ["VI_1", "VI_2"];
+    for (leaves, stays) in [(0, 1), (1, 0)] {
+        let since = SystemTime::now();
+        let mut better = start(lab.node(1), &config(200, "")[leaves]);
+        router.wait_for_state(since, names[leaves], "BACKUP", SETTLING).unwrap();
+        let vip = format!("192.0.2.{}/", 129 + leaves);
+        let is_gone = || Ok(!node.run(&["ip", "addr"])?.contains(&vip));
+        wait_until("the address is removed", SETTLING, is_gone).unwrap();
+        assert_eq!((made(node).len(), deleted()), (1, leaves));
+        // Whoever stays misses it.
+        let thing = format!("({}) route `203.0.113.0/24", names[stays]);
+        healed(&router, &["route", "del", "203.0.113.0/24"], &[&thing]);
+        wait_until("the monitor", SETTLING, || Ok(deleted() == leaves + 1)).unwrap();
+        let since = SystemTime::now();
+        assert!(better.stop().unwrap().success());
+        router.wait_for_state(since, names[leaves], "MASTER", SETTLING).unwrap();
+        wait_until("the address", SETTLING, || Ok(!is_gone()?)).unwrap();
+    }
+    let better = start(lab.node(1), &config(200, "").concat());
+    wait_until("no route", SETTLING, || Ok(made(node).is_empty())).unwrap();
+    drop(better);
+}
+
 /// Issue 6, pain 5: a reload removes what is no more wanted and adds what is new, of virtual routers and
 /// static; what is in both files stays, whichever virtual router has it, and nobody leaves MASTER.
 #[test]

@@ -251,13 +251,15 @@ async fn left_behind() {
     scratch.line("end").await;
 }
 
-/// issue 6: a runner that dies takes what it runs with it, is started again, and says so.
+/// issue 6: a runner that dies takes what it runs with it, also what does not listen to SIGTERM and what
+/// that has started; it is started again, and says so.
 #[tokio::test]
 async fn runner_dies() {
     let scratch = Scratch::new("dies");
     let runner = runner();
     let script = format!(
-        "echo $$ > {}; echo $PPID > {}; sleep 60",
+        "trap : TERM; sleep 60 & echo $! > {}; echo $$ > {}; echo $PPID > {}; wait; wait",
+        scratch.file("child"),
         scratch.file("program"),
         scratch.file("runner")
     );
@@ -270,6 +272,7 @@ async fn runner_dies() {
     let outcome = timeout(SOON, running).await.unwrap().unwrap();
     assert_eq!(outcome.end, End::NotStarted("the runner died".to_owned()));
     is_gone(program).await;
+    is_gone(scratch.pid("child").await).await;
     assert!(timeout(SOON, runner.run(shell("exit 0"))).await.unwrap().is_success());
 }
 

@@ -17,6 +17,8 @@ pub struct Reloaded {
     pub unchanged: usize,
     /// Settings that stay as they were, a sentence each.
     pub kept: Vec<String>,
+    /// What did not work besides, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 impl Reloaded {
@@ -37,8 +39,8 @@ impl fmt::Display for Reloaded {
                 writeln!(f, "{what}: {name}")?;
             }
         }
-        for setting in &self.kept {
-            writeln!(f, "{setting}")?;
+        for sentence in self.kept.iter().chain(&self.warnings) {
+            writeln!(f, "{sentence}")?;
         }
         writeln!(f, "{}", self.summary())
     }

@@ -106,7 +106,9 @@ impl Daemon {
             counted.map(move |(reject, count)| ((slot, reject), count))
         }));
         let running = Running::new(runtime_dir.path());
-        running.keep(config);
+        if let Err(reason) = running.keep(config) {
+            warn!("{reason}");
+        }
         Ok(Self {
             devices,
             tracking,

@@ -160,7 +160,7 @@ mod tests {
         fs::write(&source.file, text("101")).unwrap();
         assert_eq!(priority(), Some(101));
         let running = Running::new(dir.path());
-        running.keep(&source.load().config.unwrap());
+        running.keep(&source.load().config.unwrap()).unwrap();
         let same = source.load_for_successor(dir.path());
         assert_eq!(same.sources.name(config::FileId(0)), source.file.display().to_string());
         fs::write(&source.file, text("102")).unwrap();

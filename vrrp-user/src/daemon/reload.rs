@@ -140,12 +140,15 @@ impl Daemon {
         let mut next = last.next(&config);
         self.refuse_unfit(&next)?;
         let difference = last.difference(&next);
-        let reloaded = report(&last, &next, &difference);
+        let mut reloaded = report(&last, &next, &difference);
         next.stays_as(&last);
         exec::cautions(&config).iter().for_each(|caution| warn!("{caution}"));
         self.tracking.replan(&config, next.present(), &links);
         self.change(next, &difference, &config).await;
-        self.running.keep(&config);
+        if let Err(reason) = self.running.keep(&config) {
+            warn!("{reason}");
+            reloaded.warnings.push(reason);
+        }
         self.reloads.settings = config.global.reload;
         self.reloads.flaws = flaws;
         Ok(reloaded)
@@ -248,5 +251,6 @@ fn report(last: &Plan, next: &Plan, difference: &Difference) -> Reloaded {
         changed: difference.changed.iter().map(changed).collect(),
         unchanged: difference.unchanged,
         kept: last.kept(next),
+        warnings: Vec::new(),
     }
 }

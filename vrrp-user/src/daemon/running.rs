@@ -24,14 +24,16 @@ impl Running {
         Self(dir.join(FILE))
     }
 
-    /// Writes down what is in force from now on.
-    pub(super) fn keep(&self, config: &Config) {
-        if let Err(error) = replace(&self.0, &config.to_string()) {
-            warn!(
+    /// Writes down what is in force from now on. If that fails, what was in force before is not kept
+    /// either; the error is a sentence for people.
+    pub(super) fn keep(&self, config: &Config) -> Result<(), String> {
+        replace(&self.0, &config.to_string()).map_err(|error| {
+            remove(&self.0);
+            format!(
                 "cannot write {}: {error}; a new worker would begin with the file as it is then",
                 self.0.display()
-            );
-        }
+            )
+        })
     }
 }
 
@@ -43,8 +45,11 @@ pub(super) fn last(dir: &Path) -> Option<Loaded> {
 
 /// Nobody is to go on with it.
 pub(super) fn forget(dir: &Path) {
-    let path = dir.join(FILE);
-    if let Err(error) = fs::remove_file(&path)
+    remove(&dir.join(FILE));
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
         && error.kind() != ErrorKind::NotFound
     {
         warn!("cannot remove {}: {error}", path.display());
@@ -56,8 +61,9 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let new = path.with_extension("conf.new");
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(text.as_bytes())?;
-    fs::rename(&new, path)
+    let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&new, path));
+    // The half of it is of no use to anybody.
+    written.inspect_err(|_| remove(&new))
 }
 
 #[cfg(test)]
@@ -80,7 +86,7 @@ mod tests {
                  virtual_ipaddress {{\n192.0.2.1\n}}\n}}\n"
             );
             let config = config::parse("test.conf", text.as_bytes()).config.unwrap();
-            running.keep(&config);
+            running.keep(&config).unwrap();
             let read = last(dir.path()).and_then(|loaded| loaded.config).unwrap();
             assert_eq!(read.to_string(), config.to_string());
             assert_eq!(read.instances[0].priority.get(), priority);
@@ -88,6 +94,14 @@ mod tests {
         let files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(Result::unwrap).collect();
         assert_eq!(files.len(), 1);
         assert_eq!(files[0].metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        // What cannot be replaced is not in force any more.
+        fs::create_dir(dir.path().join("running.conf.new")).unwrap();
+        let config = last(dir.path()).and_then(|loaded| loaded.config).unwrap();
+        let said = running.keep(&config).unwrap_err();
+        assert!(said.contains("running.conf: Is a directory"), "{said}");
+        assert!(last(dir.path()).is_none());
+        fs::remove_dir(dir.path().join("running.conf.new")).unwrap();
+        running.keep(&config).unwrap();
         forget(dir.path());
         assert!(last(dir.path()).is_none());
         forget(dir.path());

@@ -87,6 +87,11 @@ impl Child {
         }
     }
 
+    /// The process group that it leads.
+    pub(super) const fn group(&self) -> Pid {
+        self.pid
+    }
+
     /// Waits until it has ended. It is made to when its timeout has come, or when `released` is.
     pub(super) async fn attend(
         mut self,

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::UnixStream,
@@ -33,7 +34,8 @@ const ARGUMENTS: [&str; 2] = ["run", "--runner"];
 /// A runner that died sooner is not started again at once.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A runner that has not begun by then with what it was asked for hangs.
+/// A runner that has something to see to is asked that often whether it is there. One that has said
+/// nothing at all for so many ticks hangs.
 const TICK: Duration = Duration::from_secs(1);
 const PATIENCE_TICKS: u32 = 10;
 
@@ -145,8 +147,13 @@ impl Process {
         Ok(Self { child, line: UnixStream::from_std(ours)? })
     }
 
-    /// It is of no use any more.
-    async fn bury(mut self) -> io::Result<ExitStatus> {
+    /// It is of no use any more, nor are these groups of programs, which nobody sees to. Until it has
+    /// waited for them their numbers are nobody else's.
+    async fn bury(mut self, programs: Programs) -> io::Result<ExitStatus> {
+        for group in programs.into_values() {
+            // They may have ended already.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         // It may have ended already.
         let _ = self.child.start_kill();
         self.child.wait().await
@@ -168,10 +175,11 @@ async fn keep(
 ) {
     loop {
         let born = Instant::now();
-        if attend(&mut process.line, &mut messages).await == Ended::Unneeded {
+        let mut programs = Programs::new();
+        if attend(&mut process.line, &mut messages, &mut programs).await == Ended::Unneeded {
             return process.end().await;
         }
-        match process.bury().await {
+        match process.bury(programs).await {
             Ok(status) => error!("the runner of programs died: {status}; starting it again"),
             Err(error) => error!("the runner of programs died: {error}; starting it again"),
         }
@@ -208,34 +216,44 @@ enum Ended {
 struct Waiting {
     began: Option<oneshot::Sender<()>>,
     ended: oneshot::Sender<Outcome>,
-    /// So many ticks have gone by before it began.
-    ticks: u32,
 }
 
-async fn attend(line: &mut UnixStream, messages: &mut mpsc::UnboundedReceiver<Message>) -> Ended {
+/// The process groups of runs that go on and are to end with the runner.
+type Programs = HashMap<u64, Pid>;
+
+async fn attend(
+    line: &mut UnixStream,
+    messages: &mut mpsc::UnboundedReceiver<Message>,
+    programs: &mut Programs,
+) -> Ended {
     let (reader, mut writer) = line.split();
     let mut reports = BufReader::new(reader).lines();
     let mut waiting: HashMap<u64, Waiting> = HashMap::new();
     // While this process does not come to run, time does not count.
     let mut clock = interval(TICK);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut silent_ticks = 0;
     loop {
+        let is_idle = waiting.is_empty() && programs.is_empty();
         tokio::select! {
-            _ = clock.tick(), if !waiting.is_empty() => {
-                let not_begun = waiting.values_mut().filter(|waiting| waiting.began.is_some());
-                let oldest = not_begun.map(|waiting| {
-                    waiting.ticks += 1;
-                    waiting.ticks
-                });
-                if oldest.max() > Some(PATIENCE_TICKS) {
+            _ = clock.tick(), if !is_idle => {
+                silent_ticks += 1;
+                if silent_ticks > PATIENCE_TICKS {
+                    return Ended::Died;
+                }
+                let Ok(greet) = encode(&Order::Greet) else { return Ended::Died };
+                if writer.write_all(&greet).await.is_err() {
                     return Ended::Died;
                 }
             }
             message = messages.recv() => {
                 let Some(message) = message else { return Ended::Unneeded };
+                if is_idle {
+                    silent_ticks = 0;
+                }
                 let (id, order) = match message {
                     Message::Run { id, job, began, ended } => {
-                        waiting.insert(id, Waiting { began: Some(began), ended, ticks: 0 });
+                        waiting.insert(id, Waiting { began: Some(began), ended });
                         (id, Order::Run { id, job })
                     }
                     Message::Cancel { id } => {
@@ -252,13 +270,19 @@ async fn attend(line: &mut UnixStream, messages: &mut mpsc::UnboundedReceiver<Me
             }
             report = reports.next_line() => {
                 let Ok(Some(report)) = report else { return Ended::Died };
+                silent_ticks = 0;
                 match serde_json::from_str(&report) {
-                    Ok(Report::Began { id }) => {
+                    Ok(Report::Began { id, leashed }) => {
+                        programs.extend(leashed.and_then(Pid::from_raw).map(|group| (id, group)));
                         let began = waiting.get_mut(&id).and_then(|waiting| waiting.began.take());
                         // Whoever asked may have gone.
                         began.map(|began| began.send(()));
                     }
-                    Ok(Report::Ended { id, outcome }) => answer(&mut waiting, id, outcome),
+                    Ok(Report::Ended { id, outcome }) => {
+                        programs.remove(&id);
+                        answer(&mut waiting, id, outcome);
+                    }
+                    Ok(Report::Greeting) => {}
                     Err(_) => return Ended::Died,
                 }
             }
@@ -281,21 +305,58 @@ mod tests {
         exec::Program,
     };
 
+    fn job() -> Job {
+        let command =
+            Command { argv: vec!["/bin/true".to_owned()], user: None, span: Place::default() };
+        Job::new(Program::new(&command, &ScriptRules::default()).unwrap())
+    }
+
     /// issue 6: a runner that hangs is given up, and not because nobody asks it for anything.
     #[tokio::test(start_paused = true)]
     async fn hangs() {
         let (mut line, _silent) = UnixStream::pair().unwrap();
         let (runner, mut messages) = Runner::channel();
-        let idle = tokio::time::timeout(100 * TICK, attend(&mut line, &mut messages));
-        assert!(idle.await.is_err());
-        let command =
-            Command { argv: vec!["/bin/true".to_owned()], user: None, span: Place::default() };
-        let program = Program::new(&command, &ScriptRules::default()).unwrap();
+        let mut programs = Programs::new();
+        let idle = attend(&mut line, &mut messages, &mut programs);
+        assert!(tokio::time::timeout(100 * TICK, idle).await.is_err());
         let begin = Instant::now();
-        let run = tokio::spawn(async move { runner.run(Job::new(program)).await });
-        assert!(attend(&mut line, &mut messages).await == Ended::Died);
+        let run = tokio::spawn(async move { runner.run(job()).await });
+        assert!(attend(&mut line, &mut messages, &mut programs).await == Ended::Died);
         assert!(begin.elapsed() >= PATIENCE_TICKS * TICK);
         assert!(begin.elapsed() <= (PATIENCE_TICKS + 1) * TICK);
         assert!(run.await.unwrap().is_lost());
+    }
+
+    /// issue 6: so is one that hangs while a program runs, which is known then; however long that runs
+    /// does not matter as long as the runner answers.
+    #[tokio::test(start_paused = true)]
+    async fn hangs_later() {
+        const ANSWERS: u32 = 100;
+        let (mut line, mut other) = UnixStream::pair().unwrap();
+        let (runner, mut messages) = Runner::channel();
+        let serving = tokio::spawn(async move {
+            let (orders, mut reports) = other.split();
+            let mut orders = BufReader::new(orders).lines();
+            let mut answers = 0;
+            while let Some(order) = orders.next_line().await.unwrap() {
+                let report = match serde_json::from_str(&order).unwrap() {
+                    Order::Run { id, .. } => Report::Began { id, leashed: Some(77) },
+                    Order::Greet if answers < ANSWERS => Report::Greeting,
+                    Order::Greet | Order::Cancel { .. } => continue,
+                };
+                answers += 1;
+                reports.write_all(&encode(&report).unwrap()).await.unwrap();
+            }
+        });
+        let begin = Instant::now();
+        let run = tokio::spawn(async move { runner.run(job()).await });
+        let mut programs = Programs::new();
+        assert!(attend(&mut line, &mut messages, &mut programs).await == Ended::Died);
+        assert!(begin.elapsed() >= (ANSWERS + PATIENCE_TICKS - 2) * TICK);
+        assert!(begin.elapsed() <= (ANSWERS + PATIENCE_TICKS + 2) * TICK);
+        assert!(run.await.unwrap().is_lost());
+        assert_eq!(programs.into_values().map(|pid| pid.as_raw_nonzero().get()).max(), Some(77));
+        drop(line);
+        serving.await.unwrap();
     }
 }

@@ -69,6 +69,8 @@ async fn attend(orders: OwnedReadHalf, line: OwnedWriteHalf) {
                 match order {
                     Order::Run { id, job } => running.start(id, job, reports.clone()),
                     Order::Cancel { id } => drop(running.masters.remove(&id)),
+                    // Nobody listens when the worker has gone.
+                    Order::Greet => drop(reports.send(Report::Greeting)),
                 }
             }
             Some(ended) = running.jobs.join_next() => {
@@ -123,7 +125,8 @@ impl Running {
             let tell = |report| drop(reports.send(report));
             let outcome = match Child::start(&job, open_files) {
                 Ok(child) => {
-                    tell(Report::Began { id });
+                    let leashed = (!job.outlives).then(|| child.group().as_raw_nonzero().get());
+                    tell(Report::Began { id, leashed });
                     child.attend(job.timeout, released).await
                 }
                 Err(error) => Outcome::not_started(error),

@@ -20,6 +20,8 @@ pub(super) enum Order {
         /// Of the run.
         id: u64,
     },
+    /// Say that you are there.
+    Greet,
 }
 
 /// From the runner.
@@ -30,6 +32,8 @@ pub(super) enum Report {
     Began {
         /// The run.
         id: u64,
+        /// Its process group, unless it outlives whoever asked for it.
+        leashed: Option<i32>,
     },
     /// It is over, or did not begin.
     Ended {
@@ -38,6 +42,8 @@ pub(super) enum Report {
         /// How it was.
         outcome: Outcome,
     },
+    /// The answer to [`Order::Greet`].
+    Greeting,
 }
 
 /// A message as it goes over the line. Errors are those of paths that are not UTF-8.

@@ -175,8 +175,11 @@ fn remove(path: &Path) -> io::Result<()> {
 /// power loses the addresses, too.
 fn replace(path: &Path, contents: &Contents<impl Serialize>) -> io::Result<()> {
     let new = path.with_extension("json.new");
-    fs::write(&new, serde_json::to_vec(contents)?)?;
-    fs::rename(&new, path)
+    let written = fs::write(&new, serde_json::to_vec(contents)?);
+    written.and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
+        // The half of it is of no use to anybody. The first error is the one to tell.
+        let _ = fs::remove_file(&new);
+    })
 }
 
 #[cfg(test)]
