@@ -309,6 +309,8 @@ fn intervals() {
     wait_for_all(&router, "MASTER");
     let peer = start(lab.node(1), &[slow.of_priority(90)]);
     wait_for_all(&peer, "BACKUP");
+    // The log comes a little later than the answer.
+    peer.wait_for_state(peer.started(), "V51", "BACKUP", SETTLING).unwrap();
     let before = transitions(&peer);
     let capture = Capture::start(lab.client()).unwrap();
     for _ in 0..3 {
