@@ -22,6 +22,7 @@ mod reload;
 mod restart;
 mod result;
 mod runtime;
+mod scripts;
 mod sigstop;
 mod startup;
 mod starve;
@@ -29,6 +30,7 @@ mod stats;
 mod steady;
 mod thousand;
 mod throughput;
+mod tracking;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -81,6 +83,10 @@ enum Work {
     Egress,
     /// A MASTER that is started again
     Restart,
+    /// nginx and HAProxy that are tracked, and killed
+    Tracking,
+    /// 1,000 scripts each second beside the adverts
+    Scripts,
     /// Addresses that somebody else removes
     Heal,
     /// A MASTER whose configuration is read again each second
@@ -160,6 +166,8 @@ fn measure(work: Work, scale: Scale) -> Result<Section> {
         Work::Flood => flood::measure(scale),
         Work::Egress => egress::measure(scale),
         Work::Restart => restart::measure(scale),
+        Work::Tracking => tracking::measure(scale),
+        Work::Scripts => scripts::measure(scale),
         Work::Heal => heal::measure(scale),
         Work::Reload => reload::measure(scale),
         Work::Startup => startup::measure(scale),

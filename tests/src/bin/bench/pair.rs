@@ -31,9 +31,22 @@ impl Pair {
     /// # Errors
     /// A router does not start, or does not get into its state.
     pub(crate) fn start(lab: &Lab, daemon: Daemon, interval: Duration) -> Result<Self> {
+        Self::start_with(lab, daemon, interval, "")
+    }
+
+    /// The same with more lines for the instance.
+    ///
+    /// # Errors
+    /// As [`Pair::start`].
+    pub(crate) fn start_with(
+        lab: &Lab,
+        daemon: Daemon,
+        interval: Duration,
+        extra: &'static str,
+    ) -> Result<Self> {
         let start = |node: usize, priority, state| {
-            let config = Self::config(priority, interval).to_string();
-            let router = Router::start(lab.node(node), daemon, &config)?;
+            let config = Config { extra, ..Self::config(priority, interval) };
+            let router = Router::start(lab.node(node), daemon, &config.to_string())?;
             router.wait_for_state(router.started(), Config::INSTANCE, state, SETTLING)?;
             anyhow::Ok(router)
         };

@@ -8,11 +8,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use rig::{Daemon, Lab, PacketSocket, Router, Signal};
+use rig::{Daemon, Footprint, Lab, PacketSocket, Router, Signal};
 use rustix::process::Pid;
 
 use crate::{
     SETTLING, Scale,
+    cost::number,
     hogs::be_urgent,
     in_turn::{self, Figure, Figures},
     many::{Load, name},
@@ -24,19 +25,24 @@ use crate::{
 
 const TEXT: &str = "255 virtual routers as MASTER with an advert each 100 ms, and a BACKUP of the same \
 kind. Each second another virtual address is added to one of them and taken from another one, and \
-SIGHUP has the configuration read again. An advert may be late by a tenth of the interval. Transitions \
-are those in the logs of both; memory and descriptors are those of the process that does the work, \
-and how many more there are at the end than after the third reload.";
+SIGHUP has the configuration read again; in the end the one without additions. An advert may be late by \
+a tenth of the interval. Transitions are those in the logs of both; memory and descriptors are those of \
+the process that does the work, and how many more there are at the end than after the first reloads, or \
+than after half of them. The state of the network is what iproute2, bpftool, nft and sysctl show.";
 const LOAD: Load = Load { routers: 255, ms: 100 };
 const PERIOD: Duration = Duration::from_secs(1);
 /// What is made once has been made by then.
 const FIRST: u16 = 3;
+/// Until whoever was told last has nothing more to do.
+const CALM: Duration = Duration::from_secs(3);
 
-const FIGURES: [Figure; 4] = [
+const FIGURES: [Figure; 6] = [
     ("Longest time between two adverts of a virtual router", "ms"),
     ("Transitions", ""),
     ("Growth of memory", "kB"),
+    ("Growth of memory in the second half", "kB"),
     ("Growth of descriptors", ""),
+    ("Differences in the state of the network", ""),
 ];
 
 /// Both daemons.
@@ -66,47 +72,64 @@ fn one(daemon: Daemon, reloads: u16) -> Result<(Figures<{ FIGURES.len() }>, f64)
     let backup = Router::start(lab.node(1), daemon, &config(50))?;
     wait_for_all(&backup, "BACKUP")?;
     let count = || transitions(&master, "") + transitions(&backup, "");
-    let reload = |number: u16| {
-        let vrid = number % LOAD.routers + 1;
-        let own = format!("        198.18.0.{vrid}\n");
-        let more = format!("{own}        198.18.9.{vrid}\n");
-        master.write_config(&config(100).replacen(&own, &more, 1))?;
+    let reload = |text: &str| {
+        master.write_config(text)?;
         rustix::process::kill_process(master.pid(), Signal::HUP)?;
         Ok::<(), anyhow::Error>(())
     };
+    let reload_with = |number: u16| {
+        let vrid = number % LOAD.routers + 1;
+        let own = format!("        198.18.0.{vrid}\n");
+        let more = format!("{own}        198.18.9.{vrid}\n");
+        reload(&config(100).replacen(&own, &more, 1))
+    };
     for number in 0..FIRST {
-        reload(number)?;
+        reload_with(number)?;
         thread::sleep(PERIOD);
     }
+    reload(&config(100))?;
+    thread::sleep(CALM);
     let worker = master.worker()?;
-    let before = (count(), resources(worker)?);
+    let network = Footprint::of(lab.node(0))?;
+    let (before, had) = (count(), Resources::of(worker)?);
     let socket = PacketSocket::open_on(lab.node(1), &interfaces[0])?;
     let stop = AtomicBool::new(false);
-    let (gap, foreign) = thread::scope(|scope| {
+    let (gap, half, foreign) = thread::scope(|scope| {
         let counter = scope.spawn(|| {
             be_urgent()?;
             Count::run(&socket, &stop)
         });
         let outcome = watched(|| {
-            let mut next = Instant::now();
+            let (mut next, mut half) = (Instant::now(), had);
             for number in FIRST..FIRST + reloads {
-                reload(number)?;
+                reload_with(number)?;
                 next += PERIOD;
                 thread::sleep(next.saturating_duration_since(Instant::now()));
+                if number == FIRST + reloads / 2 {
+                    half = Resources::of(worker)?;
+                }
             }
-            Ok(())
+            reload(&config(100))?;
+            thread::sleep(CALM);
+            Ok(half)
         });
         stop.store(true, Ordering::Relaxed);
         let counted = counter.join().map_err(|_| anyhow!("panic in a counter"))??;
-        outcome.map(|((), foreign)| (counted.gap, foreign))
+        outcome.map(|(half, foreign)| (counted.gap, half, foreign))
     })?;
-    let after = (count(), resources(worker)?);
+    let has = Resources::of(worker)?;
+    let differences = network.difference(&Footprint::of(lab.node(0))?);
+    for difference in &differences {
+        eprintln!("{daemon}: {difference}");
+    }
     let growth = |before: u64, after: u64| after as f64 - before as f64;
     let figures = [
         gap,
-        (after.0 - before.0) as f64,
-        growth(before.1.0, after.1.0),
-        growth(before.1.1, after.1.1),
+        (count() - before) as f64,
+        growth(had.memory, has.memory),
+        growth(half.memory, has.memory),
+        growth(had.descriptors, has.descriptors),
+        differences.len() as f64,
     ];
     Ok((figures.map(Some), foreign))
 }
@@ -118,11 +141,20 @@ fn wait_for_all(router: &Router, state: &str) -> Result<()> {
     Ok(())
 }
 
-/// Kilobytes of memory, and descriptors.
-fn resources(pid: Pid) -> Result<(u64, u64)> {
-    let pid = pid.as_raw_nonzero();
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let resident = resident.context("no VmRSS")?.trim().trim_end_matches(" kB").trim().parse()?;
-    Ok((resident, fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64))
+/// What a process has.
+#[derive(Clone, Copy)]
+struct Resources {
+    /// Resident, kB.
+    memory: u64,
+    descriptors: u64,
+}
+
+impl Resources {
+    fn of(pid: Pid) -> Result<Self> {
+        let pid = pid.as_raw_nonzero();
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let memory = number(&status, "VmRSS:").context("no VmRSS")?;
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64;
+        Ok(Self { memory, descriptors })
+    }
 }

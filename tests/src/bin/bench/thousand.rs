@@ -188,7 +188,7 @@ fn as_master(daemon: Daemon, seconds: u64) -> Result<(Figures<{ MASTER.len() }>,
             let count = count.join().map_err(|_| anyhow!("panic in a counter"))??;
             rate += count.rate();
             gap = gap.max(count.gap);
-            routers += count.last.len();
+            routers += count.routers();
         }
         ensure!(routers == usize::from(LOAD.routers), "{routers} virtual routers send adverts");
         let (processor, foreign) = outcome?;
@@ -220,8 +220,13 @@ impl Count {
         Ok(count)
     }
 
+    /// How many virtual routers sent them.
+    pub(crate) fn routers(&self) -> usize {
+        self.last.len()
+    }
+
     /// Adverts in a second.
-    fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         let end = self.last.values().max().copied().unwrap_or(self.first);
         self.adverts as f64 * 1e3 / ms_between(self.first, end)
     }
