@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use rig::{Daemon, Lab, Lateness, PacketSocket, Router, wait_until};
 
 use crate::{
@@ -25,9 +25,10 @@ use crate::{
 const TEXT: &str = "1,000 scripts (`/bin/true`) run each second, four for each of 250 virtual routers \
 or one for each of 1,000 on four interfaces; they are MASTER with an advert each 100 ms. What an advert \
 was late is seen by a neighbour: by how much the time between two of a virtual router is longer than \
-100 ms. xvrrp counts, too, how many left more than 5 ms after their time. A daemon's own processor time \
-is that of all its processes; that of the scripts is what they used until they ended, with the copies of \
-the daemon that they were before. Processes that start are those of the whole machine.";
+100 ms, or the whole time where one of them says nothing. xvrrp counts, too, how many left more than \
+5 ms after their time. A daemon's own processor time is that of all its processes; that of the scripts is \
+what they used until they ended, with the copies of the daemon that they were before. Processes that \
+start are those of the whole machine.";
 /// How many there are.
 const SCRIPTS: u16 = 1000;
 const MS: u64 = 100;
@@ -101,7 +102,9 @@ fn one(daemon: Daemon, load: Load, window: Duration) -> Result<(Figures<{ FIGURE
             gap = gap.max(count.gap);
             routers += count.routers();
         }
-        ensure!(routers == usize::from(load.routers), "{routers} virtual routers send adverts");
+        if routers < usize::from(load.routers) {
+            gap = gap.max(window.as_secs_f64() * 1e3);
+        }
         let ((before, after, seconds), foreign) = outcome?;
         let percent = |ticks: u64| ticks as f64 / TICKS_PER_SECOND / seconds * 1e2;
         let figures = [
