@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rig::{Daemon, Lab, Node, Pings, Router, Signal, ms_between, wait_until};
+use rig::{Daemon, Lab, Node, Pings, Router, Signal, ms_between, seed, wait_until};
 use rustix::process::kill_process;
 
 const SETTLING: Duration = Duration::from_secs(20);
@@ -23,7 +23,7 @@ const MEMBERS: [&str; 2] = ["http", "mysql"];
 const PLACES: [(&str, &str); 2] =
     [(Node::INTERFACE, "192.0.2.129"), (Node::SECOND_INTERFACE, "198.51.100.129")];
 
-/// The group of the keepalived documentation.
+/// The group of the seed, without the notifications, which is the one of keepalived's documentation.
 fn config(priority: u8) -> String {
     let interval = INTERVAL.as_secs_f64();
     let member = |(number, (name, (interface, vip)))| {
@@ -35,9 +35,9 @@ fn config(priority: u8) -> String {
         )
     };
     let members: String = MEMBERS.into_iter().zip(PLACES).enumerate().map(member).collect();
-    format!(
-        "{members}vrrp_sync_group VG_1 {{\n    group {{\n        http\n        mysql\n    }}\n}}\n"
-    )
+    let seed = seed("fragment-sync-group.conf").unwrap();
+    let (group, _notifications) = seed.split_once("notify_master").unwrap();
+    format!("{members}{group}}}\n")
 }
 
 /// Node 0 is the better one.
