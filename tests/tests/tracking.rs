@@ -4,7 +4,9 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    os::unix::fs::symlink,
     path::Path,
+    process::Command,
     thread,
     time::{Duration, SystemTime},
 };
@@ -324,6 +326,49 @@ fn a_reload() {
     said("from 100 to 120: script ok succeeded");
     let log = router.log().join("\n");
     assert!(!log.contains("FAULT") && !log.contains("BACKUP STATE (an"), "{log}");
+    assert_eq!(router.last_state(Config::INSTANCE).as_deref(), Some("MASTER"));
+}
+
+/// Issue 6 "trackers keep their state", keywords `terminate_delay`, `track_file`: a reload that adds others
+/// neither ends nor restarts the delay of a process that is missing, and what a file said last stays
+/// where what is in it now does not count.
+#[test]
+fn a_reload_keeps_what_others_tracked() {
+    const DELAY: Duration = Duration::from_secs(4);
+    let lab = Lab::new(1).unwrap();
+    let file = lab.dir().join("load");
+    fs::write(&file, "5").unwrap();
+    let program = lab.dir().join(format!("xvt-{}", std::process::id()));
+    symlink("/bin/sleep", &program).unwrap();
+    let name = program.file_name().unwrap().to_str().unwrap();
+    let mut running = Command::new(&program).arg("1000").spawn().unwrap();
+    let process = |name: &str, program: &str, delay: Duration| {
+        let delay = delay.as_secs();
+        format!("vrrp_track_process {name} {{\nprocess {program}\nterminate_delay {delay}\n}}\n")
+    };
+    let tracked = process("it", name, DELAY) + &track_file(&file, "");
+    let instance = config(OTHER, "track_process {\nit weight 20\n}\ntrack_file {\nload\n}");
+    let text = format!("{tracked}{instance}");
+    let router = Router::start(lab.node(0), Daemon::Xvrrp, &text).unwrap();
+    router.wait_for_state(router.started(), Config::INSTANCE, "MASTER", PATIENCE).unwrap();
+    let priority = || router.status().unwrap()[0].effective_priority;
+    wait_until("the priority", PATIENCE, || Ok(priority() == 125)).unwrap();
+
+    fs::write(&file, "99999999999").unwrap();
+    router.wait_for_line("the number in it is too large and ignored", PATIENCE).unwrap();
+    let killed = SystemTime::now();
+    running.kill().unwrap();
+    running.wait().unwrap();
+    // In the middle of the delay, so that one that begins anew is another one.
+    thread::sleep(DELAY / 2);
+    let others = process("other", "xvt-none", Duration::from_secs(1))
+        + &track_file(&lab.dir().join("other"), "").replace("load", "empty");
+    router.reload(&format!("{others}{text}")).unwrap();
+    assert_eq!(priority(), 125);
+    let line = "Changing effective priority from 125 to 105: process it: 0 running";
+    let line = router.wait_for_line(&format!("({}) {line}", Config::INSTANCE), PATIENCE).unwrap();
+    let late = line.at.duration_since(killed).unwrap();
+    assert!(late >= DELAY - INTERVAL && late < DELAY + DELAY / 4, "{late:?}");
     assert_eq!(router.last_state(Config::INSTANCE).as_deref(), Some("MASTER"));
 }
 

@@ -1,7 +1,10 @@
 //! What the virtual routers track, joined with what is seen of it: which priority each has, and which
 //! may not take part.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    path::PathBuf,
+};
 
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -89,25 +92,39 @@ struct Weighed {
 
 /// Whoever watches files and processes, until this is dropped.
 struct Watchers {
-    _files: Option<Files>,
-    _processes: Option<Processes>,
+    files: Option<Files>,
+    processes: Option<Processes>,
     observations: mpsc::Receiver<Observation>,
 }
 
 impl Watchers {
-    fn new(wanted: &Wanted) -> Self {
+    /// Nobody.
+    fn new() -> Self {
+        Self { files: None, processes: None, observations: mpsc::channel(1).1 }
+    }
+
+    /// Has these watched from now on: `files` each with what is known of it.
+    fn replan(&mut self, files: Vec<(PathBuf, Option<i32>)>, processes: &[TrackProcess]) {
+        // Another channel: in the old one are old numbers.
         let (observer, observations) = mpsc::channel(BACKLOG);
-        let files = Files::watch(&wanted.files, observer.clone());
-        let processes = Processes::watch(&wanted.processes, observer);
-        Self {
-            _files: files
+        self.observations = observations;
+        // Whoever watches files has nothing to go on with, and may wait for a file system.
+        self.files = match files.is_empty() {
+            true => None,
+            false => Files::watch(files, observer.clone())
                 .inspect_err(|error| warn!("files are not watched: {error}"))
-                .unwrap_or_default(),
-            _processes: processes
+                .ok(),
+        };
+        self.processes = match self.processes.take() {
+            _ if processes.is_empty() => None,
+            Some(same) => {
+                same.replan(processes, observer);
+                Some(same)
+            }
+            None => Processes::watch(processes, observer)
                 .inspect_err(|error| warn!("processes are not watched: {error}"))
-                .unwrap_or_default(),
-            observations,
-        }
+                .ok(),
+        };
     }
 }
 
@@ -118,7 +135,7 @@ impl Tracking {
         let wanted = Wanted::default();
         let (_, results) = mpsc::channel(1);
         Self {
-            watchers: Watchers::new(&wanted),
+            watchers: Watchers::new(),
             scripts: Scripts::new(runner),
             results,
             wanted,
@@ -146,11 +163,7 @@ impl Tracking {
         self.replan_scripts(config);
         let wanted = &self.wanted;
         if (&old.files, &old.processes) != (&wanted.files, &wanted.processes) {
-            let is_new = |file: &&TrackFile| !old.files.contains(file);
-            let new: Vec<_> = wanted.files.iter().filter(is_new).cloned().collect();
-            files::write_initial(&new, self.goes_on);
-            self.look();
-            self.watchers = Watchers::new(&self.wanted);
+            self.replan_watchers(&old);
         }
         self.routers.retain(|router, weighed| {
             let new = self.wanted.routers.get(router);
@@ -176,21 +189,54 @@ impl Tracking {
         self.values.extend(known.map(|(tracker, value)| (Subject::Tracker(tracker), value)));
     }
 
-    /// What is in the files and which processes are running, before anybody has told.
-    fn look(&mut self) {
-        let is_looked_at = |subject: &Subject| {
-            matches!(subject, Subject::Tracker(TrackerId::File(_) | TrackerId::Process(_)))
+    /// Of what was tracked before, all that is known stays; at the rest somebody looks now, before anybody
+    /// has told.
+    fn replan_watchers(&mut self, old: &Wanted) {
+        let mut known = HashMap::new();
+        let (files, processes) = (&self.wanted.files, &self.wanted.processes);
+        let (mut new_files, mut new_processes) = (Vec::new(), Vec::new());
+        let mut know = |now: TrackerId, before: TrackerId| {
+            let value = self.values.get(&Subject::Tracker(before));
+            known.extend(value.map(|value| (Subject::Tracker(now), value.clone())));
         };
-        self.values.retain(|subject, _| !is_looked_at(subject));
-        for (index, file) in self.wanted.files.iter().enumerate() {
-            if let Some(number) = files::read(&file.path) {
-                let subject = Subject::Tracker(TrackerId::File(index));
-                self.values.insert(subject, Value::Number(number));
+        for (index, file) in files.iter().enumerate() {
+            let is_it = |own: &TrackFile| (&own.path, own.init) == (&file.path, file.init);
+            match old.files.iter().position(is_it) {
+                Some(before) => know(TrackerId::File(index), TrackerId::File(before)),
+                None => new_files.push((index, file.clone())),
             }
         }
-        for (index, value) in processes::look(&self.wanted.processes).into_iter().enumerate() {
-            self.values.insert(Subject::Tracker(TrackerId::Process(index)), value);
+        for (index, process) in processes.iter().enumerate() {
+            match old.processes.iter().position(|own| own.name == process.name) {
+                Some(before) => know(TrackerId::Process(index), TrackerId::Process(before)),
+                None => new_processes.push((index, process.clone())),
+            }
         }
+        let (indices, new_files): (Vec<_>, Vec<_>) = new_files.into_iter().unzip();
+        files::write_initial(&new_files, self.goes_on);
+        for (index, file) in indices.into_iter().zip(&new_files) {
+            let number = files::read(&file.path).map(Value::Number);
+            let subject = Subject::Tracker(TrackerId::File(index));
+            known.extend(number.map(|value| (subject, value)));
+        }
+        let (indices, new_processes): (Vec<_>, Vec<_>) = new_processes.into_iter().unzip();
+        for (index, value) in indices.into_iter().zip(processes::look(&new_processes)) {
+            known.insert(Subject::Tracker(TrackerId::Process(index)), value);
+        }
+        let is_watched = |subject: &Subject| {
+            matches!(subject, Subject::Tracker(TrackerId::File(_) | TrackerId::Process(_)))
+        };
+        self.values.retain(|subject, _| !is_watched(subject));
+        self.values.extend(known);
+        let numbers = files.iter().enumerate().map(|(index, file)| {
+            let subject = Subject::Tracker(TrackerId::File(index));
+            let number = match value_of(&self.values, &subject) {
+                Value::Number(number) => Some(*number),
+                _ => None,
+            };
+            (file.path.clone(), number)
+        });
+        self.watchers.replan(numbers.collect(), processes);
     }
 
     /// The next observation. Never returns where nothing is observed.

@@ -42,28 +42,21 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads all files and watches them from now on. `None` where there are none.
+    /// Reads all files and watches them from now on. Of each with what is `known` of it, only something
+    /// else is told.
     ///
     /// # Errors
     /// No thread can be made.
-    pub fn watch(files: &[TrackFile], observer: Observer) -> io::Result<Option<Self>> {
-        if files.is_empty() {
-            return Ok(None);
-        }
+    pub fn watch(files: Vec<(PathBuf, Option<i32>)>, observer: Observer) -> io::Result<Self> {
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
         let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
         let inotify = inotify::init(flags).inspect_err(|error| {
             warn!("changes of files are seen within a second, not at once: inotify: {error}");
         });
-        let watcher = Watcher {
-            files: files.iter().map(|file| (file.path.clone(), None)).collect(),
-            observer,
-            inotify: inotify.ok(),
-            watches: BTreeSet::new(),
-        };
+        let watcher = Watcher { files, observer, inotify: inotify.ok(), watches: BTreeSet::new() };
         let until = Arc::clone(&stop);
         thread::Builder::new().name("track-files".to_owned()).spawn(move || watcher.run(&until))?;
-        Ok(Some(Self { stop }))
+        Ok(Self { stop })
     }
 }
 

@@ -55,8 +55,8 @@ struct Bench {
 impl Bench {
     fn watch(path: &Path) -> Self {
         let (observer, observed) = mpsc::channel(16);
-        let files = Files::watch(&track(path, ""), observer).unwrap().unwrap();
-        Self { observed, _files: files }
+        let files = vec![(path.to_owned(), None)];
+        Self { observed, _files: Files::watch(files, observer).unwrap() }
     }
 
     fn next(&mut self) -> Option<i32> {

@@ -13,7 +13,10 @@ use std::{
     collections::BTreeMap,
     io,
     os::fd::OwnedFd,
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{self, TryRecvError},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -37,24 +40,29 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// Watches processes until it is dropped.
 pub struct Processes {
-    stop: Arc<OwnedFd>,
+    orders: mpsc::Sender<Order>,
+    /// Wakes the thread when there is an order, or will be none any more.
+    bell: Arc<OwnedFd>,
+}
+
+/// What to watch from now on, and who is told.
+struct Order {
+    wanted: Vec<TrackProcess>,
+    observer: Observer,
 }
 
 impl Processes {
-    /// Watches from now on. `None` where there is nothing to watch.
+    /// Watches from now on.
     ///
     /// # Errors
     /// No thread can be made.
-    pub fn watch(wanted: &[TrackProcess], observer: Observer) -> io::Result<Option<Self>> {
-        if wanted.is_empty() {
-            return Ok(None);
-        }
+    pub fn watch(wanted: &[TrackProcess], observer: Observer) -> io::Result<Self> {
         let connector = Connector::open().inspect_err(|error| {
             warn!(
                 "processes that start are seen within a second, not at once: the kernel's process connector does not speak to us: {error}"
             );
         });
-        Self::watch_with(wanted, observer, connector.ok()).map(Some)
+        Self::watch_with(wanted, observer, connector.ok())
     }
 
     fn watch_with(
@@ -62,22 +70,43 @@ impl Processes {
         observer: Observer,
         connector: Option<Connector>,
     ) -> io::Result<Self> {
-        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
+        let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let (orders, incoming) = mpsc::channel();
         let tallies = wanted.iter().cloned().map(Tally::new).collect();
-        let watcher = Watcher { tallies, observer, connector, ends: BTreeMap::new(), next: None };
-        let until = Arc::clone(&stop);
-        thread::Builder::new()
-            .name("track-processes".to_owned())
-            .spawn(move || watcher.run(&until))?;
-        Ok(Self { stop })
+        let watcher = Watcher {
+            tallies,
+            observer,
+            connector,
+            ends: BTreeMap::new(),
+            next: None,
+            orders: incoming,
+            bell: Arc::clone(&bell),
+        };
+        thread::Builder::new().name("track-processes".to_owned()).spawn(move || watcher.run())?;
+        Ok(Self { orders, bell })
+    }
+
+    /// Watches others from now on. Those with a name that was there before keep what was told of them,
+    /// and their delays where they are the same. All that is known is told again, by the numbers that
+    /// they have now: give it another channel than before.
+    pub fn replan(&self, wanted: &[TrackProcess], observer: Observer) {
+        // The thread ends only with the kernel's news, and has said why.
+        let _ = self.orders.send(Order { wanted: wanted.to_vec(), observer });
+        ring(&self.bell);
     }
 }
 
 impl Drop for Processes {
     fn drop(&mut self) {
-        // The counter cannot overflow, so this cannot fail.
-        let _ = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
+        // The thread looks after it was woken, and there has to be nobody who gives orders by then.
+        self.orders = mpsc::channel().0;
+        ring(&self.bell);
     }
+}
+
+fn ring(bell: &OwnedFd) {
+    // The counter cannot overflow, so this cannot fail.
+    let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
 }
 
 /// What holds at this moment for each of them, whatever was before.
@@ -88,8 +117,11 @@ pub fn look(wanted: &[TrackProcess]) -> Vec<Value> {
     tallies.iter_mut().map(|tally| tally.settle(now).unwrap_or_default()).collect()
 }
 
-/// Reads all of /proc.
+/// Reads all of /proc, if anybody counts.
 fn count_all(tallies: &mut [Tally]) {
+    if tallies.is_empty() {
+        return;
+    }
     let running: Vec<_> = table::running().collect();
     for tally in tallies {
         let matching = running.iter().filter(|process| tally.wants(process));
@@ -105,22 +137,21 @@ struct Watcher {
     ends: BTreeMap<u32, OwnedFd>,
     /// Without a connector: when to read /proc again.
     next: Option<Instant>,
+    orders: mpsc::Receiver<Order>,
+    bell: Arc<OwnedFd>,
 }
 
 impl Watcher {
-    fn run(mut self, stop: &OwnedFd) {
+    fn run(mut self) {
         self.count_all();
         loop {
             let now = Instant::now();
             for index in 0..self.tallies.len() {
                 if let Some(value) = self.tallies[index].settle(now) {
-                    let observation = Observation { tracker: TrackerId::Process(index), value };
-                    if self.observer.blocking_send(observation).is_err() {
-                        return;
-                    }
+                    self.tell(index, value);
                 }
             }
-            match self.wait(stop) {
+            match self.wait() {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => return warn!("processes are no longer watched: {error}"),
@@ -128,12 +159,18 @@ impl Watcher {
         }
     }
 
+    fn tell(&self, index: usize, value: Value) {
+        let observation = Observation { tracker: TrackerId::Process(index), value };
+        // Where nobody listens any longer, the next order says who does, if there is one.
+        let _ = self.observer.blocking_send(observation);
+    }
+
     /// Waits for news, takes it in, and says whether to go on.
-    fn wait(&mut self, stop: &OwnedFd) -> io::Result<bool> {
+    fn wait(&mut self) -> io::Result<bool> {
         let deadlines = self.tallies.iter().filter_map(Tally::deadline).chain(self.next);
         let wait = deadlines.min().map(|end| end.saturating_duration_since(Instant::now()));
         let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
-        let mut fds = vec![PollFd::new(stop, PollFlags::IN)];
+        let mut fds = vec![PollFd::new(&self.bell, PollFlags::IN)];
         fds.extend(self.connector.iter().map(|connector| PollFd::new(connector, PollFlags::IN)));
         fds.extend(self.ends.values().map(|end| PollFd::new(end, PollFlags::IN)));
         match poll(&mut fds, timeout.as_ref()) {
@@ -141,7 +178,7 @@ impl Watcher {
             Err(error) => return Err(error.into()),
         }
         if !fds[0].revents().is_empty() {
-            return Ok(false);
+            return Ok(self.obey());
         }
         if self.connector.is_some() {
             self.hear();
@@ -158,6 +195,38 @@ impl Watcher {
             self.count_all();
         }
         Ok(true)
+    }
+
+    /// Carries out the last order, and says whether there may be more.
+    fn obey(&mut self) -> bool {
+        let mut count = [0; 8];
+        // Whether it was rung once or more often does not matter.
+        let _ = rustix::io::read(&*self.bell, &mut count);
+        let mut last = None;
+        let goes_on = loop {
+            match self.orders.try_recv() {
+                Ok(order) => last = Some(order),
+                Err(error) => break error == TryRecvError::Empty,
+            }
+        };
+        let Some(Order { wanted, observer }) = last else { return goes_on };
+        self.observer = observer;
+        let mut former = std::mem::take(&mut self.tallies);
+        let tally = |wanted: TrackProcess| match former
+            .iter()
+            .position(|tally| tally.name() == wanted.name)
+        {
+            Some(at) => former.swap_remove(at).goes_on_as(wanted),
+            None => Tally::new(wanted),
+        };
+        self.tallies = wanted.into_iter().map(tally).collect();
+        self.count_all();
+        for (index, tally) in self.tallies.iter().enumerate() {
+            if let Some(value) = tally.told() {
+                self.tell(index, value.clone());
+            }
+        }
+        goes_on
     }
 
     fn count_all(&mut self) {

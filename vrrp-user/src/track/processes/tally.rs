@@ -9,8 +9,8 @@ use crate::config::TrackProcess;
 pub(super) struct Tally {
     wanted: TrackProcess,
     running: BTreeSet<u32>,
-    /// Whether it was told to be up; `None` before the first time.
-    told: Option<bool>,
+    /// What was told last; `None` before the first time.
+    told: Option<Value>,
     /// When what was told changes, unless the number of processes changes back before.
     due: Option<Instant>,
 }
@@ -18,6 +18,23 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new(wanted: TrackProcess) -> Self {
         Self { wanted, running: BTreeSet::new(), told: None, due: None }
+    }
+
+    /// Goes on as `wanted` from now on, with what was told; what was about to change after a delay is,
+    /// unless something else counts now or for another time. Nobody is counted yet.
+    pub(super) fn goes_on_as(self, wanted: TrackProcess) -> Self {
+        let is_same = TrackProcess { weight: wanted.weight, ..self.wanted } == wanted;
+        let due = self.due.filter(|_| is_same);
+        Self { wanted, running: BTreeSet::new(), told: self.told, due }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.wanted.name
+    }
+
+    /// What was told last.
+    pub(super) const fn told(&self) -> Option<&Value> {
+        self.told.as_ref()
     }
 
     /// Whether a process is one of those that count.
@@ -57,7 +74,7 @@ impl Tally {
     /// What is to be told now; `None` for no news. The first time there is no delay.
     pub(super) fn settle(&mut self, now: Instant) -> Option<Value> {
         let is_up = self.is_up();
-        if self.told == Some(is_up) {
+        if self.told.as_ref().is_some_and(|told| (*told == Value::Up) == is_up) {
             self.due = None;
             return None;
         }
@@ -67,8 +84,9 @@ impl Tally {
                 return None;
             }
         }
-        (self.told, self.due) = (Some(is_up), None);
-        Some(if is_up { Value::Up } else { Value::Down(self.complaint()) })
+        self.due = None;
+        self.told = Some(if is_up { Value::Up } else { Value::Down(self.complaint()) });
+        self.told.clone()
     }
 
     /// `quorum_max 0` wants none at all.
@@ -166,6 +184,27 @@ mod tests {
         assert_eq!(told(&mut tally, 1, after(9)), None);
         assert_eq!(tally.deadline(), Some(after(11)));
         assert_eq!(told(&mut tally, 2, after(11)).as_deref(), Some("Up"));
+    }
+
+    /// Issue 6: over a reload what was told stays, and a delay goes on, whatever the weight is; another delay
+    /// counts from now on.
+    #[test]
+    fn goes_on() {
+        let (mut first, start) = (tally(1, None, 2, 3), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(told(&mut first, 1, start).as_deref(), Some("Up"));
+        assert_eq!(told(&mut first, 0, after(1)), None);
+        let mut wanted = first.wanted.clone();
+        wanted.weight = Weight::new(7, false).unwrap();
+        let mut next = first.goes_on_as(wanted);
+        assert_eq!(next.told(), Some(&Value::Up));
+        assert_eq!(told(&mut next, 0, after(2)), None);
+        assert_eq!(next.deadline(), Some(after(4)));
+        let terminate_delay = Duration::from_secs(9);
+        let wanted = TrackProcess { terminate_delay, ..next.wanted.clone() };
+        let mut last = next.goes_on_as(wanted);
+        assert_eq!(told(&mut last, 0, after(3)), None);
+        assert_eq!(last.deadline(), Some(after(12)));
     }
 
     /// keyword `process`: a process that forks is two.
