@@ -10,13 +10,14 @@ use std::{
     time::Instant,
 };
 
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     LOOK_AGAIN,
     acceptance::{Acceptance, Means},
     mending::Mending,
     plan::{Plan, all_addresses, extra_garp_of, interface_of, slot_of, virtual_mac_of},
+    refused::Refused,
     vigil::Ward,
 };
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     config::{Instance, Tracking, VirtualAddress},
     datapath::{Presence, Slots},
     election::{Announce, State},
-    host::{Change, Host, Journal, Link, Owned, Placed},
+    host::{self, Change, Host, Journal, Link, Owned, Placed},
     pulse::{self, Board, Report, RouterId},
 };
 
@@ -55,6 +56,8 @@ pub(super) struct Addresses {
     abandoned: BTreeSet<(RouterId, Owned)>,
     /// How often each has had some added again.
     mending: Mending,
+    /// Those that are to be there and were refused.
+    refused: Refused,
 }
 
 impl Addresses {
@@ -86,11 +89,17 @@ impl Addresses {
             wanted,
             abandoned: BTreeSet::new(),
             mending: Mending::default(),
+            refused: Refused::default(),
         }
     }
 
-    /// True when the change is about a virtual address and not our doing.
-    pub(super) fn is_concerned(&self, change: &Change) -> bool {
+    /// True when the change is about a virtual address and not our doing, or may help one that was
+    /// refused.
+    pub(super) fn notice(&mut self, change: &Change) -> bool {
+        self.refused.notice(change) || self.is_concerned(change)
+    }
+
+    fn is_concerned(&self, change: &Change) -> bool {
         let is_virtual = |address: &IpAddr| {
             self.plan.routers.values().flat_map(all_addresses).any(|own| own.address == *address)
         };
@@ -120,6 +129,7 @@ impl Addresses {
     pub(super) fn give_up(&mut self, router: RouterId) {
         self.wanted[router] = false;
         self.mending.stop(router);
+        self.refused.forget(router);
     }
 
     /// Takes in the interfaces as they are now, and adds again what has gone from them without us,
@@ -156,8 +166,10 @@ impl Addresses {
         // Whoever has no lease may have a better router, and not have heard of it yet.
         all_done &= lapsed.is_empty();
         let now = Instant::now();
-        let lacking = self.mending.select(lacking, now);
-        self.mend(lacking, now).await;
+        let lost = lacking.iter().copied().filter(|router| !self.lost(*router).is_empty());
+        let lost = self.mending.select(lost.collect(), now);
+        self.mend(lost, now).await;
+        self.retry(&lacking, now).await;
         // Another MAC has to be made known, too.
         for router in self.routers(|own, router| {
             own.wanted[router] && may(router) && own.has_moved(router, &former)
@@ -165,7 +177,7 @@ impl Addresses {
             self.announce(router, Announce::TakeOver).await;
         }
         let retry = (!all_done).then(|| now + LOOK_AGAIN);
-        [retry, self.mending.next_timeout()].into_iter().flatten().min()
+        [retry, self.next_try(), self.mending.next_timeout()].into_iter().flatten().min()
     }
 
     /// Compares what is on the interfaces with what we know of.
@@ -199,18 +211,46 @@ impl Addresses {
         }
     }
 
-    /// Adds again what `routers` lack. Who has removed it may do so without end, so that not every time
-    /// is told of at once.
+    /// Adds again what `routers` have lost. Who has removed it may do so without end, so that not every
+    /// time is told of at once.
     async fn mend(&mut self, routers: Vec<RouterId>, now: Instant) {
         let told = self.mending.take_told(now);
         for router in &told {
             let name = &self.plan.routers[*router].name;
-            warn!("({name}) {}", self.mending.describe(*router, &self.missing(*router)));
+            warn!("({name}) {}", self.mending.describe(*router, &self.lost(*router)));
         }
-        self.add(routers).await;
+        let lost = routers.into_iter().map(|router| (router, self.lost(router)));
+        self.add(lost.collect()).await;
         for router in told {
             self.announce(router, Announce::TakeOver).await;
         }
+    }
+
+    /// Tries again what was refused of that which `lacking` routers lack, where it is time. What others
+    /// lack is not tried any more.
+    async fn retry(&mut self, lacking: &[RouterId], now: Instant) {
+        let missing: BTreeMap<_, _> =
+            lacking.iter().map(|router| (*router, self.missing(*router))).collect();
+        self.refused.retain(|router, owned| {
+            let missing = missing.get(&router);
+            missing.is_some_and(|missing| missing.iter().any(|place| place.owned() == *owned))
+        });
+        let mut due = missing;
+        due.retain(|router, places| {
+            places.retain(|place| self.refused.is_due(*router, &place.owned(), now));
+            !places.is_empty()
+        });
+        self.add(due.clone()).await;
+        for (router, places) in due {
+            if places.iter().any(|place| self.held[router].contains(&place.owned())) {
+                self.announce(router, Announce::TakeOver).await;
+            }
+        }
+    }
+
+    /// When one that was refused is to be tried again by [`Self::follow`].
+    pub(super) fn next_try(&self) -> Option<Instant> {
+        self.refused.next_timeout()
     }
 
     /// True for a router whose addresses have been added, as far as that could be done.
@@ -302,7 +342,7 @@ impl Addresses {
                     "({name}) no adverts left for so long that another router may have taken over; announcing the addresses again"
                 );
                 // The supervisor removes what nobody pays for.
-                self.add(vec![router]).await;
+                self.add_missing(vec![router]).await;
             }
             self.announce(router, occasion).await;
         }
@@ -346,10 +386,11 @@ impl Addresses {
         for (router, active) in changes {
             self.wanted[*router] = *active;
             self.mending.stop(*router);
+            self.refused.forget(*router);
         }
         self.abandoned.retain(|(router, _)| !changes.contains_key(router));
         self.remove(removed.into_iter().map(|(router, _)| *router).collect()).await;
-        self.add(added.into_iter().map(|(router, _)| *router).collect()).await;
+        self.add_missing(added.into_iter().map(|(router, _)| *router).collect()).await;
     }
 
     async fn remove(&mut self, routers: Vec<RouterId>) {
@@ -378,18 +419,21 @@ impl Addresses {
         }
     }
 
-    async fn add(&mut self, routers: Vec<RouterId>) {
-        if routers.is_empty() {
+    /// Adds all that `routers` lack.
+    async fn add_missing(&mut self, routers: Vec<RouterId>) {
+        self.add(routers.into_iter().map(|router| (router, self.missing(router))).collect()).await;
+    }
+
+    async fn add(&mut self, places: BTreeMap<RouterId, Vec<Placed>>) {
+        if places.is_empty() {
             return;
         }
         // What is there already goes on while the rest is added.
-        let mut arriving = routers.clone();
+        let mut arriving: Vec<_> = places.keys().copied().collect();
         arriving.retain(|router| self.held[*router].is_empty());
-        let mut placed = Vec::new();
-        for router in &routers {
-            let missing = self.missing(*router);
+        let placed: Vec<_> = places.values().flatten().cloned().collect();
+        for (router, missing) in &places {
             self.held[*router].extend(missing.iter().map(Placed::owned));
-            placed.extend(missing);
         }
         if let Err(reason) = self.journal.record(placed.iter().map(Placed::owned)) {
             warn!("{reason}; after a crash the next start would not know of the addresses");
@@ -405,11 +449,13 @@ impl Addresses {
             self.others.insert((place.index, place.address.address));
             not_ours.insert(place.owned());
         }
-        for (place, reason) in added.failed {
-            error!("{} is not on {}: {reason}", place.address.address, place.interface);
-            not_ours.insert(place.owned());
-        }
-        for router in routers {
+        let failed: BTreeMap<_, _> =
+            added.failed.into_iter().map(|(place, reason)| (place.owned(), reason)).collect();
+        not_ours.extend(failed.keys().cloned());
+        for (router, tried) in places {
+            for place in tried {
+                self.note(router, &place, failed.get(&place.owned()));
+            }
             self.held[router].retain(|owned| !not_ours.contains(owned));
             self.mark(router, Presence::Installed);
         }
@@ -418,6 +464,23 @@ impl Addresses {
         self.guard();
         if let Err(reason) = self.journal.forget(&not_ours) {
             warn!("{reason}");
+        }
+    }
+
+    /// Takes in whether an address was `refused`. The log says so once for each reason.
+    fn note(&mut self, router: RouterId, place: &Placed, refused: Option<&host::Error>) {
+        let (address, interface) = (place.address.address, &place.interface);
+        match refused {
+            Some(reason) => {
+                let now = Instant::now();
+                if self.refused.note(router, place.owned(), reason.to_string(), now) {
+                    error!("{address} is not on {interface}: {reason}; it will be tried again");
+                }
+            }
+            None if self.refused.settle(router, &place.owned()) => {
+                info!("{address} is on {interface} now");
+            }
+            None => {}
         }
     }
 
@@ -445,6 +508,13 @@ impl Addresses {
                 && !self.others.contains(&(place.index, place.address.address))
         });
         places
+    }
+
+    /// The same, without what was refused.
+    fn lost(&self, router: RouterId) -> Vec<Placed> {
+        let mut lost = self.missing(router);
+        lost.retain(|place| !self.refused.has(router, &place.owned()));
+        lost
     }
 
     /// Where the addresses of a router belong, as far as the interfaces exist.

@@ -20,9 +20,11 @@ mod mending;
 mod neighbours;
 mod notices;
 mod orphans;
+mod patience;
 mod plan;
 mod reading;
 mod refusals;
+mod refused;
 mod reload;
 mod rings;
 mod routers;
@@ -228,7 +230,10 @@ impl Daemon {
         let end = loop {
             tokio::select! {
                 report = self.reports.recv() => match report {
-                    Some(report) => self.carry_out(report).await,
+                    Some(report) => {
+                        self.carry_out(report).await;
+                        look_again = self.with_next_try(look_again);
+                    }
                     None => break End::Failure(Error::PulseDied),
                 },
                 change = changes.next() => {
@@ -314,6 +319,11 @@ impl Daemon {
                 Some(Instant::now() + LOOK_AGAIN)
             }
         }
+    }
+
+    /// When to look again, which was to be at `look_again`, now that addresses may have been refused.
+    fn with_next_try(&self, look_again: Option<Instant>) -> Option<Instant> {
+        [look_again, self.addresses.next_try()].into_iter().flatten().min()
     }
 
     async fn try_look_around(&mut self) -> host::Result<Option<Instant>> {
@@ -411,10 +421,10 @@ impl Daemon {
     /// Takes in a change; true if it concerns us.
     fn hear(&mut self, change: &host::Change) -> bool {
         self.routes.notice(change);
-        let is_ours = self.devices.is_concerned(change)
+        let is_ours = self.addresses.notice(change)
+            || self.devices.is_concerned(change)
             || self.tracking.is_concerned(change)
-            || self.virtual_macs.is_concerned(change)
-            || self.addresses.is_concerned(change);
+            || self.virtual_macs.is_concerned(change);
         if let host::Change::LinkGone(index) = change
             && is_ours
         {

@@ -108,6 +108,7 @@ impl Daemon {
             Ok(reloaded) => {
                 look_again = self.look_around().await;
                 self.addresses.settle().await;
+                look_again = self.with_next_try(look_again);
                 info!("configuration reloaded: {}", reloaded.summary());
             }
             Err(reason) => {

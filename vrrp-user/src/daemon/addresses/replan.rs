@@ -88,7 +88,7 @@ impl Addresses {
             |(_, owned): &(RouterId, Owned)| needed.contains(&(owned.index, owned.address));
         let (in_the_way, spare): (Vec<_>, Vec<_>) = spare.into_iter().partition(is_in_the_way);
         self.discard(in_the_way).await;
-        self.add(lacking).await;
+        self.add_missing(lacking).await;
         self.discard(spare).await;
         for router in self.plan.routers.ids() {
             self.mark(router, Presence::Installed);
