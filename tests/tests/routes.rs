@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 use std::{
+    fs,
     net::Ipv4Addr,
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -163,7 +165,8 @@ fn what_somebody_removes_comes_back() {
         (&["route", "del", "203.0.113.0/24"], &[route]),
         (&["route", "flush", "dev", "eth1", "proto", "18"], &[route, sourced]),
         (&["route", "flush", "table", "100"], &[default]),
-        (&["route", "replace", "203.0.113.0/24", "dev", "eth0"], &[route]),
+        // What is told of this names the other one.
+        (&["route", "replace", "203.0.113.0/24", "dev", "eth0", "proto", "bgp"], &[route]),
         // The kernel removes the routes that have it for their source, and tells nobody.
         (&["addr", "del", "192.0.2.129/32", "dev", "eth0"], &[sourced]),
         (&["rule", "del", "pref", "500"], &[first]),
@@ -283,6 +286,58 @@ fn a_quarrel_is_limited() {
     wait_until("the route, after a while", SETTLING, is_back).unwrap();
     assert!(began.elapsed().unwrap() >= Duration::from_secs(10));
     expect_master(&router);
+}
+
+/// Issue 6: a route whose gateway cannot be reached is there as soon as another route leads to it, however
+/// long it has been refused.
+#[test]
+fn a_gateway_that_is_reached_later() {
+    let lab = lab();
+    let node = lab.node(0);
+    let blocks = "virtual_routes {\n203.0.113.0/24 via 198.18.0.1 dev eth1\n}";
+    let router = master(node, &config(100, blocks).to_string());
+    router.wait_for_line("via 198.18.0.1 dev eth1` is not there", SETTLING).unwrap();
+    // The pauses between tries have become longer than what is allowed here.
+    thread::sleep(Duration::from_millis(3500));
+    let since = SystemTime::now();
+    node.run(&["ip", "route", "add", "198.18.0.0/24", "dev", "eth1"]).unwrap();
+    let there = router.wait_for_line("is there now", SETTLING).unwrap();
+    let took = ms_between(since, there.at);
+    println!("there {took:.1} ms after its gateway");
+    assert!(took < tolerated_ms(HEALING), "{took} ms");
+    let log = router.log();
+    assert_eq!(log.iter().filter(|line| line.contains("is not there")).count(), 1, "{log:#?}");
+}
+
+/// Issue 6: on a host with many routes of others, no change of them wakes the daemon.
+#[test]
+fn routes_of_others_do_not_wake_it() {
+    const ROUTES: usize = 20_000;
+    let lab = lab();
+    let node = lab.node(0);
+    let router = master(node, &config(100, BLOCKS).to_string());
+    wait_until("routes", SETTLING, || Ok(made(node).len() == 5)).unwrap();
+    let worker = router.worker().unwrap().as_raw_nonzero();
+    let wakeups = || -> u64 {
+        let status = fs::read_to_string(format!("/proc/{worker}/task/{worker}/status")).unwrap();
+        let switches = status.lines().find(|line| line.starts_with("voluntary_ctxt")).unwrap();
+        switches.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let batch = lab.dir().join("batch");
+    for command in ["add", "replace", "del"] {
+        let line = |n| {
+            format!("route {command} 10.{}.{}.0/24 via 198.51.100.12 proto bgp\n", n / 256, n % 256)
+        };
+        fs::write(&batch, (0..ROUTES).map(line).collect::<String>()).unwrap();
+        let (before, began) = (wakeups(), SystemTime::now());
+        node.run(&["ip", "-batch", batch.to_str().unwrap()]).unwrap();
+        let (woken, took) = (wakeups() - before, began.elapsed().unwrap());
+        println!("{ROUTES} times `ip route {command}` in {took:?}: woken {woken} times");
+        // It has some to do on its own.
+        assert!(woken < 100 + ROUTES as u64 / 200, "{command}: {woken}");
+    }
+    // And those that concern it do.
+    healed(&router, &["route", "del", "203.0.113.0/24"], &["route `203.0.113.0/24"]);
 }
 
 /// keyword `no_track`: what bears it stays away when somebody removes it.

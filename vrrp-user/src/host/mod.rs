@@ -31,10 +31,10 @@ pub use neighbour::Neighbour;
 pub use netlink::Host;
 pub(crate) use netlink::messages;
 pub use nftables::Removals;
-pub use routing::{Directive, Laid, Numbers, RoutingPlace, Sort, Unready};
+pub use routing::{Directive, Laid, Numbers, RouteInterest, RoutingPlace, Sort, Unready};
 pub use trace::Trace;
 pub use virtual_mac::{Filter, Macvlan};
-pub use watch::{Change, RoutingChange, watch, watch_routing};
+pub use watch::{Change, RoutingChange, RoutingNews, watch};
 
 #[cfg(test)]
 pub(crate) mod testing {

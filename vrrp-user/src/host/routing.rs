@@ -4,6 +4,7 @@
 //! refused with EEXIST, so adding it once more is also the question whether it still is.
 
 mod attributes;
+mod interest;
 mod names;
 mod route;
 mod rule;
@@ -24,6 +25,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use vrrp_common::Family;
 
+pub use self::interest::RouteInterest;
 use self::{attributes::Attributes, names::resolve};
 use super::{Error, Host, Result};
 use crate::config::Realms;

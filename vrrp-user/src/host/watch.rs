@@ -1,15 +1,21 @@
 //! Following links, addresses, routes and rules as they change.
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    os::fd::{AsFd, OwnedFd},
+    pin::Pin,
+};
 
 use futures_util::{Stream, StreamExt};
 use rtnetlink::{
     MulticastGroup, new_multicast_connection,
     packet_core::{NLM_F_REPLACE, NetlinkMessage, NetlinkPayload},
     packet_route::RouteNetlinkMessage,
+    proto::sys::AsyncSocket,
 };
+use tracing::warn;
 
-use super::{Error, Host, Link, LinkAddress, Result, RoutingPlace, error::errno};
+use super::{Error, Host, Link, LinkAddress, Result, RouteInterest, RoutingPlace, error::errno};
 
 /// Something that happened to the links and addresses of the namespace, whoever did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,51 +107,72 @@ fn change(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Change> {
 pub enum RoutingChange {
     /// A route or a rule was removed, or replaced by another one.
     Gone(RoutingPlace),
+    /// A route was added.
+    Come(RoutingPlace),
     /// Changes were lost because they came faster than they were read.
     Resync,
 }
 
-/// What others than `host` remove from the routing tables and rules in the network namespace of the
-/// calling thread, from this call on. When an interface is switched off, the kernel removes its IPv4 routes without a
-/// word.
-///
-/// The stream ends only when the socket fails. Its task runs on the current tokio runtime.
-pub fn watch_routing(
-    host: &Host,
-) -> Result<impl Stream<Item = RoutingChange> + Unpin + Send + use<>> {
-    let host = host.clone();
-    let groups = [
-        MulticastGroup::Ipv4Route,
-        MulticastGroup::Ipv6Route,
-        MulticastGroup::Ipv4Rule,
-        MulticastGroup::Ipv6Rule,
-    ];
-    let (task, _, messages) =
-        new_multicast_connection(&groups).map_err(|e| Error::Socket(errno(&e)))?;
-    tokio::spawn(task);
-    Ok(messages.filter_map(move |(message, _)| {
-        let by_others = Some(message).filter(|message| !host.has_asked_for(message));
-        std::future::ready(by_others.and_then(routing_change))
-    }))
+/// What others than a [`Host`] do to the routing tables and rules in a network namespace. When an
+/// interface is switched off, the kernel removes its IPv4 routes without a word.
+pub struct RoutingNews {
+    changes: Pin<Box<dyn Stream<Item = RoutingChange> + Send>>,
+    socket: OwnedFd,
 }
 
-/// `None` for what was added.
+impl RoutingNews {
+    /// Of all rules, and of those routes at least, in the network namespace of the calling thread from
+    /// this call on. Its task runs on the current tokio runtime.
+    pub fn watch(host: &Host, interest: &RouteInterest) -> Result<Self> {
+        let host = host.clone();
+        let groups = [
+            MulticastGroup::Ipv4Route,
+            MulticastGroup::Ipv6Route,
+            MulticastGroup::Ipv4Rule,
+            MulticastGroup::Ipv6Rule,
+        ];
+        let failed = |error| Error::Socket(errno(&error));
+        let (mut task, _, messages) = new_multicast_connection(&groups).map_err(failed)?;
+        let socket = task.socket_mut().socket_mut().as_fd().try_clone_to_owned().map_err(failed)?;
+        tokio::spawn(task);
+        let changes = messages.filter_map(move |(message, _)| {
+            let by_others = Some(message).filter(|message| !host.has_asked_for(message));
+            std::future::ready(by_others.and_then(routing_change))
+        });
+        let news = Self { changes: Box::pin(changes), socket };
+        news.restrict(interest);
+        Ok(news)
+    }
+
+    /// Of these routes at least, from now on.
+    pub fn restrict(&self, interest: &RouteInterest) {
+        if let Err(error) = interest.attach(&self.socket) {
+            warn!("every change of a route on this host costs time: no filter: {error}");
+        }
+    }
+
+    /// The next change. `None` when the socket has failed.
+    pub async fn next(&mut self) -> Option<RoutingChange> {
+        self.changes.next().await
+    }
+}
+
+/// `None` for rules that were added.
 fn routing_change(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<RoutingChange> {
     let replaces = message.header.flags & NLM_F_REPLACE != 0;
-    let place = match message.payload {
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRoute(route)) => {
-            RoutingPlace::of_route(&route)
+    match message.payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) if !replaces => {
+            RoutingPlace::of_route(&route).map(RoutingChange::Come)
         }
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) if replaces => {
-            RoutingPlace::of_route(&route)
-        }
+        NetlinkPayload::InnerMessage(
+            RouteNetlinkMessage::DelRoute(route) | RouteNetlinkMessage::NewRoute(route),
+        ) => RoutingPlace::of_route(&route).map(RoutingChange::Gone),
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRule(rule)) => {
-            Some(RoutingPlace::of_rule(&rule))
+            Some(RoutingChange::Gone(RoutingPlace::of_rule(&rule)))
         }
-        NetlinkPayload::Overrun(_) => return Some(RoutingChange::Resync),
+        NetlinkPayload::Overrun(_) => Some(RoutingChange::Resync),
         _ => None,
-    };
-    place.map(RoutingChange::Gone)
+    }
 }
 
 #[cfg(test)]

@@ -7,22 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::super::patience::Patience;
 use crate::{
     config::{Instance, Place, Route, Rule, Statics, Tracking, VirtualAddress},
-    host::{Directive, Fixture, Numbers, Placed, RoutingPlace, Unready},
+    host::{Directive, Fixture, Numbers, Placed, RouteInterest, RoutingPlace, Unready},
 };
 
 /// So many times in [`WINDOW`] a thing is added again: whoever removes it may be a program that does
 /// so whenever it sees it.
 const MOST: usize = 10;
 const WINDOW: Duration = Duration::from_secs(10);
-
-/// When to try again what the kernel has refused, if nothing else happens.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// The same when it was there until now. No refusal is followed by another try sooner, however much
-/// happens.
-const MOMENT: Duration = Duration::from_millis(20);
 
 /// A thing and its state.
 #[derive(Clone, Debug)]
@@ -36,8 +30,8 @@ pub(super) struct Item {
     pub(super) suspicion: Option<Suspicion>,
     /// When it is tried again at the latest, where it is not there.
     pub(super) retry: Option<Instant>,
-    /// When the kernel has refused it last.
-    refused: Option<Instant>,
+    /// How often in a row it was refused, where it was.
+    patience: Option<Patience>,
     /// Why it is not there, as the log has it already.
     pub(super) complaint: Option<String>,
     /// When it was added again.
@@ -187,9 +181,41 @@ impl Thing {
         matches!(self, Self::Route(route) if route.source == Some(address))
     }
 
+    /// True for a route to that place, or with a gateway that may be reached by the one there: where the
+    /// kernel has refused it, what happens there may help.
+    pub(super) fn may_depend_on(&self, place: &RoutingPlace) -> bool {
+        let (Self::Route(route), RoutingPlace::Route { destination, .. }) = (self, place) else {
+            return false;
+        };
+        let own = (route.destination.address, route.destination.length);
+        own == *destination || gateways(route).any(|gateway| leads_to(*destination, gateway))
+    }
+
+    /// Adds the routes that there has to be news of.
+    pub(super) fn add_to(&self, interest: &mut RouteInterest) {
+        if let Self::Route(route) = self {
+            let destination = route.destination;
+            interest.destinations.insert((destination.address, destination.length));
+            interest.gateways.extend(gateways(route));
+        }
+    }
+
     pub(super) const fn names_vrf(&self) -> bool {
         matches!(self, Self::Route(Route { vrf: Some(_), .. }))
     }
+}
+
+fn gateways(route: &Route) -> impl Iterator<Item = IpAddr> {
+    route.hops.iter().filter_map(|hop| hop.gateway)
+}
+
+fn leads_to((destination, length): (IpAddr, u8), address: IpAddr) -> bool {
+    let differ = match (destination, address) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => u128::from(a.to_bits() ^ b.to_bits()) << 96,
+        (IpAddr::V6(a), IpAddr::V6(b)) => a.to_bits() ^ b.to_bits(),
+        _ => return false,
+    };
+    differ.leading_zeros() >= length.into()
 }
 
 impl fmt::Display for Thing {
@@ -221,7 +247,7 @@ impl Item {
             rest: None,
             suspicion: None,
             retry: None,
-            refused: None,
+            patience: None,
             complaint: None,
             mended: VecDeque::new(),
         }
@@ -244,7 +270,7 @@ impl Item {
             State::Absent => self.state = State::Others(fixture),
             State::Ours(_) | State::Others(_) => {}
         }
-        (self.retry, self.refused, self.complaint) = (None, None, None);
+        (self.retry, self.patience, self.complaint) = (None, None, None);
     }
 
     /// Notes that it is not there, and keeps what may be.
@@ -258,16 +284,17 @@ impl Item {
         self.rest.take()
     }
 
+    /// Takes in that something has happened that may help, where it is not there.
+    pub(super) fn hurry(&mut self) {
+        if let (State::Absent, Some(patience)) = (&self.state, self.patience) {
+            self.retry = self.retry.map(|retry| retry.min(patience.soonest()));
+        }
+    }
+
     /// Takes in what has been seen. `true` where nothing is done about it for a while, and that is
     /// news: it has been removed too often.
     pub(super) fn suspect(&mut self, suspicion: Suspicion) -> bool {
-        if self.state == State::Absent {
-            let now = Instant::now();
-            let soonest = self.refused.map_or(now, |refused| now.max(refused + MOMENT));
-            self.retry = self.retry.map(|retry| retry.min(soonest));
-            return false;
-        }
-        if !self.thing.heals() {
+        if self.state == State::Absent || !self.thing.heals() {
             return false;
         }
         let former = self.suspicion;
@@ -282,14 +309,13 @@ impl Item {
     }
 
     /// True when what has been removed from there may have been this.
-    pub(super) fn may_be_at(&self, place: &RoutingPlace) -> bool {
+    pub(super) fn is_at(&self, place: &RoutingPlace) -> bool {
         match &self.state {
             State::Ours(Fixture::Routing(own)) | State::Others(Fixture::Routing(own)) => {
                 own.place() == place
             }
             State::Ours(Fixture::Address(_)) | State::Others(Fixture::Address(_)) => false,
-            // It may have been in the way.
-            State::Absent => true,
+            State::Absent => false,
         }
     }
 
@@ -315,14 +341,19 @@ impl Item {
     pub(super) fn wait_a_moment(&mut self, suspicion: Option<Suspicion>, now: Instant) {
         self.lose();
         self.suspicion = suspicion;
-        (self.refused, self.retry) = (Some(now), Some(now + MOMENT));
+        self.refuse(now);
+    }
+
+    fn refuse(&mut self, now: Instant) {
+        let patience = Patience::after(self.patience, now);
+        (self.patience, self.retry) = (Some(patience), Some(patience.next()));
     }
 
     /// Notes that it is not there, for this reason; `true` where that is news.
     pub(super) fn complain(&mut self, reason: String, now: Instant) -> bool {
         self.lose();
         self.suspicion = None;
-        (self.refused, self.retry) = (Some(now), Some(now + PAUSE));
+        self.refuse(now);
         let is_news = self.complaint.as_ref() != Some(&reason);
         self.complaint = Some(reason);
         is_news
@@ -412,26 +443,49 @@ mod tests {
         }
     }
 
-    /// Issue 6: what the kernel refuses is tried again later, or when something has happened, but not more
-    /// often than each 20 ms, and the log says so once.
+    /// Issue 6: what the kernel refuses is tried again after pauses that grow, sooner when something has
+    /// happened that may help, and the log says so once.
     #[test]
     fn refusals() {
-        let mut item = items("static_rules {\nfrom all table 7 preference 9\n}\n").remove(0);
+        let route = "static_routes {\n10.0.0.0/8 via 192.0.2.9\n}\n";
+        let mut item = items(route).remove(0);
         item.want();
         assert!(is_due(&item));
-        assert!(item.complain("no".to_owned(), Instant::now()));
-        assert!(!is_due(&item));
-        // Late enough for a test that is not looked at for a while.
-        let refused = Instant::now() + PAUSE;
-        assert!(!item.complain("no".to_owned(), refused));
-        for _ in 0..2 {
-            item.suspect(Suspicion::Moved);
-            assert_eq!(item.next_try(), Some(refused + MOMENT));
+        let refused = Instant::now();
+        assert!(item.complain("no".to_owned(), refused));
+        for _ in 0..20 {
+            assert!(!item.complain("no".to_owned(), refused));
         }
-        assert!(!item.complain("no".to_owned(), Instant::now() - MOMENT));
-        assert!(!is_due(&item));
+        let after = |millis| Some(refused + Duration::from_millis(millis));
+        assert_eq!(item.next_try(), after(10_000));
         item.suspect(Suspicion::Moved);
-        assert!(is_due(&item));
+        assert_eq!(item.next_try(), after(10_000));
+        item.hurry();
+        assert_eq!(item.next_try(), after(100));
+        assert!(item.complain("another".to_owned(), refused));
+        assert_eq!(item.next_try(), after(10_000));
+        item.arrive(placed("10.0.0.0/8 dev eth0").fixture().unwrap().clone(), true);
+        item.complain("no".to_owned(), refused);
+        assert_eq!(item.next_try(), after(20));
+    }
+
+    /// Issue 6: only what happens on the way to its gateway, or at its own place, can help a route.
+    #[test]
+    fn what_can_help() {
+        let things = items("static_routes {\n10.0.0.0/8 via 192.0.2.9\n}\n");
+        let depends = |destination: &str| {
+            let (address, length) = destination.split_once('/').unwrap();
+            let destination = (address.parse().unwrap(), length.parse().unwrap());
+            things[0].thing.may_depend_on(&RoutingPlace::Route { table: 254, destination })
+        };
+        for way in ["10.0.0.0/8", "192.0.2.0/24", "192.0.2.9/32", "0.0.0.0/0"] {
+            assert!(depends(way), "{way}");
+        }
+        for other in ["10.0.0.0/9", "192.0.3.0/24", "192.0.2.8/32", "::/0"] {
+            assert!(!depends(other), "{other}");
+        }
+        let rule = RoutingPlace::Rule { ipv6: false, preference: 500 };
+        assert!(!things[0].thing.may_depend_on(&rule));
     }
 
     /// Issue 6, keyword `src`: an IPv6 route whose source address goes has to go before it is added again,

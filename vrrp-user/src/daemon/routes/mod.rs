@@ -9,11 +9,10 @@ mod item;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    pin::Pin,
     time::Instant,
 };
 
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::FutureExt;
 use tracing::{debug, error, info, warn};
 
 use self::item::{Item, Placement, State, Suspicion};
@@ -21,8 +20,8 @@ use super::{Error, plan::Plan, until};
 use crate::{
     config::TrackGroup,
     host::{
-        self, Change, Fixture, Host, Journal, Laid, Link, Numbers, Placed, RoutingChange,
-        RuntimeDir,
+        self, Change, Fixture, Host, Journal, Laid, Link, Numbers, Placed, RouteInterest,
+        RoutingChange, RoutingNews, RuntimeDir,
     },
     pulse::RouterId,
 };
@@ -37,7 +36,7 @@ pub(super) struct Routes {
     numbers: Numbers,
     /// Which of the interfaces are up.
     up: BTreeSet<u32>,
-    news: Option<Pin<Box<dyn Stream<Item = RoutingChange> + Send>>>,
+    news: Option<RoutingNews>,
 }
 
 /// What belongs together.
@@ -190,20 +189,30 @@ impl Routes {
             List { name: String::new(), wanted: true, items: item::of_statics(plan.statics()) };
         self.lists = routers.chain([statics]).collect();
         self.groups.clone_from(&plan.statics().track_groups);
-        if self.news.is_none() && self.lists.iter().any(|list| !list.items.is_empty()) {
-            match host::watch_routing(&self.host) {
-                Ok(news) => self.news = Some(Box::pin(news)),
+        self.listen();
+    }
+
+    /// Has the kernel tell of what may concern the routes and rules there are.
+    fn listen(&mut self) {
+        let mut interest = RouteInterest::default();
+        let items = || self.lists.iter().flat_map(|list| &list.items);
+        items().for_each(|item| item.thing.add_to(&mut interest));
+        match &self.news {
+            Some(news) => news.restrict(&interest),
+            None if items().next().is_none() => {}
+            None => match RoutingNews::watch(&self.host, &interest) {
+                Ok(news) => self.news = Some(news),
                 Err(reason) => {
                     warn!("routes and rules that somebody removes are not missed: {reason}");
                 }
-            }
+            },
         }
     }
 
     /// Takes in the interfaces as they are now, and adds what is static.
     pub(super) async fn take_in(&mut self, links: &[Link]) {
         if self.count(links).await {
-            self.suspect_all(Suspicion::Moved);
+            self.reconsider(Suspicion::Moved);
         }
         let statics = self.lists.len().saturating_sub(1);
         self.add_from(statics).await;
@@ -241,10 +250,10 @@ impl Routes {
                 self.numbers.interfaces.retain(|_, own| own != index);
                 self.numbers.interfaces.insert(name.clone(), *index);
                 if *up {
-                    self.up.insert(*index)
-                } else {
-                    self.up.remove(index)
-                };
+                    self.up.insert(*index);
+                    return self.reconsider(Suspicion::Moved);
+                }
+                self.up.remove(index);
             }
             Change::LinkGone(index) => {
                 self.numbers.interfaces.retain(|_, own| own != index);
@@ -252,12 +261,7 @@ impl Routes {
             }
             // A gateway may be reached now.
             Change::AddressAdded { .. } => {
-                for item in self.lists.iter_mut().flat_map(|list| &mut list.items) {
-                    if item.state == State::Absent {
-                        item.suspect(Suspicion::Moved);
-                    }
-                }
-                return;
+                return self.wanted_items().for_each(Item::hurry);
             }
             // The last IPv4 address of an interface takes all its routes along, and any one those
             // that have it for their source.
@@ -266,7 +270,7 @@ impl Routes {
                     item.suspect(Suspicion::Sourceless);
                 }
             }
-            Change::Resync => return self.suspect_all(Suspicion::Unseen),
+            Change::Resync => return self.reconsider(Suspicion::Unseen),
         }
         self.suspect_all(Suspicion::Moved);
     }
@@ -275,6 +279,12 @@ impl Routes {
         for item in self.wanted_items() {
             item.suspect(suspicion);
         }
+    }
+
+    /// The same where it may also help what is not there.
+    fn reconsider(&mut self, suspicion: Suspicion) {
+        self.wanted_items().for_each(Item::hurry);
+        self.suspect_all(suspicion);
     }
 
     fn wanted_items(&mut self) -> impl Iterator<Item = &mut Item> {
@@ -317,12 +327,17 @@ impl Routes {
     }
 
     fn note(&mut self, change: &RoutingChange) {
-        let RoutingChange::Gone(place) = change else {
-            return self.suspect_all(Suspicion::Unseen);
+        let (place, is_gone) = match change {
+            RoutingChange::Gone(place) => (place, true),
+            RoutingChange::Come(place) => (place, false),
+            RoutingChange::Resync => return self.reconsider(Suspicion::Unseen),
         };
         for list in self.lists.iter_mut().filter(|list| list.wanted) {
-            for item in list.items.iter_mut().filter(|item| item.may_be_at(place)) {
-                if item.suspect(Suspicion::Removed) {
+            for item in &mut list.items {
+                if item.thing.may_depend_on(place) {
+                    item.hurry();
+                }
+                if is_gone && item.is_at(place) && item.suspect(Suspicion::Removed) {
                     let label = label(&list.name);
                     warn!("{label}{} is removed again and again; it waits a while", item.thing);
                 }
