@@ -147,6 +147,8 @@ fn a_full_disk() {
     let said = daemon.reload(&config(102, 130));
     assert!(!said.contains("running.conf"), "{said}");
     assert!(daemon.dir.join("running.conf").exists());
+    let owned = fs::read_to_string(daemon.dir.join("owned.json")).unwrap();
+    assert!(owned.contains("192.0.2.130") && !owned.contains("192.0.2.129"), "{owned}");
     daemon.stop();
 }
 

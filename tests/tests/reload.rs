@@ -562,6 +562,9 @@ fn a_macvlan_comes_and_goes() {
         }
     }
     assert_eq!(transitions(&router), 2, "once BACKUP and once MASTER");
+    let log = router.log();
+    assert!(!log.iter().any(|line| line.contains("is missing")), "{}", log.join("\n"));
+    assert_eq!(router.status().unwrap()[0].counter("addresses_mended"), 0);
 }
 
 /// Issue 6: a file that needs more room than this daemon has is refused, and says how to get it.

@@ -153,6 +153,13 @@ impl Addresses {
         self.acceptance.settle(has_program);
         self.guard();
 
+        // What is elsewhere since a plan or a macvlan has come is not missing.
+        let astray =
+            self.routers(|own, router| own.wanted[router] && may(router) && own.is_astray(router));
+        if !astray.is_empty() {
+            self.settle().await;
+        }
+
         // What could not be removed is tried again.
         let unwanted: Vec<_> =
             self.routers(|own, router| !own.wanted[router] && !own.held[router].is_empty());
@@ -292,6 +299,12 @@ impl Addresses {
     /// True when an address is to be there and is not.
     fn lacks(&self, router: RouterId) -> bool {
         !self.missing(router).is_empty()
+    }
+
+    /// True when it has an address where that does not belong any more.
+    fn is_astray(&self, router: RouterId) -> bool {
+        let places: Vec<_> = self.places(router).iter().map(Placed::owned).collect();
+        self.held[router].iter().any(|owned| !places.contains(owned))
     }
 
     /// True when an interface of its addresses has another index or MAC than it had.

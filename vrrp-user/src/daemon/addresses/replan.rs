@@ -56,6 +56,10 @@ impl Addresses {
     /// Brings addresses to where they belong now: other interfaces may have come with the plan.
     pub(in crate::daemon) async fn settle(&mut self) {
         self.move_over(&BTreeSet::new()).await;
+        // There may be room again for what could not be written before.
+        if let Err(reason) = self.journal.forget([]) {
+            warn!("{reason}; after a crash the next start would not know of the addresses");
+        }
     }
 
     /// Those of `stale` are made anew.
