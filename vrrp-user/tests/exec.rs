@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "test helpers are not #[test] functions")]
 
 use std::{
+    ffi::OsStr,
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{PermissionsExt, symlink},
+    },
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -13,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::time::{sleep, timeout};
 use xvrrp::{
     config::{self, Account, Place, ScriptRules},
-    exec::{End, Job, Outcome, Program, Runner},
+    exec::{End, Found, Job, Outcome, Program, Refusal, Runner},
 };
 
 /// How long something may take that takes no time.
@@ -23,11 +27,14 @@ fn runner() -> Runner {
     Runner::spawn_program(Path::new(env!("CARGO_BIN_EXE_xvrrp"))).unwrap()
 }
 
-fn program(argv: &[&str], user: Option<&str>) -> Program {
+fn command(argv: &[&str], user: Option<&str>) -> config::Command {
     let user = user.map(|name| config::User { user: Account::Name(name.to_owned()), group: None });
     let argv = argv.iter().map(|&word| word.to_owned()).collect();
-    let command = config::Command { argv, user, span: Place::default() };
-    Program::new(&command, &ScriptRules::default()).unwrap()
+    config::Command { argv, user, span: Place::default() }
+}
+
+fn program(argv: &[&str], user: Option<&str>) -> Program {
+    Program::new(&command(argv, user), &ScriptRules::default()).unwrap()
 }
 
 /// Runs shell language as root.
@@ -310,4 +317,36 @@ async fn starts() {
     assert!(run(Job::new(program(&[&opens], Some("root")))).await.is_success());
     let absent = format!("</{}", scratch.file("absent"));
     assert!(!run(Job::new(program(&[&absent], Some("root")))).await.is_success());
+}
+
+/// Issue 6: what the runner finds is what is there, and so is why something is not run.
+#[tokio::test]
+async fn look_ups() {
+    let scratch = Scratch::new("look-ups");
+    let open = scratch.file("open");
+    fs::write(&open, "").unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o757)).unwrap();
+    let runner = runner();
+    let rules = [false, true].map(|security| ScriptRules { security, ..ScriptRules::default() });
+    for argv in [&["/bin/sh", "a b"][..], &["true"], &[&open], &["/no/such/file"], &["/bin"]] {
+        for user in [Some("root"), Some("nobody"), Some("no-such-user"), None] {
+            for rules in &rules {
+                let command = command(argv, user);
+                let found = timeout(SOON, runner.find(&command, rules)).await.unwrap();
+                assert_eq!(found, Found::new(&command, rules), "{command:?} {rules:?}");
+            }
+        }
+    }
+
+    // The runner cannot say what it is, and goes on.
+    let odd = scratch.0.join("directory").join(OsStr::from_bytes(b"\xff"));
+    fs::create_dir_all(odd.parent().unwrap()).unwrap();
+    fs::copy("/bin/true", &odd).unwrap();
+    let link = scratch.file("link");
+    symlink(&odd, &link).unwrap();
+    let command = command(&[&link], Some("root"));
+    let found = timeout(SOON, runner.find(&command, &ScriptRules::default())).await.unwrap();
+    assert!(matches!(found, Err(Refusal::Inaccessible { .. })), "{found:?}");
+    let run = runner.run(Job::new(program(&["/bin/true"], Some("root"))));
+    assert!(timeout(SOON, run).await.unwrap().is_success());
 }

@@ -10,7 +10,7 @@ use std::{
 
 use xvrrp::{
     config::{self, Account, Command, Place, ScriptRules, User},
-    exec::{self, Exposure, Program, Refusal, Writable},
+    exec::{self, Exposure, Found, Program, Refusal, Writable},
 };
 
 const NOBODY: u32 = 65534;
@@ -232,11 +232,10 @@ fn nobody_says_whose() {
     assert_eq!(Program::new(&anybody, &secure()), Err(Refusal::NoDefaultUser));
 
     let cautions = |global: &str, command: &str| {
-        let text = format!(
-            "global_defs {{\n{global}\n}}\nvrrp_script s {{\nscript {command}\n}}\n\
-             vrrp_script t {{\nscript {command}\n}}\n"
-        );
-        exec::cautions(&config::parse("test.conf", text.as_bytes()).config.unwrap())
+        let text =
+            format!("global_defs {{\n{global}\n}}\nvrrp_script s {{\nscript {command}\n}}\n");
+        let config = config::parse("test.conf", text.as_bytes()).config.unwrap();
+        Found::new(&config.scripts[0].command, &config.global.scripts).unwrap().cautions
     };
     let scratch = Scratch::new("cautions").file("open", 0o757);
     let open = scratch.path("open");

@@ -2,21 +2,24 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::Place;
 
 /// A program with its arguments. It is run as it is, without a shell.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Command {
     /// The program and its arguments, at least one word.
     pub argv: Vec<String>,
     /// Whose rights it has; `None` for those of [`ScriptRules::user`].
     pub user: Option<User>,
     /// Where the command stands.
+    #[serde(skip)]
     pub span: Place,
 }
 
 /// `USER [GROUP]`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct User {
     /// The user.
     pub user: Account,
@@ -25,7 +28,7 @@ pub struct User {
 }
 
 /// A user or group of the host.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Account {
     /// Its name.
     Name(String),
@@ -123,7 +126,7 @@ pub struct Fifo {
 }
 
 /// Whose rights scripts have, and which are refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptRules {
     /// `script_user`; `None` for keepalived_script if there is such a user, else our own rights.
     pub user: Option<User>,

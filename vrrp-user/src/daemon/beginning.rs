@@ -32,7 +32,7 @@ use crate::{
     announce::Announcer,
     config::Config,
     datapath::{Datapath, Slots},
-    exec::{Hooks, Runner},
+    exec::{Hooks, Programs, Runner},
     host::{Host, RuntimeDir},
     pulse,
 };
@@ -48,6 +48,8 @@ impl Daemon {
         goes_on: bool,
     ) -> Result<Self, Error> {
         let runner = Runner::spawn().map_err(Error::setup("the process that runs scripts"))?;
+        let mut programs = Programs::at_rest(runner.clone());
+        programs.replan(config);
         let host = Host::new()?;
         let links = host.links().await?;
         let delay = plan.startup_delay();
@@ -81,7 +83,7 @@ impl Daemon {
             warn!("memory is not locked, adverts may wait for swapped pages: {reason}");
         }
         let mut tracking = Tracking::new(runner.clone(), &heirs, goes_on);
-        tracking.replan(config, plan.routers.iter(), &links);
+        tracking.replan(config, &mut programs, plan.routers.iter(), &links);
         let all: Vec<_> = plan.routers.ids().collect();
         let specs = plan.specs(&all, |router| tracking.priority(router));
         let mut debounce = Debounce::default();
@@ -139,7 +141,8 @@ impl Daemon {
             refusals,
             adverts,
             feed: Feed::new(),
-            notices: Notices::new(Terms::new(config), runner),
+            notices: Notices::new(Terms::new(config), &mut programs, runner),
+            programs,
             lost_reports: 0,
             renewal: Renewal::default(),
             gone: BTreeSet::new(),

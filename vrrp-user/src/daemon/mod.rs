@@ -87,7 +87,7 @@ use crate::{
     config::Config,
     datapath::{Adverts, Mode, Rejects, Slots},
     election::{self, State},
-    exec::{self, Hooks},
+    exec::{Hooks, Programs},
     host::{self, Host, Link, RuntimeDir},
     pulse::{self, Command, Report},
     sys::sched::{Class, set_class},
@@ -118,9 +118,6 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     }
     let signals = Signals::new()?;
     let runtime_dir = RuntimeDir::inherit(&options.runtime_dir)?;
-    for caution in exec::cautions(&config) {
-        warn!("{caution}");
-    }
     if !options.successor {
         running::forget(runtime_dir.path());
     }
@@ -173,6 +170,7 @@ struct Daemon {
     pulse: pulse::Handle,
     reports: mpsc::Receiver<Report>,
     devices: Devices,
+    programs: Programs,
     tracking: Tracking,
     debounce: Debounce,
     virtual_macs: VirtualMacs,
@@ -224,6 +222,8 @@ impl Daemon {
             .map_err(Error::setup("the watch on the supervisor"))?;
 
         let mut look_again = self.look_around().await;
+        // The adverts of those that go on are under way.
+        self.programs.begin();
         if let Some(recipe) = self.devices.recipe() {
             self.renewal = Renewal::start(recipe);
         }

@@ -17,7 +17,7 @@ use crate::{
     api,
     config::Config,
     election::{self, Announce},
-    exec::Runner,
+    exec::{Programs, Runner},
     notify::{News, Notice, Notifier, Settings, State, Subject},
     pulse::{Board, Report, RouterId},
 };
@@ -61,9 +61,9 @@ impl Terms {
 }
 
 impl Notices {
-    pub(super) fn new(terms: Terms, runner: Runner) -> Self {
+    pub(super) fn new(terms: Terms, programs: &mut Programs, runner: Runner) -> Self {
         Self {
-            notifier: Notifier::new(terms.settings.clone(), runner),
+            notifier: Notifier::new(terms.settings.clone(), programs, runner),
             terms,
             told: BTreeMap::new(),
             stopped: false,
@@ -73,7 +73,12 @@ impl Notices {
     /// Goes on with another configuration. Instances that are not in it any more are said to be deleted,
     /// and those that are `replaced` by other ones of their names; about the others there is nothing to
     /// say.
-    pub(super) fn replan(&mut self, terms: Terms, replaced: &BTreeSet<String>) {
+    pub(super) fn replan(
+        &mut self,
+        terms: Terms,
+        programs: &mut Programs,
+        replaced: &BTreeSet<String>,
+    ) {
         let instances = terms.settings.instances();
         let goes = |name: &&String| {
             let name = name.as_str();
@@ -90,7 +95,7 @@ impl Notices {
                 priority: told.map_or(0, |told| told.priority),
             });
         }
-        self.notifier.configure(terms.settings.clone());
+        self.notifier.configure(terms.settings.clone(), programs);
         self.terms = terms;
     }
 
@@ -289,6 +294,7 @@ mod tests {
     /// What scripts are told of instances of these names, and of their group `G`.
     struct Stage {
         notices: Notices,
+        programs: Programs,
         asked: mpsc::UnboundedReceiver<Message>,
         terms: Box<dyn Fn() -> Terms>,
         plan: Plan,
@@ -311,10 +317,12 @@ mod tests {
             );
             let text = format!("global_defs {{\nscript_user root\n}}\n{instances}{group}");
             let config = config::parse("test.conf", text.as_bytes()).config.unwrap();
-            let (runner, asked) = Runner::channel();
-            let notices = Notices::new(Terms::new(&config), runner);
+            let (runner, asked) = Runner::staged();
+            let mut programs = Programs::new(runner.clone());
+            programs.replan(&config);
+            let notices = Notices::new(Terms::new(&config), &mut programs, runner);
             let plan = Plan::new(&config);
-            Self { notices, asked, terms: Box::new(move || Terms::new(&config)), plan }
+            Self { notices, programs, asked, terms: Box::new(move || Terms::new(&config)), plan }
         }
 
         /// What the next script with arguments is told. It succeeds at once, as do all others.
@@ -347,12 +355,12 @@ mod tests {
         stage.notices.enter("VI_1", State::Backup, 100);
         assert_eq!(stage.next().await, "INSTANCE VI_1 BACKUP 100");
         let terms = (stage.terms)();
-        stage.notices.replan(terms, &BTreeSet::from(["VI_1".to_owned()]));
+        stage.notices.replan(terms, &mut stage.programs, &BTreeSet::from(["VI_1".to_owned()]));
         assert_eq!(stage.next().await, "INSTANCE VI_1 DELETED 100");
         stage.notices.enter("VI_1", State::Backup, 100);
         assert_eq!(stage.next().await, "INSTANCE VI_1 BACKUP 100");
         let terms = (stage.terms)();
-        stage.notices.replan(terms, &BTreeSet::new());
+        stage.notices.replan(terms, &mut stage.programs, &BTreeSet::new());
         assert!(stage.is_silent().await);
     }
 

@@ -18,7 +18,7 @@ use crate::{
     api::Reloaded,
     config::{self, Config, Loaded, ReloadCheck},
     datapath::Sizes,
-    exec::{self, Hooks},
+    exec::Hooks,
     pulse::RouterId,
 };
 
@@ -143,8 +143,8 @@ impl Daemon {
         let difference = last.difference(&next);
         let mut reloaded = report(&last, &next, &difference);
         next.stays_as(&last);
-        exec::cautions(&config).iter().for_each(|caution| warn!("{caution}"));
-        self.tracking.replan(&config, next.present(), &links);
+        self.programs.replan(&config);
+        self.tracking.replan(&config, &mut self.programs, next.present(), &links);
         self.change(next, &difference, &config).await;
         if let Err(reason) = self.running.keep(&config) {
             warn!("{reason}");
@@ -196,7 +196,7 @@ impl Daemon {
             routers.iter().map(|router| plan.routers[*router].name.clone()).collect()
         };
         let replaced = &names(&last, leaving) & &names(&next, coming);
-        self.notices.replan(Terms::new(config), &replaced);
+        self.notices.replan(Terms::new(config), &mut self.programs, &replaced);
         if !leaving.is_empty() {
             self.pulse.remove(leaving).await;
             // The last that there is to say of them.

@@ -13,7 +13,7 @@ use vrrp_common::Priority;
 use crate::{
     api::What,
     config::{Config, Instance, TrackFile, TrackProcess},
-    exec::Runner,
+    exec::{Programs, Runner},
     host::{Change, Link},
     pulse::{Command, RouterId},
     track::{
@@ -154,13 +154,14 @@ impl Tracking {
     pub(super) fn replan<'a>(
         &mut self,
         config: &Config,
+        programs: &mut Programs,
         routers: impl Iterator<Item = (RouterId, &'a Instance)>,
         links: &[Link],
     ) {
         let wanted = Wanted::new(config, routers);
         let old = std::mem::replace(&mut self.wanted, wanted);
         self.heirs.retain(|router| self.wanted.routers.contains_key(router));
-        self.replan_scripts(config);
+        self.replan_scripts(config, programs);
         let wanted = &self.wanted;
         if (&old.files, &old.processes) != (&wanted.files, &wanted.processes) {
             self.replan_watchers(&old);
@@ -174,13 +175,13 @@ impl Tracking {
         self.see(links);
     }
 
-    fn replan_scripts(&mut self, config: &Config) {
+    fn replan_scripts(&mut self, config: &Config, programs: &mut Programs) {
         // With another channel: in the old one are old numbers.
         let (observer, results) = mpsc::channel(BACKLOG);
         let heirs = self.heirs.iter().filter_map(|heir| self.wanted.routers.get(heir));
         let trusted: HashSet<_> = heirs.flat_map(|(_, scales)| scales.subjects()).collect();
         let is_trusted = |tracker| trusted.contains(&Subject::Tracker(tracker));
-        self.scripts.replan(config, &observer, is_trusted);
+        self.scripts.replan(config, programs, &observer, is_trusted);
         self.results = results;
         let is_script =
             |subject: &Subject| matches!(subject, Subject::Tracker(TrackerId::Script(_)));
@@ -342,12 +343,10 @@ impl Tracking {
         for (router, (_, scales)) in &self.wanted.routers {
             let is_heir = self.heirs.contains(router);
             let verdict = scales.weigh(|subject| match value_of(&self.values, subject) {
-                Value::Unknown | Value::Presumed(_) if is_heir => &Value::Up,
+                value if is_heir && !value.is_known() => &Value::Up,
                 value => value,
             });
-            let is_known = |subject| {
-                !matches!(value_of(&self.values, subject), Value::Unknown | Value::Presumed(_))
-            };
+            let is_known = |subject| value_of(&self.values, subject).is_known();
             if is_heir && scales.subjects().all(is_known) {
                 self.heirs.remove(router);
             }
@@ -395,11 +394,13 @@ mod tests {
     fn tracking(
         config: &Config,
         heirs: &[RouterId],
-    ) -> (Tracking, mpsc::UnboundedReceiver<Message>) {
-        let (runner, asked) = Runner::channel();
+    ) -> (Tracking, Programs, mpsc::UnboundedReceiver<Message>) {
+        let (runner, asked) = Runner::staged();
+        let mut programs = Programs::new(runner.clone());
+        programs.replan(config);
         let mut tracking = Tracking::new(runner, heirs, !heirs.is_empty());
-        tracking.replan(config, config.instances.iter().enumerate(), &[]);
-        (tracking, asked)
+        tracking.replan(config, &mut programs, config.instances.iter().enumerate(), &[]);
+        (tracking, programs, asked)
     }
 
     /// The next run of a program ends with that status.
@@ -418,9 +419,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_heir_goes_on() {
         let config = config(&[("s", "init_fail\nfall 2")]);
-        let (begins, _asked) = tracking(&config, &[]);
+        let (begins, ..) = tracking(&config, &[]);
         assert!(begins.fault(0).is_some());
-        let (mut goes_on, mut asked) = tracking(&config, &[0]);
+        let (mut goes_on, _programs, mut asked) = tracking(&config, &[0]);
         let presumed = goes_on.next().await;
         assert!(!goes_on.take(presumed));
         assert_eq!((goes_on.fault(0), goes_on.waits(0)), (None, false));
@@ -433,18 +434,41 @@ mod tests {
         assert!(goes_on.fault(0).is_some());
     }
 
+    /// issue 6: while users are looked up for long, a virtual router that goes on from a daemon that died
+    /// stays as it was, and any other one takes part after a while.
+    #[tokio::test(start_paused = true)]
+    async fn nobody_finds_a_user() {
+        let config = config(&[("s weight 10", ""), ("t", "")]);
+        for (heirs, priority) in [(&[0][..], 110), (&[], 100)] {
+            let (runner, _silent) = Runner::channel();
+            let mut programs = Programs::new(runner.clone());
+            programs.replan(&config);
+            let mut tracking = Tracking::new(runner, heirs, !heirs.is_empty());
+            tracking.replan(&config, &mut programs, config.instances.iter().enumerate(), &[]);
+            let seen = |it: &Tracking| (it.priority(0), it.fault(0).is_some(), it.waits(0));
+            assert_eq!(seen(&tracking), (Some(Priority::new(priority)), false, heirs.is_empty()));
+            let late = tracking.next().await;
+            assert_eq!(late.value, Value::Late);
+            // The other one has been told by then.
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tracking.take(late);
+            assert_eq!(seen(&tracking), (Some(Priority::new(priority)), false, false));
+        }
+    }
+
     /// issue 6: once all is known that a virtual router depends on, a script that a reload adds counts
     /// from its first result.
     #[tokio::test(start_paused = true)]
     async fn an_heir_is_one_until_all_is_known() {
         let first = config(&[("a weight 10", "")]);
-        let (mut tracking, mut asked) = tracking(&first, &[0]);
+        let (mut tracking, mut programs, mut asked) = tracking(&first, &[0]);
         assert_eq!(tracking.priority(0), Some(Priority::new(110)));
         exits(&mut asked, 0).await;
         let succeeded = tracking.next().await;
         tracking.take(succeeded);
         let second = config(&[("a weight 10", ""), ("b weight 20", "")]);
-        tracking.replan(&second, second.instances.iter().enumerate(), &[]);
+        programs.replan(&second);
+        tracking.replan(&second, &mut programs, second.instances.iter().enumerate(), &[]);
         assert_eq!(tracking.priority(0), Some(Priority::new(110)));
     }
 }

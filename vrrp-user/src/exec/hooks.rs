@@ -2,7 +2,7 @@
 
 use tracing::{info, warn};
 
-use super::{Job, Program, Runner};
+use super::{Found, Job, Runner};
 use crate::config::{Global, Hook, ScriptRules};
 
 /// What is run before everything else, and after it.
@@ -34,14 +34,6 @@ impl Hooks {
     /// Before the start and after the end there is no runner but its own.
     async fn run(&self, which: &str, hook: Option<&Hook>) {
         let Some(Hook { command, timeout }) = hook else { return };
-        let program = match Program::new(command, &self.rules) {
-            Ok(program) => program,
-            Err(why) => {
-                warn!("the {which} script is not run: {why}");
-                return;
-            }
-        };
-        info!("Running {which} script {}", program.path().display());
         let runner = match Runner::spawn() {
             Ok(runner) => runner,
             Err(error) => {
@@ -49,6 +41,19 @@ impl Hooks {
                 return;
             }
         };
+        let program = match tokio::time::timeout(*timeout, runner.find(command, &self.rules)).await
+        {
+            Ok(Ok(Found { program, .. })) => program,
+            Ok(Err(why)) => {
+                warn!("the {which} script is not run: {why}");
+                return;
+            }
+            Err(_) => {
+                warn!("the {which} script is not run: it is still looked up after {timeout:?}");
+                return;
+            }
+        };
+        info!("Running {which} script {}", program.path().display());
         let outcome = runner.run(Job { timeout: Some(*timeout), ..Job::new(program) }).await;
         let said = outcome.last_line().map(|line| format!(": {line}")).unwrap_or_default();
         if outcome.is_success() {

@@ -2,11 +2,14 @@
 //!
 //! No program is started by the process that sends adverts: its memory is large and locked, and a fork
 //! of it would copy all page tables. A small process of its own does that, the runner
-//! ([`serve`]), and is told what to run over a socket ([`Runner`]). It keeps the timeouts, too.
+//! ([`serve`]), and is told what to run over a socket ([`Runner`]). It keeps the timeouts, too. It also
+//! looks up what can be run ([`Programs`]): a name service or a file system of others may not answer, and
+//! nobody else is to wait for it.
 
 mod child;
 mod hooks;
 mod program;
+mod programs;
 mod runner;
 mod server;
 mod wire;
@@ -19,7 +22,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::runner::Message;
 pub use self::{
     hooks::Hooks,
-    program::{Exposure, Program, Refusal, Writable, cautions, has_default_user, identity},
+    program::{Exposure, Found, Program, Refusal, Writable, has_default_user, identity},
+    programs::{Answer, Lookup, Programs},
     runner::{Run, Runner},
     server::serve,
 };

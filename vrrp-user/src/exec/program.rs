@@ -15,7 +15,7 @@ use nix::unistd::{Group, User, getegid, geteuid, getgrouplist};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{self, Account, Config, ScriptRules},
+    config::{self, Account, ScriptRules},
     sys::process::Identity,
 };
 
@@ -31,7 +31,7 @@ pub struct Program {
 }
 
 /// Why something is not run. The configuration or the host is at fault.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// The command has no word.
     #[error("the command is empty")]
@@ -77,7 +77,7 @@ pub enum Refusal {
 }
 
 /// Something that is run as root and could be replaced by somebody else.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exposure {
     /// What is run.
     pub program: PathBuf,
@@ -101,7 +101,7 @@ impl fmt::Display for Exposure {
 }
 
 /// Who besides root may write to a file or directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Writable {
     /// Its owner, this user.
     Owner(u32),
@@ -182,25 +182,28 @@ pub fn has_default_user() -> bool {
     matches!(User::from_name(DEFAULT_USER), Ok(Some(_)))
 }
 
-/// What is to be said about programs that are run although they should not be, each once.
-pub fn cautions(config: &Config) -> Vec<String> {
-    let rules = &config.global.scripts;
-    let of_nobody = |command: &config::Command| command.user.is_none() && rules.user.is_none();
-    let mut cautions = Vec::new();
-    if !has_default_user() && !rules.security && config.commands().any(of_nobody) {
-        cautions.push(format!(
-            "scripts have our own rights: nobody says whose, and there is no user `{DEFAULT_USER}`"
-        ));
+/// Something that can be run, and what is to be said about that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// What can be run.
+    pub program: Program,
+    /// Why it should not be, a sentence each.
+    pub cautions: Vec<String>,
+}
+
+impl Found {
+    /// As [`Program::find`].
+    pub fn new(command: &config::Command, rules: &ScriptRules) -> Result<Self, Refusal> {
+        let (program, exposure) = Program::find(command, rules)?;
+        let of_nobody = command.user.is_none() && rules.user.is_none() && !has_default_user();
+        let our_rights = of_nobody.then(|| {
+            format!(
+                "scripts have our own rights: nobody says whose, and there is no user `{DEFAULT_USER}`"
+            )
+        });
+        let exposure = exposure.map(|exposure| exposure.to_string());
+        Ok(Self { program, cautions: our_rights.into_iter().chain(exposure).collect() })
     }
-    for command in config.commands() {
-        if let Ok((_, Some(exposure))) = Program::find(command, rules) {
-            let caution = exposure.to_string();
-            if !cautions.contains(&caution) {
-                cautions.push(caution);
-            }
-        }
-    }
-    cautions
 }
 
 /// Whose rights: of `user`, or by default of [`DEFAULT_USER`] where there is one, else our own.

@@ -24,9 +24,10 @@ use tokio::{
 use tracing::{error, warn};
 
 use super::{
-    Job, Outcome,
+    Found, Job, Outcome, Refusal,
     wire::{Order, Report, encode},
 };
+use crate::config::{Command as Wanted, ScriptRules};
 
 /// Arguments that make this program the runner.
 const ARGUMENTS: [&str; 2] = ["run", "--runner"];
@@ -52,6 +53,13 @@ pub(crate) enum Message {
     Run { id: u64, job: Job, began: oneshot::Sender<()>, ended: oneshot::Sender<Outcome> },
     /// Nobody waits any more.
     Cancel { id: u64 },
+    /// Look it up.
+    Find {
+        id: u64,
+        command: Wanted,
+        rules: ScriptRules,
+        found: oneshot::Sender<Result<Found, Refusal>>,
+    },
 }
 
 impl Runner {
@@ -75,12 +83,45 @@ impl Runner {
         (Self { messages, last: Arc::default() }, asked)
     }
 
+    /// The same, where whatever is looked up is found out at once.
+    #[cfg(test)]
+    pub(crate) fn staged() -> (Self, mpsc::UnboundedReceiver<Message>) {
+        let (runner, mut messages) = Self::channel();
+        let (others, asked) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(message) = messages.recv().await {
+                if let Message::Find { command, rules, found, .. } = message {
+                    let _ = found.send(Found::new(&command, &rules));
+                } else {
+                    let _ = others.send(message);
+                }
+            }
+        });
+        (runner, asked)
+    }
+
     /// Runs a program until it has ended.
     ///
     /// If this future is dropped, the process group gets SIGTERM, and SIGKILL two seconds later, unless
     /// the job outlives that.
     pub async fn run(&self, job: Job) -> Outcome {
         self.start(job).await.outcome().await
+    }
+
+    /// Looks a command up as [`Found::new`] does, however long that takes: a runner that dies over it is
+    /// not the last one.
+    pub async fn find(&self, command: &Wanted, rules: &ScriptRules) -> Result<Found, Refusal> {
+        loop {
+            let id = self.last.fetch_add(1, Ordering::Relaxed);
+            let (found, answer) = oneshot::channel();
+            let (command, rules) = (command.clone(), rules.clone());
+            // Without anybody to hear it the answer is dropped.
+            let _ = self.messages.send(Message::Find { id, command, rules, found });
+            if let Ok(answer) = answer.await {
+                return answer;
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     /// Starts a program, and returns when it runs, or cannot. As with [`Self::run`] it ends if this
@@ -229,12 +270,13 @@ async fn attend(
     let (reader, mut writer) = line.split();
     let mut reports = BufReader::new(reader).lines();
     let mut waiting: HashMap<u64, Waiting> = HashMap::new();
+    let mut looked_up = HashMap::new();
     // While this process does not come to run, time does not count.
     let mut clock = interval(TICK);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut silent_ticks = 0;
     loop {
-        let is_idle = waiting.is_empty() && programs.is_empty();
+        let is_idle = waiting.is_empty() && looked_up.is_empty() && programs.is_empty();
         tokio::select! {
             _ = clock.tick(), if !is_idle => {
                 silent_ticks += 1;
@@ -260,6 +302,10 @@ async fn attend(
                         waiting.remove(&id);
                         (id, Order::Cancel { id })
                     }
+                    Message::Find { id, command, rules, found } => {
+                        looked_up.insert(id, found);
+                        (id, Order::Find { id, command, rules })
+                    }
                 };
                 match encode(&order) {
                     // The runner reads whatever else it does.
@@ -283,6 +329,9 @@ async fn attend(
                         answer(&mut waiting, id, outcome);
                     }
                     Ok(Report::Greeting) => {}
+                    Ok(Report::Found { id, found }) => {
+                        looked_up.remove(&id).map(|waits| waits.send(found));
+                    }
                     Err(_) => return Ended::Died,
                 }
             }
@@ -342,7 +391,7 @@ mod tests {
                 let report = match serde_json::from_str(&order).unwrap() {
                     Order::Run { id, .. } => Report::Began { id, leashed: Some(77) },
                     Order::Greet if answers < ANSWERS => Report::Greeting,
-                    Order::Greet | Order::Cancel { .. } => continue,
+                    Order::Greet | Order::Cancel { .. } | Order::Find { .. } => continue,
                 };
                 answers += 1;
                 reports.write_all(&encode(&report).unwrap()).await.unwrap();

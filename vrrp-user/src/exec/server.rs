@@ -5,6 +5,7 @@ use std::{
     fs::OpenOptions,
     io,
     os::{fd::AsFd, unix::net::UnixStream as Socket},
+    path::PathBuf,
 };
 
 use rustix::{
@@ -19,15 +20,21 @@ use tokio::{
     },
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot},
-    task::JoinSet,
+    task::{self, JoinSet},
 };
 
 use super::{
-    Job, Outcome,
+    Found, Job, Outcome, Refusal,
     child::Child,
     wire::{Order, Report, encode},
 };
-use crate::sys::process;
+use crate::{
+    config::{Command, ScriptRules},
+    sys::process,
+};
+
+/// So many look-ups may go on at a time, among them those that hang; all others wait.
+const LOOKUPS: usize = 64;
 
 /// Serves the worker at the other end of standard input as its runner, until that ends and what
 /// outlives it has ended, too.
@@ -40,8 +47,11 @@ pub fn serve() -> io::Result<()> {
     let line = Socket::from(io::stdin().as_fd().try_clone_to_owned()?);
     line.set_nonblocking(true)?;
     dup2_stdin(OpenOptions::new().read(true).open("/dev/null")?)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(LOOKUPS)
+        .build()?;
+    let outcome = runtime.block_on(async {
         // A service manager may send it to all processes of a service. Handlers, unlike ignored
         // signals, are not inherited by programs.
         let _handlers = [
@@ -52,7 +62,10 @@ pub fn serve() -> io::Result<()> {
         let (orders, reports) = UnixStream::from_std(line)?.into_split();
         attend(orders, reports).await;
         Ok(())
-    })
+    });
+    // Look-ups are not waited for.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn attend(orders: OwnedReadHalf, line: OwnedWriteHalf) {
@@ -71,6 +84,7 @@ async fn attend(orders: OwnedReadHalf, line: OwnedWriteHalf) {
                     Order::Cancel { id } => drop(running.masters.remove(&id)),
                     // Nobody listens when the worker has gone.
                     Order::Greet => drop(reports.send(Report::Greeting)),
+                    Order::Find { id, command, rules } => find(id, command, rules, reports.clone()),
                 }
             }
             Some(ended) = running.jobs.join_next() => {
@@ -86,12 +100,30 @@ async fn attend(orders: OwnedReadHalf, line: OwnedWriteHalf) {
 
 async fn send(mut reports: mpsc::UnboundedReceiver<Report>, mut line: OwnedWriteHalf) {
     while let Some(report) = reports.recv().await {
-        // A report has no path in it.
+        // No report has a path in it that is not UTF-8.
         let Ok(report) = encode(&report) else { return };
         if line.write_all(&report).await.is_err() {
             return;
         }
     }
+}
+
+/// Looks it up, however long that takes: whoever has asked has a limit of its own.
+fn find(id: u64, command: Command, rules: ScriptRules, reports: mpsc::UnboundedSender<Report>) {
+    task::spawn_blocking(move || {
+        let found = Found::new(&command, &rules);
+        let report = match encode(&found) {
+            Ok(_) => Report::Found { id, found },
+            // Its path is not UTF-8.
+            Err(error) => {
+                let path = command.argv.first().map(PathBuf::from).unwrap_or_default();
+                let refusal = Refusal::Inaccessible { path, error: error.to_string() };
+                Report::Found { id, found: Err(refusal) }
+            }
+        };
+        // Nobody listens when the worker has gone.
+        let _ = reports.send(report);
+    });
 }
 
 /// What runs.

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Job, Outcome};
+use super::{Found, Job, Outcome, Refusal};
+use crate::config::{Command, ScriptRules};
 
 /// To the runner.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,15 @@ pub(super) enum Order {
     },
     /// Say that you are there.
     Greet,
+    /// Say whether it can be run.
+    Find {
+        /// Chosen by the worker.
+        id: u64,
+        /// What to look up.
+        command: Command,
+        /// Which programs may be run.
+        rules: ScriptRules,
+    },
 }
 
 /// From the runner.
@@ -44,6 +54,13 @@ pub(super) enum Report {
     },
     /// The answer to [`Order::Greet`].
     Greeting,
+    /// It has been looked up.
+    Found {
+        /// The number that the worker has given to that.
+        id: u64,
+        /// What can be run, or why it cannot.
+        found: Result<Found, Refusal>,
+    },
 }
 
 /// A message as it goes over the line. Errors are those of paths that are not UTF-8.

@@ -15,15 +15,16 @@ use std::{
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use tokio::{
     net::unix::pipe::Sender,
-    task::JoinHandle,
+    task::{JoinHandle, spawn_blocking},
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tracing::{error, info, warn};
 
 use super::{Notice, Run, queue::Queue};
 use crate::{
-    config::{Fifo, ScriptRules},
-    exec::{self, Job, Program},
+    config::{Fifo, ScriptRules, User},
+    exec::{self, Job, Lookup, Program},
+    sys::process::Identity,
 };
 
 /// Lines that wait for a reader, besides the 64 KiB that the FIFO itself holds.
@@ -42,7 +43,7 @@ const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// Writes one FIFO.
 pub(super) struct Feeder {
     fifo: Fifo,
-    program: Option<Program>,
+    script: Option<Lookup>,
     shared: Arc<Shared>,
     writing: JoinHandle<()>,
     reading: Option<JoinHandle<()>>,
@@ -58,13 +59,6 @@ struct Shared {
     is_over: AtomicBool,
 }
 
-/// The script of a FIFO, if there is one that may be run. One that may not is logged.
-pub(super) fn program(fifo: &Fifo, rules: &ScriptRules) -> Option<Program> {
-    let command = fifo.script.as_ref()?;
-    let refused = |reason| error!("{}: its script is not run: {reason}", command.argv[0]);
-    Program::new(command, rules).map_err(refused).ok()
-}
-
 impl Shared {
     fn new() -> Self {
         Self {
@@ -77,25 +71,29 @@ impl Shared {
 }
 
 impl Feeder {
-    /// Makes the FIFO where there is none, and starts its script, which is `program`.
-    pub(super) fn start(fifo: Fifo, program: Option<Program>, runner: &impl Run) -> Self {
+    /// Makes the FIFO where there is none, and starts its script once that is known.
+    pub(super) fn start(fifo: Fifo, script: Option<Lookup>, runner: &impl Run) -> Self {
         let shared = Arc::new(Shared::new());
         let writing = tokio::spawn(write(fifo.clone(), Arc::clone(&shared)));
-        let reading = program.clone().map(|program| {
+        let reading = script.clone().map(|script| {
             let path = fifo.path.display().to_string();
-            tokio::spawn(keep_running(program, path, runner.clone(), Arc::clone(&shared)))
+            tokio::spawn(keep_running(script, path, runner.clone(), Arc::clone(&shared)))
         });
-        Self { fifo, program, shared, writing, reading }
+        Self { fifo, script, shared, writing, reading }
+    }
+
+    /// True if it was started with these.
+    pub(super) fn is(&self, fifo: &Fifo, script: Option<&Lookup>) -> bool {
+        let is_same = match (&self.script, script) {
+            (Some(own), Some(other)) => own.is(other),
+            (own, other) => own.is_none() && other.is_none(),
+        };
+        self.fifo == *fifo && is_same
     }
 
     /// What it was started with.
     pub(super) const fn fifo(&self) -> &Fifo {
         &self.fifo
-    }
-
-    /// The script that it was started with.
-    pub(super) const fn program(&self) -> Option<&Program> {
-        self.program.as_ref()
     }
 
     /// Adds a line, and returns the one that is lost by it.
@@ -178,7 +176,7 @@ async fn write_line(pipe: &Sender, line: &[u8]) -> io::Result<()> {
 async fn open(fifo: &Fifo, shared: &Shared) -> Sender {
     let mut reported = None;
     loop {
-        match open_now(fifo, shared) {
+        match open_now(fifo, shared).await {
             Ok(pipe) => return pipe,
             Err(error) => {
                 let reason = error.to_string();
@@ -196,7 +194,7 @@ async fn open(fifo: &Fifo, shared: &Shared) -> Sender {
 ///
 /// Opens it for reading, too, as keepalived does: so a reader need not be there, and what it leaves in
 /// the FIFO is there for the next one.
-fn open_now(fifo: &Fifo, shared: &Shared) -> io::Result<Sender> {
+async fn open_now(fifo: &Fifo, shared: &Shared) -> io::Result<Sender> {
     match rustix::fs::mknodat(CWD, &fifo.path, FileType::Fifo, MODE, 0) {
         Ok(()) => shared.is_ours.store(true, Relaxed),
         Err(error) if error == rustix::io::Errno::EXIST => {}
@@ -208,12 +206,18 @@ fn open_now(fifo: &Fifo, shared: &Shared) -> io::Result<Sender> {
         return Err(io::Error::other("it is a file of another kind"));
     }
     // Also where that failed the last time.
-    if let Some(user) = fifo.user.as_ref().filter(|_| shared.is_ours.load(Relaxed)) {
-        let owner =
-            exec::identity(Some(user), &ScriptRules::default()).map_err(io::Error::other)?;
-        std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))?;
+    if let Some(user) = fifo.user.clone().filter(|_| shared.is_ours.load(Relaxed)) {
+        let Identity { uid, gid, .. } = owner(user).await?;
+        std::os::unix::fs::fchown(&file, Some(uid), Some(gid))?;
     }
     Sender::from_file(file)
+}
+
+/// Looks a user up beside everything else: a name service may not answer for long.
+async fn owner(user: User) -> io::Result<Identity> {
+    let look_up = move || exec::identity(Some(&user), &ScriptRules::default());
+    let identity = spawn_blocking(look_up).await?;
+    identity.map_err(io::Error::other)
 }
 
 /// Whether the name still is that of the open file.
@@ -223,13 +227,24 @@ fn is_at(path: &Path, pipe: &Sender) -> bool {
     fs::symlink_metadata(path).is_ok_and(|named| open.is_ok_and(|open| identity(named) == open))
 }
 
-/// Starts the script again and again, until that is over.
-async fn keep_running(program: Program, path: String, runner: impl Run, shared: Arc<Shared>) {
+/// Starts the script again and again, until that is over; at once where another program is to be run.
+async fn keep_running(mut script: Lookup, path: String, runner: impl Run, shared: Arc<Shared>) {
     let mut pause = PAUSE;
     loop {
+        let program = match script.program().await {
+            Ok(program) => program,
+            Err(reason) => {
+                error!("{path}: its script is not run: {reason}");
+                script.changed().await;
+                continue;
+            }
+        };
         let began = Instant::now();
         let job = Job { arguments: vec![path.clone()], ..Job::new(program.clone()) };
-        let outcome = runner.run(job).await;
+        let outcome = tokio::select! {
+            outcome = runner.run(job) => outcome,
+            () = other_than(&program, &mut script) => continue,
+        };
         if shared.is_over.load(Relaxed) {
             return;
         }
@@ -240,6 +255,13 @@ async fn keep_running(program: Program, path: String, runner: impl Run, shared: 
         warn!("{path}: its script {}{last}; starting it again in {pause:?}", outcome.end);
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Waits until a script is not that program any more.
+async fn other_than(program: &Program, script: &mut Lookup) {
+    while script.program().await.is_ok_and(|now| now == *program) {
+        script.changed().await;
     }
 }
 
@@ -264,8 +286,8 @@ mod tests {
     fn feeder(path: &Path, stage: &Stage, script: &str) -> Feeder {
         let script = notify(script).any;
         let fifo = Fifo { path: path.to_owned(), user: None, script };
-        let program = program(&fifo, &rules());
-        Feeder::start(fifo, program, stage)
+        let script = fifo.script.as_ref().map(|script| programs().of(script));
+        Feeder::start(fifo, script, stage)
     }
 
     async fn open_reader(path: &Path) -> File {
@@ -383,14 +405,14 @@ mod tests {
     async fn a_user_that_is_not_there() {
         let (_directory, path) = directory("fifo-user");
         let user = config::Account::Name("no-such-user".to_owned());
-        let user = Some(config::User { user, group: None });
+        let user = Some(User { user, group: None });
         let shared = Shared::new();
         let stranger = Fifo { path: path.clone(), user, script: None };
         for _ in 0..2 {
-            let error = open_now(&stranger, &shared).unwrap_err();
+            let error = open_now(&stranger, &shared).await.unwrap_err();
             assert!(error.to_string().contains("no user"), "{error}");
         }
-        open_now(&Fifo { path, user: rules().user, script: None }, &shared).unwrap();
+        open_now(&Fifo { path, user: rules().user, script: None }, &shared).await.unwrap();
     }
 
     /// Keyword `notify_fifo`: made for us alone, as keepalived does, and removed at the end; what was

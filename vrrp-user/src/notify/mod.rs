@@ -18,8 +18,8 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use self::{fifo::Feeder, mail::Postman, scripts::Teller};
 use crate::{
-    config::{self, Config, ScriptRules},
-    exec::{Job, Outcome, Program, Runner},
+    config::{self, Config},
+    exec::{Job, Outcome, Programs, Runner},
 };
 
 /// Whom something is about.
@@ -118,7 +118,6 @@ pub struct Settings {
     fifos: Vec<config::Fifo>,
     mail: config::Mail,
     router_id: Option<String>,
-    rules: ScriptRules,
 }
 
 impl From<&Config> for Settings {
@@ -137,7 +136,6 @@ impl From<&Config> for Settings {
             fifos: [&global.vrrp_fifo, &global.fifo].into_iter().flatten().cloned().collect(),
             mail: global.mail.clone(),
             router_id: global.router_id.clone(),
-            rules: global.scripts.clone(),
         }
     }
 }
@@ -226,7 +224,7 @@ pub struct Notifier {
 
 impl Notifier {
     /// Makes the FIFOs and starts their scripts. Whatever cannot be had is logged, and done without.
-    pub fn new(settings: Settings, runner: Runner) -> Self {
+    pub fn new(settings: Settings, programs: &mut Programs, runner: Runner) -> Self {
         let mut notifier = Self {
             runner: Starter::new(runner),
             settings: Settings::default(),
@@ -235,48 +233,44 @@ impl Notifier {
             postman: None,
             lines_lost: HashMap::new(),
         };
-        notifier.configure(settings);
+        notifier.configure(settings, programs);
         notifier
     }
 
     /// Goes on with another configuration. What is unchanged does not notice; scripts that run, and
-    /// what waits for them, are not lost. All programs are looked up again, since the host may have
-    /// changed. To be told first: that subjects are deleted which are not in it any more.
-    pub fn configure(&mut self, settings: Settings) {
+    /// what waits for them, are not lost. They are run as soon as `programs` knows them. To be told
+    /// first: that subjects are deleted which are not in it any more.
+    pub fn configure(&mut self, settings: Settings, programs: &mut Programs) {
         let former = std::mem::replace(&mut self.settings, settings);
-        let rules = self.settings.rules.clone();
         // A teller that is let go of says what waits before it ends.
         self.tellers.retain(|subject, _| self.settings.subjects.contains_key(subject));
         self.lines_lost.retain(|subject, _| self.settings.subjects.contains_key(subject));
         for (subject, notify) in &self.settings.subjects {
             match self.tellers.get(subject) {
-                Some(teller) => teller.configure(notify, &rules),
+                Some(teller) => teller.configure(notify, programs),
                 None if notify.commands().next().is_some() => {
-                    let teller = Teller::new(subject.clone(), notify, &rules, self.runner.clone());
+                    let teller =
+                        Teller::new(subject.clone(), notify, programs, self.runner.clone());
                     self.tellers.insert(subject.clone(), teller);
                 }
                 None => {}
             }
         }
-        let programs = self.settings.fifos.iter().map(|fifo| fifo::program(fifo, &rules));
-        let wanted: Vec<_> = self.settings.fifos.iter().cloned().zip(programs).collect();
-        let is = |feeder: &Feeder, (fifo, program): &(config::Fifo, Option<Program>)| {
-            (feeder.fifo(), feeder.program()) == (fifo, program.as_ref())
-        };
-        let (kept, gone): (Vec<_>, Vec<_>) = self
-            .feeders
-            .drain(..)
-            .partition(|feeder| wanted.iter().any(|wanted| is(feeder, wanted)));
+        let mut lookup = |fifo: &config::Fifo| fifo.script.as_ref().map(|it| programs.of(it));
+        let fifos = self.settings.fifos.iter();
+        let wanted: Vec<_> = fifos.map(|fifo| (fifo.clone(), lookup(fifo))).collect();
+        let (kept, gone): (Vec<_>, Vec<_>) = self.feeders.drain(..).partition(|feeder| {
+            wanted.iter().any(|(fifo, script)| feeder.is(fifo, script.as_ref()))
+        });
         self.feeders = kept;
         // Two of the same path would take each other's file away.
         for feeder in gone {
             let stays = self.settings.fifos.iter().any(|fifo| fifo.path == feeder.fifo().path);
             tokio::spawn(feeder.close(Instant::now() + LAST_WORDS, !stays));
         }
-        for wanted in wanted {
-            if !self.feeders.iter().any(|feeder| is(feeder, &wanted)) {
-                let (fifo, program) = wanted;
-                self.feeders.push(Feeder::start(fifo, program, &self.runner));
+        for (fifo, script) in wanted {
+            if !self.feeders.iter().any(|feeder| feeder.is(&fifo, script.as_ref())) {
+                self.feeders.push(Feeder::start(fifo, script, &self.runner));
             }
         }
         let Settings { mail, router_id, .. } = &self.settings;
@@ -355,7 +349,7 @@ mod testing {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::exec::End;
+    use crate::{config::ScriptRules, exec::End};
 
     /// What was asked for, and when.
     #[derive(Clone, Debug)]
@@ -437,6 +431,14 @@ mod testing {
         config.instances[0].notify.clone()
     }
 
+    /// They are looked up at once, and have our own rights.
+    pub(super) fn programs() -> Programs {
+        let (runner, _) = Runner::staged();
+        let mut programs = Programs::new(runner);
+        programs.lay_down(&rules());
+        programs
+    }
+
     /// Scripts have our own rights.
     pub(super) fn rules() -> ScriptRules {
         let id = |id: u32| config::Account::Id(id);
@@ -453,7 +455,10 @@ mod tests {
     use tokio::{sync::mpsc, task::yield_now};
 
     use super::*;
-    use crate::{exec::Message, host::testing::TempDir};
+    use crate::{
+        exec::{Message, Program},
+        host::testing::TempDir,
+    };
 
     /// Issue 6, keywords `notify`, `notify_fifo_script`: a reload finds scripts that were not there before,
     /// though the configuration is as it was.
@@ -468,20 +473,23 @@ mod tests {
             fifo.display(),
             script = script.display()
         );
-        let config = config::parse("test.conf", text.as_bytes()).config.unwrap();
-        let settings = Settings { rules: testing::rules(), ..Settings::from(&config) };
-        let (runner, mut asked) = Runner::channel();
-        let mut notifier = Notifier::new(settings.clone(), runner);
+        let mut config = config::parse("test.conf", text.as_bytes()).config.unwrap();
+        config.global.scripts = testing::rules();
+        let settings = Settings::from(&config);
+        let (runner, mut asked) = Runner::staged();
+        let mut programs = Programs::new(runner.clone());
+        programs.replan(&config);
+        let mut notifier = Notifier::new(settings.clone(), &mut programs, runner);
         let subject = Subject::Instance("VI_1".to_owned());
         let news = News::Entered(State::Master);
         let notice = Notice { subject: subject.clone(), news, priority: 100 };
         notifier.tell(&notice);
+        assert!(asked_by_now(&mut asked).await.is_empty());
         fs::write(&script, "#!/bin/sh\n").unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        yield_now().await;
-        assert!(asked.try_recv().is_err());
 
-        notifier.configure(settings.clone());
+        programs.replan(&config);
+        notifier.configure(settings.clone(), &mut programs);
         notifier.tell(&notice);
         let mut arguments = BTreeSet::new();
         while arguments.len() < 2 {
@@ -492,7 +500,8 @@ mod tests {
         let expected = ["INSTANCE VI_1 MASTER 100".to_owned(), fifo.display().to_string()];
         assert_eq!(arguments, BTreeSet::from(expected));
         // Nothing has changed: who reads goes on.
-        notifier.configure(settings);
+        programs.replan(&config);
+        notifier.configure(settings, &mut programs);
         assert!(asked_by_now(&mut asked).await.is_empty());
     }
 

@@ -17,8 +17,8 @@ use tracing::{debug, warn};
 
 use super::{Counts, News, Run, State, Subject};
 use crate::{
-    config::{self, Command, ScriptRules},
-    exec::{Job, Outcome, Program},
+    config::{self, Command},
+    exec::{Job, Lookup, Outcome, Program, Programs},
 };
 
 /// How long a script may go on when a later state waits for its end. Then it is killed, since nobody
@@ -31,6 +31,9 @@ const DEATH: Duration = Duration::from_millis(2500);
 /// How often a script is run again whose end nobody knows because the runner died, and after what time.
 const AGAIN: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long it may take to find out which program a script is when a later state waits.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// What it takes to start a script that nobody waits for.
 const START: Duration = Duration::from_millis(100);
@@ -45,10 +48,10 @@ impl Teller {
     pub(super) fn new(
         subject: Subject,
         notify: &config::Notify,
-        rules: &ScriptRules,
+        programs: &mut Programs,
         runner: impl Run,
     ) -> Self {
-        let scripts = Scripts::new(&subject, notify, rules);
+        let scripts = Scripts::new(&subject, notify, programs);
         Self::with(subject, scripts, runner)
     }
 
@@ -70,8 +73,8 @@ impl Teller {
     }
 
     /// What comes from now on is told to other scripts.
-    pub(super) fn configure(&self, notify: &config::Notify, rules: &ScriptRules) {
-        let scripts = Scripts::new(&self.line.subject, notify, rules);
+    pub(super) fn configure(&self, notify: &config::Notify, programs: &mut Programs) {
+        let scripts = Scripts::new(&self.line.subject, notify, programs);
         self.line.lock().scripts = Arc::new(scripts);
     }
 
@@ -125,22 +128,27 @@ impl Drop for Teller {
 /// The programs of one subject.
 #[derive(Clone, Debug, Default)]
 struct Scripts {
-    master: Option<Program>,
-    backup: Option<Program>,
-    fault: Option<Program>,
-    stop: Option<Program>,
-    deleted: Option<Program>,
-    any: Option<Program>,
-    lower_priority_heard: Option<Program>,
+    master: Option<Lookup>,
+    backup: Option<Lookup>,
+    fault: Option<Lookup>,
+    stop: Option<Lookup>,
+    deleted: Option<Lookup>,
+    any: Option<Lookup>,
+    lower_priority_heard: Option<Lookup>,
 }
 
 impl Scripts {
-    /// Without those that may not be run, which is logged.
-    fn new(subject: &Subject, notify: &config::Notify, rules: &ScriptRules) -> Self {
-        let program = |keyword: &str, command: &Option<Command>| {
-            let program = Program::new(command.as_ref()?, rules);
-            let refused = |reason| warn!("({}) {keyword} is not run: {reason}", subject.name());
-            program.map_err(refused).ok()
+    /// Those that may not be run are logged as soon as that is known.
+    fn new(subject: &Subject, notify: &config::Notify, programs: &mut Programs) -> Self {
+        let mut program = |keyword: &'static str, command: &Option<Command>| {
+            let lookup = programs.of(command.as_ref()?);
+            let (name, mut done) = (subject.name().to_owned(), lookup.clone());
+            tokio::spawn(async move {
+                if let Some(reason) = done.refusal().await {
+                    warn!("({name}) {keyword} is not run: {reason}");
+                }
+            });
+            Some(lookup)
         };
         Self {
             master: program("notify_master", &notify.master),
@@ -156,7 +164,7 @@ impl Scripts {
         }
     }
 
-    fn of(&self, state: State) -> (&'static str, Option<&Program>) {
+    fn of(&self, state: State) -> (&'static str, Option<&Lookup>) {
         match state {
             State::Master => ("notify_master", self.master.as_ref()),
             State::Backup => ("notify_backup", self.backup.as_ref()),
@@ -196,7 +204,7 @@ struct Ending {
 
 /// One program to run: the keyword that it stands for, itself, what it is told, and whether it may
 /// go on when nobody waits for it any longer.
-type Step = (&'static str, Program, Vec<String>, bool);
+type Step = (&'static str, Lookup, Vec<String>, bool);
 
 impl Line {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -236,14 +244,15 @@ impl Line {
         own.into_iter().chain(any).collect()
     }
 
-    /// Returns when a script that runs since before has had its time. `outlives` is the last one.
-    async fn out_of_patience(&self, outlives: bool) {
+    /// Returns when a script that runs since before has had its time, which is so long after the arrival
+    /// of a later state. `outlives` is the last one.
+    async fn out_of_patience(&self, patience: Duration, outlives: bool) {
         let mut late = None;
         loop {
             {
                 let waiting = self.lock();
                 if waiting.state.is_some() {
-                    late.get_or_insert_with(|| Instant::now() + PATIENCE);
+                    late.get_or_insert_with(|| Instant::now() + patience);
                 }
                 let end = waiting.end.map(|end| if outlives { end.all } else { end.first });
                 late = [late, end].into_iter().flatten().min();
@@ -274,11 +283,12 @@ impl Line {
 /// Runs what is to be run until it is over.
 async fn serve(line: Arc<Line>, runner: impl Run) {
     while let Some(steps) = line.next().await {
-        for (keyword, program, arguments, outlives) in steps {
+        for (keyword, lookup, arguments, outlives) in steps {
             let is_over = line.left().is_some_and(|left| left.is_zero());
             if is_over && !outlives {
                 continue;
             }
+            let Some(program) = known(&line, keyword, lookup, outlives).await else { continue };
             let job = Job { program, arguments, environment: Vec::new(), timeout: None, outlives };
             line.run.fetch_add(1, Relaxed);
             if is_over {
@@ -288,7 +298,7 @@ async fn serve(line: Arc<Line>, runner: impl Run) {
             }
             let outcome = tokio::select! {
                 outcome = insist(&line, &runner, job) => Some(outcome),
-                () = line.out_of_patience(outlives) => None,
+                () = line.out_of_patience(PATIENCE, outlives) => None,
             };
             report(&line, keyword, outcome.as_ref(), outlives);
             if outcome.is_none() && !outlives {
@@ -297,6 +307,24 @@ async fn serve(line: Arc<Line>, runner: impl Run) {
             }
         }
     }
+}
+
+/// Waits until it is known which program a script is; `None` if it is not run.
+async fn known(line: &Line, keyword: &str, mut lookup: Lookup, outlives: bool) -> Option<Program> {
+    let mut program = tokio::select! {
+        biased;
+        program = lookup.program() => Some(program),
+        () = line.out_of_patience(GLANCE, outlives) => None,
+    };
+    if program.is_none() && outlives {
+        program = timeout(START, lookup.program()).await.ok();
+    }
+    if program.is_none() {
+        let name = line.subject.name();
+        warn!("({name}) {keyword} is not run: it takes too long to look it up");
+    }
+    // Of a refusal the log has been told.
+    program?.ok()
 }
 
 /// Runs a script, and again if the runner died, unless there is another state to tell by then.
@@ -338,7 +366,7 @@ mod tests {
         super::{Starter, testing::*},
         *,
     };
-    use crate::exec::{Message, Runner};
+    use crate::exec::{Found, Message, Runner};
 
     const MASTER: News = News::Entered(State::Master);
     const BACKUP: News = News::Entered(State::Backup);
@@ -346,7 +374,7 @@ mod tests {
 
     fn teller(lines: &str, stage: &Stage) -> Teller {
         let notify = notify(lines);
-        Teller::new(Subject::Instance("VI_1".into()), &notify, &rules(), stage.clone())
+        Teller::new(Subject::Instance("VI_1".into()), &notify, &mut programs(), stage.clone())
     }
 
     /// Keyword `notify` and its relatives: keepalived's order and arguments.
@@ -405,7 +433,7 @@ mod tests {
         async fn next(asked: &mut mpsc::UnboundedReceiver<Message>) -> Message {
             loop {
                 match asked.recv().await.unwrap() {
-                    Message::Cancel { .. } => {}
+                    Message::Cancel { .. } | Message::Find { .. } => {}
                     run @ Message::Run { .. } => return run,
                 }
             }
@@ -416,8 +444,8 @@ mod tests {
         }
         let (runner, mut asked) = Runner::channel();
         let notify = notify("notify /bin/true");
-        let teller =
-            Teller::new(Subject::Instance("VI_1".into()), &notify, &rules(), Starter::new(runner));
+        let (subject, runner) = (Subject::Instance("VI_1".into()), Starter::new(runner));
+        let teller = Teller::new(subject, &notify, &mut programs(), runner);
         teller.tell(MASTER, 100);
         for _ in 0..2 {
             // Dropped without an answer.
@@ -463,6 +491,45 @@ mod tests {
         assert_eq!(texts, HashSet::from(expected));
     }
 
+    /// Issue 6: as long as nobody knows which program a script is, it is not run; a later state whose
+    /// script is known does not wait for it for long. The last state is told when its script is known.
+    #[tokio::test(start_paused = true)]
+    async fn looked_up_for_long() {
+        let (runner, mut asked) = Runner::channel();
+        let mut programs = Programs::new(runner);
+        programs.lay_down(&rules());
+        let notify = notify("notify_master /bin/true\nnotify_backup /bin/false");
+        let stage = Stage::default();
+        let subject = Subject::Instance("VI_1".into());
+        let teller = Teller::new(subject, &notify, &mut programs, stage.clone());
+        let mut hanging = Vec::new();
+        for _ in 0..2 {
+            let Some(Message::Find { command, rules, found, .. }) = asked.recv().await else {
+                panic!("no look-up");
+            };
+            if command.argv == ["/bin/false"] {
+                found.send(Found::new(&command, &rules)).unwrap();
+            } else {
+                hanging.push((command, rules, found));
+            }
+        }
+        teller.tell(MASTER, 100);
+        sleep(Duration::from_secs(100)).await;
+        assert!(stage.runs().is_empty());
+        let begin = Instant::now();
+        teller.tell(BACKUP, 100);
+        stage.wait_for_ends(1).await;
+        assert_eq!(stage.runs()[0].text, "false []");
+        assert!(begin.elapsed() <= GLANCE + Duration::from_millis(10));
+        teller.tell(MASTER, 100);
+        sleep(Duration::from_secs(100)).await;
+        assert_eq!(stage.runs().len(), 1);
+        let (command, rules, found) = hanging.remove(0);
+        found.send(Found::new(&command, &rules)).unwrap();
+        stage.wait_for_ends(2).await;
+        assert_eq!(stage.runs()[1].text, "true []");
+    }
+
     /// Issue 6, reload: scripts that a reload changes are those of the next state; a subject that
     /// it removes still hears that it is deleted.
     #[tokio::test(start_paused = true)]
@@ -471,7 +538,7 @@ mod tests {
         let teller = teller("notify /bin/true", &stage);
         teller.tell(MASTER, 100);
         stage.wait_for_begins(1).await;
-        teller.configure(&notify("notify /bin/false"), &rules());
+        teller.configure(&notify("notify /bin/false"), &mut programs());
         teller.tell(News::Entered(State::Deleted), 100);
         drop(teller);
         stage.wait_for_ends(2).await;

@@ -35,10 +35,20 @@ pub enum Value {
     Down(String),
     /// Nothing yet, which counts as [`Self::Down`]: `init_fail`. With the reason in the same words.
     Presumed(String),
+    /// Nothing yet, and nobody waits for it any more: it is as if nobody tracked it until there is
+    /// something to know.
+    Late,
     /// It cannot be known, and is as if nobody tracked it: a script that may not be run.
     Untracked,
     /// What is in a file.
     Number(i32),
+}
+
+impl Value {
+    /// False for nothing yet.
+    pub const fn is_known(&self) -> bool {
+        !matches!(self, Self::Unknown | Self::Presumed(_) | Self::Late)
+    }
 }
 
 /// News of something that is tracked.

@@ -24,7 +24,7 @@ use tracing::{info, warn};
 use super::{Observation, Observer, TrackerId, Value};
 use crate::{
     config::{Config, Script},
-    exec::{End, Job, Outcome, Program, Run, Runner},
+    exec::{Answer, End, Job, Lookup, Outcome, Program, Programs, Refusal, Run, Runner},
 };
 
 /// So many programs are being started at a time, all others wait: however many there are, they do not
@@ -45,8 +45,7 @@ pub struct Scripts {
 /// A program that is being watched.
 struct Watched {
     script: Script,
-    /// `None` for one that may not be run.
-    program: Option<Program>,
+    lookup: Lookup,
     standing: watch::Receiver<Standing>,
     reader: watch::Sender<Reader>,
     task: JoinHandle<()>,
@@ -72,10 +71,11 @@ impl Scripts {
         Self { runner, starts, watched: HashMap::new() }
     }
 
-    /// Runs the programs of `config` from now on, and tells `observer` of them. Within a tokio runtime.
+    /// Runs the programs of `config` from now on, as soon as `programs` knows them, and tells `observer`
+    /// of them. Within a tokio runtime.
     ///
-    /// One that is the same as before keeps its beat and its standing; one that has another command or
-    /// other times begins anew with the standing that it had. All that is known is told again, by the
+    /// One that is the same as before keeps its beat and its standing; one that has another command, other
+    /// rules or other times begins anew with the standing that it had. All that is known is told again, by the
     /// numbers that programs have now: give it another channel than before.
     ///
     /// Those that are `trusted` were up when the last daemon died: their first results count as if they
@@ -83,6 +83,7 @@ impl Scripts {
     pub fn replan(
         &mut self,
         config: &Config,
+        programs: &mut Programs,
         observer: &Observer,
         trusted: impl Fn(TrackerId) -> bool,
     ) {
@@ -93,11 +94,9 @@ impl Scripts {
                 continue;
             }
             let reader = Reader { index, observer: observer.clone() };
-            let program = Program::new(&script.command, &config.global.scripts)
-                .inspect_err(|why| warn!("Disabling track script {}: {why}", script.name))
-                .ok();
+            let lookup = programs.of(&script.command);
             let watched = match before.remove(&script.name) {
-                Some(same) if same.is(script, program.as_ref()) => {
+                Some(same) if same.is(script, &lookup) => {
                     // Its task has a receiver as long as it lives.
                     let _ = same.reader.send(reader);
                     same
@@ -109,7 +108,7 @@ impl Scripts {
                     let standing = standing.unwrap_or_else(|| {
                         Standing::at_start(script, trusted(TrackerId::Script(index)))
                     });
-                    self.begin(script, program, standing, reader)
+                    self.begin(script, lookup, standing, reader)
                 }
             };
             self.watched.insert(script.name.clone(), watched);
@@ -127,32 +126,33 @@ impl Scripts {
     fn begin(
         &self,
         script: &Script,
-        program: Option<Program>,
+        lookup: Lookup,
         standing: Standing,
         reader: Reader,
     ) -> Watched {
-        let standing = if program.is_some() { standing } else { Standing::Untracked };
         let (standing, seen) = watch::channel(standing);
         let (reader, read) = watch::channel(reader);
         let watcher = Watcher {
             script: script.clone(),
             runner: self.runner.clone(),
             starts: Arc::clone(&self.starts),
+            lookup: lookup.clone(),
+            refused: None,
             standing,
             reader: read,
             last: End::Exited(0),
             lost: false,
         };
-        let task = tokio::spawn(watcher.watch(program.clone()));
-        Watched { script: script.clone(), program, standing: seen, reader, task }
+        let task = tokio::spawn(watcher.watch());
+        Watched { script: script.clone(), lookup, standing: seen, reader, task }
     }
 }
 
 impl Watched {
     /// Whether nothing has changed that its task knows of.
-    fn is(&self, script: &Script, program: Option<&Program>) -> bool {
+    fn is(&self, script: &Script, lookup: &Lookup) -> bool {
         let weighed = Script { weight: script.weight, ..self.script.clone() };
-        weighed == *script && self.program.as_ref() == program
+        weighed == *script && self.lookup.is(lookup)
     }
 }
 
@@ -173,8 +173,9 @@ enum Standing {
     /// It may not be run, and nothing depends on it, as with keepalived.
     Untracked,
     /// Neither up nor down yet. The first result decides, unless it is down until so many successes as
-    /// `rise` says (`init_fail`), or is `trusted` to be up until so many failures as `fall` says.
-    Unseen { init_fail: bool, trusted: bool, successes: u32, failures: u32 },
+    /// `rise` says (`init_fail`), or is `trusted` to be up until so many failures as `fall` says. It is
+    /// `late` if it takes long to find out what to run.
+    Unseen { init_fail: bool, trusted: bool, late: bool, successes: u32, failures: u32 },
     /// So many failures since the last success.
     Up { failures: u32 },
     /// So many successes since the last failure, and why it is down.
@@ -183,7 +184,8 @@ enum Standing {
 
 impl Standing {
     const fn at_start(script: &Script, trusted: bool) -> Self {
-        Self::Unseen { init_fail: script.init_fail, trusted, successes: 0, failures: 0 }
+        let init_fail = script.init_fail;
+        Self::Unseen { init_fail, trusted, late: false, successes: 0, failures: 0 }
     }
 
     fn value(&self) -> Value {
@@ -192,7 +194,8 @@ impl Standing {
             Self::Unseen { init_fail: true, .. } => {
                 Value::Presumed("it has not succeeded yet".to_owned())
             }
-            Self::Unseen { init_fail: false, .. } => Value::Unknown,
+            Self::Unseen { late: true, .. } => Value::Late,
+            Self::Unseen { .. } => Value::Unknown,
             Self::Up { .. } => Value::Up,
             Self::Down { reason, .. } => Value::Down(reason.clone()),
         }
@@ -251,6 +254,9 @@ struct Watcher {
     script: Script,
     runner: Runner,
     starts: Arc<Semaphore>,
+    lookup: Lookup,
+    /// Why it may not be run, of which the log has been told.
+    refused: Option<Refusal>,
     standing: watch::Sender<Standing>,
     reader: watch::Receiver<Reader>,
     /// The last result, of which the log has been told.
@@ -261,16 +267,14 @@ struct Watcher {
 
 impl Watcher {
     /// Runs it for ever.
-    async fn watch(mut self, program: Option<Program>) {
+    async fn watch(mut self) {
         self.tell().await;
-        let Some(program) = program else {
-            return self.or_tell(pending()).await;
-        };
         // When the run is due from whose start all others are counted.
         let mut due = None;
         loop {
-            if let Some(due) = due {
-                self.or_tell(sleep_until(due)).await;
+            let program = self.program().await;
+            if due.is_some() && self.changes_before(due).await {
+                continue;
             }
             let run = self.start(&program).await;
             let start = Instant::now();
@@ -280,6 +284,55 @@ impl Watcher {
             }
             due = Some(next_start(due.unwrap_or(start), self.interval(), Instant::now()));
         }
+    }
+
+    /// Waits until it is known what to run.
+    async fn program(&mut self) -> Program {
+        loop {
+            match self.lookup.latest() {
+                Answer::Program(program) => {
+                    self.refused = None;
+                    return program;
+                }
+                Answer::Refused(refusal) => self.refuse(refusal).await,
+                Answer::Late => self.be_late().await,
+                Answer::Unknown => {}
+            }
+            self.changes_before(None).await;
+        }
+    }
+
+    /// Nothing depends on it until it may be run again.
+    async fn refuse(&mut self, refusal: Refusal) {
+        if self.refused.as_ref() != Some(&refusal) {
+            warn!("Disabling track script {}: {refusal}", self.script.name);
+        }
+        self.refused = Some(refusal);
+        self.standing.send_replace(Standing::Untracked);
+        self.tell().await;
+    }
+
+    /// Nobody waits for its first result any more.
+    async fn be_late(&mut self) {
+        self.standing.send_modify(|standing| {
+            if let Standing::Unseen { late, .. } = standing {
+                *late = true;
+            }
+        });
+        self.tell().await;
+    }
+
+    /// Waits until then, for ever without a moment. True if something else may be run before.
+    async fn changes_before(&mut self, moment: Option<Instant>) -> bool {
+        let mut lookup = self.lookup.clone();
+        self.or_tell(async {
+            tokio::select! {
+                biased;
+                () = until(moment) => false,
+                () = lookup.changed() => true,
+            }
+        })
+        .await
     }
 
     /// A configuration without interval has one of a second.
@@ -419,6 +472,14 @@ impl Watcher {
             // Who reads from another channel next has told this one to end.
             let _ = observer.send(Observation { tracker, value }).await;
         }
+    }
+}
+
+/// Waits until that moment; for ever without one.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
     }
 }
 

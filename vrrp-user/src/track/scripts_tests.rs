@@ -9,7 +9,7 @@ use tokio::{
 use super::*;
 use crate::{
     config,
-    exec::Message,
+    exec::{Found, Message},
     track::{BACKLOG, Value},
 };
 
@@ -37,6 +37,7 @@ fn named(scripts: &[(&str, &str)]) -> Config {
 /// What takes the place of the runner, and of who is told.
 struct Stage {
     scripts: Scripts,
+    programs: Programs,
     asked: mpsc::UnboundedReceiver<Message>,
     told: mpsc::Receiver<Observation>,
     /// When the test began.
@@ -64,11 +65,34 @@ impl Stage {
 
     /// All of them were up when the last daemon died, or nobody knows.
     fn with(config: &Config, trusted: bool) -> Self {
-        let (runner, asked) = Runner::channel();
+        let (runner, asked) = Runner::staged();
+        let mut programs = Programs::new(runner.clone());
+        programs.replan(config);
+        Self::begin(config, trusted, programs, runner, asked)
+    }
+
+    /// All is looked up before anything runs: programs begin in their order.
+    async fn known(config: &Config) -> Self {
+        let (runner, asked) = Runner::staged();
+        let mut programs = Programs::new(runner.clone());
+        programs.replan(config);
+        for script in &config.scripts {
+            programs.of(&script.command).program().await.unwrap();
+        }
+        Self::begin(config, false, programs, runner, asked)
+    }
+
+    fn begin(
+        config: &Config,
+        trusted: bool,
+        mut programs: Programs,
+        runner: Runner,
+        asked: mpsc::UnboundedReceiver<Message>,
+    ) -> Self {
         let (observer, told) = mpsc::channel(BACKLOG);
         let mut scripts = Scripts::new(runner);
-        scripts.replan(config, &observer, |_| trusted);
-        Self { scripts, asked, told, begin: Instant::now() }
+        scripts.replan(config, &mut programs, &observer, |_| trusted);
+        Self { scripts, programs, asked, told, begin: Instant::now() }
     }
 
     /// The next run.
@@ -326,11 +350,85 @@ async fn refused() {
     assert!(timeout(10 * SECOND, stage.asked.recv()).await.is_err());
 }
 
+/// issue 6: as long as a user is looked up nothing is known of a program, and it is not run; after a while
+/// nobody waits for it any more, except with `init_fail`. It is run when its user is known.
+#[tokio::test(start_paused = true)]
+async fn looked_up_for_long() {
+    let presumed = Value::Presumed("it has not succeeded yet".to_owned());
+    for (lines, at_first, late) in
+        [("", Value::Unknown, Some(Value::Late)), ("init_fail", presumed.clone(), Some(presumed))]
+    {
+        let (runner, mut asked) = Runner::channel();
+        let (observer, mut told) = mpsc::channel(BACKLOG);
+        let (config, begin) = (config(lines), Instant::now());
+        let mut programs = Programs::new(runner.clone());
+        programs.replan(&config);
+        let mut scripts = Scripts::new(runner);
+        scripts.replan(&config, &mut programs, &observer, |_| false);
+        let Some(Message::Find { command, rules, found, .. }) = asked.recv().await else {
+            panic!("a run without a look-up");
+        };
+        assert_eq!(scripts.values().next(), Some((TrackerId::Script(0), at_first.clone())));
+        if at_first != Value::Unknown {
+            assert_eq!(told.recv().await.unwrap().value, at_first);
+        }
+        assert_eq!(told.recv().await.map(|told| told.value), late);
+        assert_eq!(begin.elapsed(), 15 * SECOND);
+        assert!(timeout(60 * SECOND, asked.recv()).await.is_err());
+        found.send(Found::new(&command, &rules)).unwrap();
+        let Some(Message::Run { began, ended, .. }) = asked.recv().await else {
+            panic!("it is not run");
+        };
+        began.send(()).unwrap();
+        ended.send(Outcome { end: End::Exited(0), stderr: String::new() }).unwrap();
+        assert_eq!(told.recv().await.unwrap().value, Value::Up);
+    }
+}
+
+/// issue 6: a program that a reload refuses is not run any more, however long its interval is, and nothing
+/// depends on it; one that the next reload allows is run again.
+#[tokio::test(start_paused = true)]
+async fn refused_meanwhile() {
+    let (runner, mut asked) = Runner::channel();
+    let (observer, told) = mpsc::channel(BACKLOG);
+    let config = config("interval 3600");
+    let mut programs = Programs::new(runner.clone());
+    let mut scripts = Scripts::new(runner);
+    programs.replan(&config);
+    scripts.replan(&config, &mut programs, &observer, |_| false);
+    let (pass, runs) = mpsc::unbounded_channel();
+    let (answers, mut answer) = mpsc::unbounded_channel::<bool>();
+    tokio::spawn(async move {
+        while let Some(message) = asked.recv().await {
+            if let Message::Find { command, rules, found, .. } = message {
+                let may = answer.recv().await.unwrap();
+                let refused = Err(Refusal::Missing("/bin/true".into()));
+                let _ = found.send(if may { Found::new(&command, &rules) } else { refused });
+            } else {
+                let _ = pass.send(message);
+            }
+        }
+    });
+    let mut stage = Stage { scripts, programs, asked: runs, told, begin: Instant::now() };
+    answers.send(true).unwrap();
+    stage.run().await.ends(End::Exited(0));
+    assert_eq!(stage.news().await.1, Value::Up);
+    answers.send(false).unwrap();
+    stage.programs.replan(&config);
+    assert_eq!(stage.news().await.1, Value::Untracked);
+    answers.send(true).unwrap();
+    stage.programs.replan(&config);
+    let run = stage.run().await;
+    assert_eq!(run.at, 3600 * SECOND);
+    run.ends(End::Exited(0));
+    assert_eq!(stage.news().await.1, Value::Up);
+}
+
 /// issue 6: over a reload an unchanged program keeps its beat, its standing and its run; a changed one
 /// its standing; one that is gone is not run any more. Who is told anew is told everything.
 #[tokio::test(start_paused = true)]
 async fn replan() {
-    let mut stage = Stage::new(&named(&[("a", ""), ("b", "fall 2"), ("c", "")]));
+    let mut stage = Stage::known(&named(&[("a", ""), ("b", "fall 2"), ("c", "")])).await;
     for status in [0, 1, 0] {
         stage.run().await.ends(End::Exited(status));
         assert!(stage.by_now().await.is_some());
@@ -339,7 +437,8 @@ async fn replan() {
     sleep(Duration::from_millis(100)).await;
     let (observer, told) = mpsc::channel(BACKLOG);
     let next = named(&[("b", "fall 2\nweight 7"), ("c", "interval 3")]);
-    stage.scripts.replan(&next, &observer, |_| false);
+    stage.programs.replan(&next);
+    stage.scripts.replan(&next, &mut stage.programs, &observer, |_| false);
     stage.told = told;
     let mut values: Vec<_> = stage.scripts.values().collect();
     values.sort_by_key(|(tracker, _)| *tracker);
@@ -349,12 +448,16 @@ async fn replan() {
     let [first, second] = known;
     assert_eq!((first.tracker, Some(first.value)), (TrackerId::Script(0), failed()));
     assert_eq!((second.tracker, second.value), (TrackerId::Script(1), Value::Up));
+    for _ in 0..10 {
+        yield_now().await;
+    }
     let mut cancelled = Vec::new();
     let mut began = Vec::new();
     while let Ok(message) = stage.asked.try_recv() {
         match message {
             Message::Cancel { id } => cancelled.push(id),
             Message::Run { id, .. } => began.push(id),
+            Message::Find { .. } => {}
         }
     }
     cancelled.sort_unstable();

@@ -160,10 +160,10 @@ impl Load {
     fn describe(&self, value: &Value) -> String {
         let name = &self.name;
         match (&self.subject, value) {
-            (Subject::Tracker(TrackerId::Script(_)), Value::Unknown) => {
+            (Subject::Tracker(TrackerId::Script(_)), Value::Unknown | Value::Late) => {
                 format!("{name} has not run yet")
             }
-            (_, Value::Unknown) => format!("{name} has not been looked at yet"),
+            (_, Value::Unknown | Value::Late) => format!("{name} has not been looked at yet"),
             (Subject::Tracker(TrackerId::Script(_)), Value::Up) => format!("{name} succeeded"),
             (Subject::Tracker(TrackerId::Process(_)), Value::Up) => format!("{name} is running"),
             (_, Value::Up) => format!("{name} is up"),
@@ -208,7 +208,7 @@ fn share(weight: Weight, value: &Value) -> Share {
     let sign = if weight.is_reversed() { -1 } else { 1 };
     match value {
         Value::Unknown if points == 0 => Share::Wait,
-        Value::Unknown | Value::Untracked => Share::Points(0),
+        Value::Unknown | Value::Late | Value::Untracked => Share::Points(0),
         Value::Up if points == 0 => fault_if(weight.is_reversed()),
         Value::Up => Share::Points(points.max(0) * sign),
         Value::Down(_) | Value::Presumed(_) if points == 0 => fault_if(!weight.is_reversed()),

@@ -119,12 +119,15 @@ fn limits() {
 }
 
 /// keyword `track_script`: as long as a script without a weight has not ended for the first time, the
-/// virtual router is neither in FAULT nor may it take part; one with a weight changes nothing.
+/// virtual router is neither in FAULT nor may it take part; one with a weight changes nothing. It does not
+/// wait for a script when it takes long to find out what to run.
 #[test]
 fn not_known_yet() {
     let unknown = verdict(100, &tracked("track_script", "s\nt weight 20"), &Value::Unknown);
     assert_eq!(unknown.wait.as_deref(), Some("script s has not run yet"));
     assert_eq!((unknown.fault, unknown.priority.get()), (None, 100));
+    let late = verdict(100, &tracked("track_script", "s\nt weight 20"), &Value::Late);
+    assert_eq!((late.wait, late.fault, late.priority.get()), (None, None, 100));
 }
 
 /// Contributions add up, and each reason for FAULT is told.
