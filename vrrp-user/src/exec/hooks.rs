@@ -1,5 +1,7 @@
 //! `startup_script` and `shutdown_script`.
 
+use std::time::Instant;
+
 use tracing::{info, warn};
 
 use super::{Found, Job, Runner};
@@ -41,6 +43,7 @@ impl Hooks {
                 return;
             }
         };
+        let begun = Instant::now();
         let program = match tokio::time::timeout(*timeout, runner.find(command, &self.rules)).await
         {
             Ok(Ok(Found { program, .. })) => program,
@@ -54,7 +57,8 @@ impl Hooks {
             }
         };
         info!("Running {which} script {}", program.path().display());
-        let outcome = runner.run(Job { timeout: Some(*timeout), ..Job::new(program) }).await;
+        let left = timeout.saturating_sub(begun.elapsed());
+        let outcome = runner.run(Job { timeout: Some(left), ..Job::new(program) }).await;
         let said = outcome.last_line().map(|line| format!(": {line}")).unwrap_or_default();
         if outcome.is_success() {
             info!("{which} script succeeded");

@@ -16,10 +16,10 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::UnixStream,
+    net::{UnixStream, unix::WriteHalf},
     process::{Child, Command},
     sync::{mpsc, oneshot},
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tracing::{error, warn};
 
@@ -284,7 +284,7 @@ async fn attend(
                     return Ended::Died;
                 }
                 let Ok(greet) = encode(&Order::Greet) else { return Ended::Died };
-                if writer.write_all(&greet).await.is_err() {
+                if !say(&mut writer, &greet).await {
                     return Ended::Died;
                 }
             }
@@ -308,8 +308,7 @@ async fn attend(
                     }
                 };
                 match encode(&order) {
-                    // The runner reads whatever else it does.
-                    Ok(order) if writer.write_all(&order).await.is_err() => return Ended::Died,
+                    Ok(order) if !say(&mut writer, &order).await => return Ended::Died,
                     Ok(_) => {}
                     Err(error) => answer(&mut waiting, id, Outcome::not_started(error)),
                 }
@@ -339,6 +338,13 @@ async fn attend(
     }
 }
 
+/// Tells it something. `false` if it has died, or makes no room for that: it reads whatever else it does,
+/// unless it hangs.
+async fn say(writer: &mut WriteHalf<'_>, order: &[u8]) -> bool {
+    let written = timeout(TICK * PATIENCE_TICKS, writer.write_all(order)).await;
+    matches!(written, Ok(Ok(())))
+}
+
 fn answer(waiting: &mut HashMap<u64, Waiting>, id: u64, outcome: Outcome) {
     if let Some(waiting) = waiting.remove(&id) {
         // Whoever asked may have gone.
@@ -348,6 +354,8 @@ fn answer(waiting: &mut HashMap<u64, Waiting>, id: u64, outcome: Outcome) {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
+
     use super::*;
     use crate::{
         config::{Command, Place, ScriptRules},
@@ -367,13 +375,31 @@ mod tests {
         let (runner, mut messages) = Runner::channel();
         let mut programs = Programs::new();
         let idle = attend(&mut line, &mut messages, &mut programs);
-        assert!(tokio::time::timeout(100 * TICK, idle).await.is_err());
+        assert!(timeout(100 * TICK, idle).await.is_err());
         let begin = Instant::now();
         let run = tokio::spawn(async move { runner.run(job()).await });
         assert!(attend(&mut line, &mut messages, &mut programs).await == Ended::Died);
         assert!(begin.elapsed() >= PATIENCE_TICKS * TICK);
         assert!(begin.elapsed() <= (PATIENCE_TICKS + 1) * TICK);
         assert!(run.await.unwrap().is_lost());
+    }
+
+    /// issue 6: so is one that does not even read, however much there is to tell it.
+    #[tokio::test(start_paused = true)]
+    async fn hangs_and_reads_nothing() {
+        let (mut line, _silent) = UnixStream::pair().unwrap();
+        let (runner, mut messages) = Runner::channel();
+        let command =
+            Command { argv: vec!["/bin/true".to_owned()], user: None, span: Place::default() };
+        let mut waits = JoinSet::new();
+        for _ in 0..5000 {
+            let (runner, command) = (runner.clone(), command.clone());
+            waits.spawn(async move { runner.find(&command, &ScriptRules::default()).await });
+        }
+        let mut programs = Programs::new();
+        let end = timeout(100 * TICK, attend(&mut line, &mut messages, &mut programs)).await;
+        assert!(end == Ok(Ended::Died));
+        waits.abort_all();
     }
 
     /// issue 6: so is one that hangs while a program runs, which is known then; however long that runs

@@ -55,6 +55,8 @@ struct Shared {
     lost: AtomicU64,
     /// The file was not there before, and nobody has put another one in its place.
     is_ours: AtomicBool,
+    /// The script runs.
+    is_read: AtomicBool,
     /// The script may end.
     is_over: AtomicBool,
 }
@@ -65,6 +67,7 @@ impl Shared {
             queue: Queue::new(ROOM),
             lost: AtomicU64::new(0),
             is_ours: AtomicBool::new(false),
+            is_read: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         }
     }
@@ -117,10 +120,12 @@ impl Feeder {
             let (path, lines) = (self.fifo.path.display(), self.shared.queue.len() + 1);
             warn!("{path}: nobody reads it; the last {lines} lines are lost");
         }
-        if let Some(reading) = &mut self.reading
-            && timeout_at(by, &mut *reading).await.is_err()
-        {
-            reading.abort();
+        if let Some(reading) = &mut self.reading {
+            // A script that was never started has nothing to read to its end.
+            let is_read = self.shared.is_read.load(Relaxed);
+            if !is_read || timeout_at(by, &mut *reading).await.is_err() {
+                reading.abort();
+            }
         }
         if goes && self.shared.is_ours.load(Relaxed) {
             // Somebody else may have done so.
@@ -241,10 +246,13 @@ async fn keep_running(mut script: Lookup, path: String, runner: impl Run, shared
         };
         let began = Instant::now();
         let job = Job { arguments: vec![path.clone()], ..Job::new(program.clone()) };
+        shared.is_read.store(true, Relaxed);
         let outcome = tokio::select! {
-            outcome = runner.run(job) => outcome,
-            () = other_than(&program, &mut script) => continue,
+            outcome = runner.run(job) => Some(outcome),
+            () = other_than(&program, &mut script) => None,
         };
+        shared.is_read.store(false, Relaxed);
+        let Some(outcome) = outcome else { continue };
         if shared.is_over.load(Relaxed) {
             return;
         }

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     sync::Notify,
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tracing::{debug, warn};
@@ -55,11 +55,16 @@ impl Teller {
         Self::with(subject, scripts, runner)
     }
 
-    fn with(subject: Subject, scripts: Scripts, runner: impl Run) -> Self {
+    fn with(
+        subject: Subject,
+        (scripts, sayings): (Scripts, JoinSet<()>),
+        runner: impl Run,
+    ) -> Self {
         let line = Arc::new(Line {
             subject,
             waiting: Mutex::new(Waiting {
                 scripts: Arc::new(scripts),
+                sayings,
                 state: None,
                 lower_priority_heard: false,
                 end: None,
@@ -74,8 +79,9 @@ impl Teller {
 
     /// What comes from now on is told to other scripts.
     pub(super) fn configure(&self, notify: &config::Notify, programs: &mut Programs) {
-        let scripts = Scripts::new(&self.line.subject, notify, programs);
-        self.line.lock().scripts = Arc::new(scripts);
+        let (scripts, sayings) = Scripts::new(&self.line.subject, notify, programs);
+        let mut waiting = self.line.lock();
+        (waiting.scripts, waiting.sayings) = (Arc::new(scripts), sayings);
     }
 
     pub(super) fn tell(&self, news: News, priority: u8) {
@@ -138,19 +144,25 @@ struct Scripts {
 }
 
 impl Scripts {
-    /// Those that may not be run are logged as soon as that is known.
-    fn new(subject: &Subject, notify: &config::Notify, programs: &mut Programs) -> Self {
+    /// Those that may not be run are logged as soon as that is known, unless the tasks that do so are
+    /// dropped.
+    fn new(
+        subject: &Subject,
+        notify: &config::Notify,
+        programs: &mut Programs,
+    ) -> (Self, JoinSet<()>) {
+        let mut sayings = JoinSet::new();
         let mut program = |keyword: &'static str, command: &Option<Command>| {
             let lookup = programs.of(command.as_ref()?);
             let (name, mut done) = (subject.name().to_owned(), lookup.clone());
-            tokio::spawn(async move {
+            sayings.spawn(async move {
                 if let Some(reason) = done.refusal().await {
                     warn!("({name}) {keyword} is not run: {reason}");
                 }
             });
             Some(lookup)
         };
-        Self {
+        let scripts = Self {
             master: program("notify_master", &notify.master),
             backup: program("notify_backup", &notify.backup),
             fault: program("notify_fault", &notify.fault),
@@ -161,7 +173,8 @@ impl Scripts {
                 "notify_master_rx_lower_pri",
                 &notify.master_rx_lower_pri,
             ),
-        }
+        };
+        (scripts, sayings)
     }
 
     fn of(&self, state: State) -> (&'static str, Option<&Lookup>) {
@@ -186,6 +199,8 @@ struct Line {
 
 struct Waiting {
     scripts: Arc<Scripts>,
+    /// Who will say which of them are refused.
+    sayings: JoinSet<()>,
     /// The state that is to be told next, with the priority.
     state: Option<(State, u8)>,
     lower_priority_heard: bool,
