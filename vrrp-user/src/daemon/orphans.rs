@@ -3,11 +3,10 @@
 
 use std::{convert::Infallible, future::pending, io};
 
-use nix::{
-    sys::wait::{Id, WaitPidFlag, waitid, waitpid},
-    unistd::{Pid, getpid},
-};
+use rustix::process::{Pid, WaitOptions, child_subreaper, getpid, waitpid};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::sys::process::first_dead;
 
 /// Process 1, and what is called a subreaper, inherit orphans.
 pub(super) struct Orphans {
@@ -17,8 +16,7 @@ pub(super) struct Orphans {
 
 impl Orphans {
     pub(super) fn new() -> io::Result<Self> {
-        let inherits =
-            getpid() == Pid::from_raw(1) || rustix::process::child_subreaper()?.is_some();
+        let inherits = getpid().is_init() || child_subreaper()?.is_some();
         let deaths = if inherits { Some(signal(SignalKind::child())?) } else { None };
         Ok(Self { deaths })
     }
@@ -27,21 +25,15 @@ impl Orphans {
     /// process's own.
     pub(super) async fn bury(&mut self, worker: Option<u32>) -> ! {
         let Some(deaths) = &mut self.deaths else { match pending::<Infallible>().await {} };
-        let worker = worker.map(|worker| Pid::from_raw(worker.cast_signed()));
+        let worker = worker.and_then(|worker| Pid::from_raw(worker.cast_signed()));
         loop {
             // What waits behind a worker that has ended comes with the next call.
             while let Some(orphan) = first_dead().filter(|dead| Some(*dead) != worker)
-                && waitpid(orphan, Some(WaitPidFlag::WNOHANG)).is_ok()
+                && waitpid(Some(orphan), WaitOptions::NOHANG).is_ok()
             {}
             if deaths.recv().await.is_none() {
                 pending::<()>().await;
             }
         }
     }
-}
-
-/// A child that has ended, which it stays.
-fn first_dead() -> Option<Pid> {
-    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    waitid(Id::All, look).ok()?.pid()
 }

@@ -1,10 +1,10 @@
-//! What happens between fork and exec.
-#![expect(unsafe_code, reason = "code that runs between fork and exec is unsafe")]
+//! What happens between fork and exec, and after the end.
+#![expect(unsafe_code, reason = "code that runs between fork and exec is unsafe, as is waitid(2)")]
 
 use std::{io, os::unix::process::CommandExt, process::Command};
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, setgid, setgroups, setuid};
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use serde::{Deserialize, Serialize};
 
 /// Whose rights a process has.
@@ -42,6 +42,21 @@ pub fn become_other(command: &mut Command, identity: &Identity, open_files: Rlim
     };
     // SAFETY: between fork and exec it makes system calls only; it neither allocates nor locks.
     unsafe { command.pre_exec(change) };
+}
+
+/// A child that has ended, which it stays. `None` where there is none. Whatever signal has ended it: the
+/// libraries know no real-time signals.
+pub fn first_dead() -> Option<Pid> {
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: a siginfo_t of zeros is one.
+    let mut ended: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes a siginfo_t, and there is one.
+    let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut ended, flags) };
+    if result != 0 {
+        return None;
+    }
+    // SAFETY: waitid(2) has filled it in as that of a child, or left the zeros.
+    Pid::from_raw(unsafe { ended.si_pid() })
 }
 
 /// Closes what whoever started this process left open, standard input, output and error apart.
