@@ -117,11 +117,8 @@ impl Watchers {
         };
         self.processes = match self.processes.take() {
             _ if processes.is_empty() => None,
-            Some(same) => {
-                same.replan(processes, observer);
-                Some(same)
-            }
-            None => Processes::watch(processes, observer)
+            Some(same) if same.replan(processes, observer.clone()) => Some(same),
+            _ => Processes::watch(processes, observer)
                 .inspect_err(|error| warn!("processes are not watched: {error}"))
                 .ok(),
         };
@@ -214,11 +211,9 @@ impl Tracking {
             }
         }
         let (indices, new_files): (Vec<_>, Vec<_>) = new_files.into_iter().unzip();
-        files::write_initial(&new_files, self.goes_on);
-        for (index, file) in indices.into_iter().zip(&new_files) {
-            let number = files::read(&file.path).map(Value::Number);
+        for (index, number) in indices.into_iter().zip(files::begin(new_files, self.goes_on)) {
             let subject = Subject::Tracker(TrackerId::File(index));
-            known.extend(number.map(|value| (subject, value)));
+            known.extend(number.map(|number| (subject, Value::Number(number))));
         }
         let (indices, new_processes): (Vec<_>, Vec<_>) = new_processes.into_iter().unzip();
         for (index, value) in indices.into_iter().zip(processes::look(&new_processes)) {

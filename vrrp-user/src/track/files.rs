@@ -8,13 +8,13 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::{self, Read},
+    io::{self, Read, Write},
     mem::MaybeUninit,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -32,6 +32,10 @@ const PERIOD: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// Whoever writes a file anew empties it first: what has become 0 is read again after this time.
 const MOMENT: Duration = Duration::from_millis(10);
+
+/// So long a file system may keep a start or a reload waiting. It is much for a local one, and little for
+/// a lease.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// No number is longer.
 const LONGEST: u64 = 128;
@@ -68,24 +72,58 @@ impl Drop for Files {
     }
 }
 
-/// Carries out `init_file`: once, before the files are read. After a daemon that died, who `goes_on`
-/// writes no other number than there is, which may be newer than the start.
-pub fn write_initial(files: &[TrackFile], goes_on: bool) {
+/// Carries out `init_file` of these files and reads them: what is known of each within a moment. The rest
+/// whoever watches them tells later. After a daemon that died, who `goes_on` writes no other number than
+/// there is, which may be newer than the start.
+pub fn begin(files: Vec<TrackFile>, goes_on: bool) -> Vec<Option<i32>> {
+    let mut numbers = vec![None; files.len()];
+    if files.is_empty() {
+        return numbers;
+    }
+    let (teller, told) = mpsc::channel();
+    let work = move || {
+        write_initial(&files, goes_on);
+        for (index, file) in files.iter().enumerate() {
+            // Where nobody waits any longer, somebody watches.
+            let _ = teller.send((index, read(&file.path)));
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("track-begin".to_owned()).spawn(work) {
+        warn!("files are read later, and not written at first: {error}");
+        return numbers;
+    }
+    let end = Instant::now() + PATIENCE;
+    while let Ok((index, number)) = told.recv_timeout(end.saturating_duration_since(Instant::now()))
+    {
+        numbers[index] = number;
+    }
+    numbers
+}
+
+fn write_initial(files: &[TrackFile], goes_on: bool) {
     for file in files {
         let Some(InitFile { value, overwrite }) = file.init else { continue };
         if (goes_on || !overwrite) && fs::symlink_metadata(&file.path).is_ok() {
             continue;
         }
-        if let Err(error) = fs::write(&file.path, format!("{value}\n")) {
+        if let Err(error) = write(&file.path, value) {
             let path = file.path.display();
             warn!("track_file {}: {path} cannot be made: {error}", file.name);
         }
     }
 }
 
+/// A FIFO that nobody reads is an error, not somebody to wait for.
+fn write(path: &Path, value: i32) -> io::Result<()> {
+    let flags =
+        OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))?;
+    writeln!(fs::File::from(file), "{value}")
+}
+
 /// What the number in a file is now: 0 where there is no file or no number; `None` for one that
 /// has no place in 32 bits, which is ignored as in keepalived.
-pub fn read(path: &Path) -> Option<i32> {
+fn read(path: &Path) -> Option<i32> {
     let text = match text_of(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(0),

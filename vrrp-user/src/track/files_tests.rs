@@ -201,4 +201,16 @@ fn not_a_file() {
     )
     .unwrap();
     assert_eq!(read(&path), Some(0));
+    write(&path, 5).unwrap_err();
+}
+
+/// Issue 6: a start or a reload has the numbers of all files that are there, new ones included.
+#[test]
+fn beginning() {
+    let dir = Dir::new();
+    let [first, second] = ["first", "second"].map(|name| dir.file(name));
+    fs::write(&first, "7").unwrap();
+    let files = [track(&first, ""), track(&second, "init_file 8")].concat();
+    assert_eq!(begin(files, false), [Some(7), Some(8)]);
+    assert_eq!(begin(Vec::new(), false), []);
 }

@@ -88,11 +88,13 @@ impl Processes {
 
     /// Watches others from now on. Those with a name that was there before keep what was told of them,
     /// and their delays where they are the same. All that is known is told again, by the numbers that
-    /// they have now: give it another channel than before.
-    pub fn replan(&self, wanted: &[TrackProcess], observer: Observer) {
-        // The thread ends only with the kernel's news, and has said why.
-        let _ = self.orders.send(Order { wanted: wanted.to_vec(), observer });
+    /// they have now: give it another channel than before. `false` if nobody watches any longer: the
+    /// thread has ended, and said why.
+    pub fn replan(&self, wanted: &[TrackProcess], observer: Observer) -> bool {
+        let order = Order { wanted: wanted.to_vec(), observer };
+        let obeys = self.orders.send(order).is_ok();
         ring(&self.bell);
+        obeys
     }
 }
 
