@@ -139,14 +139,18 @@ fn a_full_disk() {
     assert_eq!(Vec::from_iter(pings.lost().unwrap()), Vec::<u16>::new());
 
     let since = SystemTime::now();
-    daemon.reload(&config(101, 130));
+    let extra = "virtual_routes {\n198.51.100.0/24 dev eth0\n}";
+    daemon.reload(&Config { extra, ..config(101, 130) });
     daemon.said(since, "owned.json");
+    daemon.said(since, "fixtures.json");
     daemon.expect_address(second.into());
     assert!(!daemon.node().addresses().unwrap().contains(&first.into()));
     daemon.empty();
-    let said = daemon.reload(&config(102, 130));
+    let said = daemon.reload(&Config { extra, ..config(102, 130) });
     assert!(!said.contains("running.conf"), "{said}");
     assert!(daemon.dir.join("running.conf").exists());
+    let fixtures = fs::read_to_string(daemon.dir.join("fixtures.json")).unwrap();
+    assert!(fixtures.contains("198.51.100.0"), "{fixtures}");
     let owned = fs::read_to_string(daemon.dir.join("owned.json")).unwrap();
     assert!(owned.contains("192.0.2.130") && !owned.contains("192.0.2.129"), "{owned}");
     daemon.stop();

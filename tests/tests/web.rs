@@ -1,7 +1,11 @@
 //! nginx and HAProxy behind a virtual address: the one on the master is killed, and started again.
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
-use std::{fs, process::Command, time::Duration};
+use std::{
+    fs,
+    process::Command,
+    time::{Duration, SystemTime},
+};
 
 use rig::{
     Config, Daemon, Lab,
@@ -19,20 +23,25 @@ fn fails_over(server: Server, policy: Policy, failed: &str, mended: &str) {
     let outage = service.fail().unwrap();
     println!("{server}, {policy}: no page for {outage:?}, limit {limit:?}");
     assert!(outage <= limit, "no page for {outage:?}, limit {limit:?}");
-    says(&service, failed);
+    says(&mut service, SystemTime::UNIX_EPOCH, failed);
 
+    let since = SystemTime::now();
     let outage = service.mend(policy).unwrap();
     println!("{server}, {policy}: no page for {outage:?} when it is back");
-    says(&service, mended);
+    says(&mut service, since, mended);
+    if policy.returns() {
+        let yields = service.routers[1].wait_for_state(since, Config::INSTANCE, "BACKUP", PATIENCE);
+        yields.unwrap();
+    }
     let states = service.routers.each_ref().map(|it| it.last_state(Config::INSTANCE).unwrap());
     let expected = if policy.returns() { ["MASTER", "BACKUP"] } else { ["BACKUP", "MASTER"] };
     assert_eq!(states, expected);
 }
 
-/// Waits until the log of the preferred node says so.
-fn says(service: &Service, line: &str) {
+/// Waits until the log of the preferred node says so, since then.
+fn says(service: &mut Service, since: SystemTime, line: &str) {
     let line = format!("({}) {line}", Config::INSTANCE);
-    service.routers[0].wait_for_line(&line, PATIENCE).unwrap();
+    service.routers[0].process().wait_for_line(since, &line, PATIENCE).unwrap();
 }
 
 const SCRIPT_FAILED: &str =

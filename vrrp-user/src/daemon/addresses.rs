@@ -154,10 +154,11 @@ impl Addresses {
         self.guard();
 
         // What is elsewhere since a plan or a macvlan has come is not missing.
-        let astray =
-            self.routers(|own, router| own.wanted[router] && may(router) && own.is_astray(router));
+        let astray = self.routers(|own, router| {
+            own.wanted[router] && may(router) && own.has_lease(router) && own.is_astray(router)
+        });
         if !astray.is_empty() {
-            self.settle().await;
+            self.bring_home(|router| astray.contains(&router)).await;
         }
 
         // What could not be removed is tried again.

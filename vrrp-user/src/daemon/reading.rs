@@ -29,6 +29,13 @@ impl Source {
     /// What a worker runs that takes the place of one that died, whose runtime directory this is: the
     /// same as that. What has been written to the file meanwhile waits for a reload.
     pub fn load_for_successor(&self, runtime_dir: &Path) -> Loaded {
+        if !self.file.is_file()
+            && let Some(last) = running::last(runtime_dir)
+            && last.config.is_some()
+        {
+            // Who writes to a pipe may be late for a lease.
+            return last;
+        }
         let file = self.load();
         let text = |loaded: &Loaded| loaded.config.as_ref().map(Config::to_string);
         match running::last(runtime_dir) {

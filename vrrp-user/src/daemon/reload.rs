@@ -108,6 +108,8 @@ impl Daemon {
             Ok(reloaded) => {
                 look_again = self.look_around().await;
                 self.addresses.settle().await;
+                self.routes.write_down();
+                self.virtual_macs.write_down();
                 look_again = self.with_next_try(look_again);
                 info!("configuration reloaded: {}", reloaded.summary());
             }

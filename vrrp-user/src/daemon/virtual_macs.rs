@@ -433,6 +433,13 @@ impl VirtualMacs {
         }
     }
 
+    /// Writes down what there was no room for before.
+    pub(super) fn write_down(&mut self) {
+        if let Err(reason) = self.journal.forget([]) {
+            warn!("{reason}; after a crash the next start would not know of this");
+        }
+    }
+
     async fn undo(&mut self, trace: &Trace, links: &[Link]) {
         match self.host.undo(trace, links).await {
             Ok(()) => self.forget(trace),

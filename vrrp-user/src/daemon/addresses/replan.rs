@@ -44,7 +44,7 @@ impl Addresses {
             renewed.get(owned).is_some_and(|renewed| renewed != look)
         };
         let stale = looks.into_iter().filter(is_stale).map(|(owned, _)| owned).collect();
-        self.move_over(&stale).await;
+        self.move_over(&stale, |_| true).await;
         let new = self.told();
         for (router, told) in &told {
             if new.get(router).is_some_and(|new| new != told) {
@@ -55,15 +55,20 @@ impl Addresses {
 
     /// Brings addresses to where they belong now: other interfaces may have come with the plan.
     pub(in crate::daemon) async fn settle(&mut self) {
-        self.move_over(&BTreeSet::new()).await;
+        self.bring_home(|_| true).await;
         // There may be room again for what could not be written before.
         if let Err(reason) = self.journal.forget([]) {
             warn!("{reason}; after a crash the next start would not know of the addresses");
         }
     }
 
+    /// The same, where only routers that `may` get what they lack.
+    pub(super) async fn bring_home(&mut self, may: impl Fn(RouterId) -> bool) {
+        self.move_over(&BTreeSet::new(), may).await;
+    }
+
     /// Those of `stale` are made anew.
-    async fn move_over(&mut self, stale: &BTreeSet<Owned>) {
+    async fn move_over(&mut self, stale: &BTreeSet<Owned>, may: impl Fn(RouterId) -> bool) {
         let mut spare = Vec::new();
         for router in 0..self.held.len() {
             let belonging: BTreeSet<_> = self.places(router).iter().map(Placed::owned).collect();
@@ -82,7 +87,8 @@ impl Addresses {
                 }
             }
         }
-        let lacking = self.routers(|own, router| own.wanted[router] && own.lacks(router));
+        let lacking =
+            self.routers(|own, router| own.wanted[router] && may(router) && own.lacks(router));
         let needed: BTreeSet<_> = lacking
             .iter()
             .flat_map(|router| self.missing(*router))

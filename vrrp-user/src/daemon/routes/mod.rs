@@ -471,6 +471,13 @@ impl Routes {
         changed
     }
 
+    /// Writes down what there was no room for before.
+    pub(in crate::daemon) fn write_down(&mut self) {
+        if let Err(reason) = self.journal.forget([]) {
+            warn!("{reason}; after a crash the next start would not know of the routes");
+        }
+    }
+
     /// Removes what is left of things whose interface is another one now, and of those that are not
     /// whole.
     async fn clear_the_way(&mut self, due: &[Due]) {

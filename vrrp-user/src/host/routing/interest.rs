@@ -37,9 +37,11 @@ impl RouteInterest {
     /// routes. After an error it hears of everything.
     pub(in crate::host) fn attach(&self, socket: &impl AsFd) -> io::Result<()> {
         let socket = SockRef::from(socket);
-        socket.attach_filter(&self.program()).inspect_err(|_| {
-            // The former one would keep news from us; there may have been none.
+        let program = self.program();
+        socket.attach_filter(&program).or_else(|_| {
+            // There may be room for one, not for two. And the former one would keep news from us.
             let _ = socket.detach_filter();
+            socket.attach_filter(&program)
         })
     }
 
