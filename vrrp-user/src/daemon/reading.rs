@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
 };
 
@@ -29,11 +31,10 @@ impl Source {
     /// What a worker runs that takes the place of one that died, whose runtime directory this is: the
     /// same as that. What has been written to the file meanwhile waits for a reload.
     pub fn load_for_successor(&self, runtime_dir: &Path) -> Loaded {
-        if !self.file.is_file()
-            && let Some(last) = running::last(runtime_dir)
-            && last.config.is_some()
+        // Who writes to a pipe may be late for a lease.
+        if fs::metadata(&self.file).is_ok_and(|file| file.file_type().is_fifo())
+            && let Some(last) = running::last(runtime_dir).filter(|last| last.config.is_some())
         {
-            // Who writes to a pipe may be late for a lease.
             return last;
         }
         let file = self.load();
