@@ -54,6 +54,12 @@ fn orphans_are_buried() {
     state(router.started(), "MASTER");
     // For MASTER, and for BACKUP unless that was over before anybody looked.
     has_gone(1);
+    // Who has no addresses yet has nothing to go on with.
+    let has_addresses = || {
+        let present = node.addresses()?;
+        Ok(subject.vips().iter().all(|vip| present.contains(vip)))
+    };
+    wait_until("the addresses", Bench::SETTLING, has_addresses).unwrap();
     let first = pid(&children(router.pid())[0]);
     let buried = || Ok(zombies(first).is_empty() && children(first).len() == 1);
     wait_until("no zombies", Duration::from_secs(3), buried)
