@@ -5,6 +5,7 @@ mod arp;
 mod burst;
 mod check;
 mod cost;
+mod count;
 mod egress;
 mod failover;
 mod flood;

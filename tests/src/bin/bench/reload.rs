@@ -1,26 +1,22 @@
 //! A MASTER whose configuration is read again and again.
 
 use std::{
-    fs,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow};
-use rig::{Daemon, Footprint, Lab, PacketSocket, Router, Signal};
+use anyhow::{Context, Result};
+use rig::{Daemon, Footprint, Lab, Router, Signal};
 use rustix::process::Pid;
 
 use crate::{
     SETTLING, Scale,
     cost::number,
-    hogs::be_urgent,
+    count::while_counting,
     in_turn::{self, Figure, Figures},
     many::{Load, name},
-    quiet::watched,
     result::Section,
     steady::transitions,
-    thousand::Count,
 };
 
 const TEXT: &str = "255 virtual routers as MASTER with an advert each 100 ms, and a BACKUP of the same \
@@ -92,30 +88,19 @@ fn one(daemon: Daemon, reloads: u16) -> Result<(Figures<{ FIGURES.len() }>, f64)
     let worker = master.worker()?;
     let network = Footprint::of(lab.node(0))?;
     let (before, had) = (count(), Resources::of(worker)?);
-    let socket = PacketSocket::open_on(lab.node(1), &interfaces[0])?;
-    let stop = AtomicBool::new(false);
-    let (gap, half, foreign) = thread::scope(|scope| {
-        let counter = scope.spawn(|| {
-            be_urgent()?;
-            Count::run(&socket, &stop)
-        });
-        let outcome = watched(|| {
-            let (mut next, mut half) = (Instant::now(), had);
-            for number in FIRST..FIRST + reloads {
-                reload_with(number)?;
-                next += PERIOD;
-                thread::sleep(next.saturating_duration_since(Instant::now()));
-                if number == FIRST + reloads / 2 {
-                    half = Resources::of(worker)?;
-                }
+    let (heard, half, foreign) = while_counting(lab.node(1), &interfaces, || {
+        let (mut next, mut half) = (Instant::now(), had);
+        for number in FIRST..FIRST + reloads {
+            reload_with(number)?;
+            next += PERIOD;
+            thread::sleep(next.saturating_duration_since(Instant::now()));
+            if number == FIRST + reloads / 2 {
+                half = Resources::of(worker)?;
             }
-            reload(&config(100))?;
-            thread::sleep(CALM);
-            Ok(half)
-        });
-        stop.store(true, Ordering::Relaxed);
-        let counted = counter.join().map_err(|_| anyhow!("panic in a counter"))??;
-        outcome.map(|(half, foreign)| (counted.gap, half, foreign))
+        }
+        reload(&config(100))?;
+        thread::sleep(CALM);
+        Ok(half)
     })?;
     let has = Resources::of(worker)?;
     let differences = network.difference(&Footprint::of(lab.node(0))?);
@@ -124,7 +109,7 @@ fn one(daemon: Daemon, reloads: u16) -> Result<(Figures<{ FIGURES.len() }>, f64)
     }
     let growth = |before: u64, after: u64| after as f64 - before as f64;
     let figures = [
-        gap,
+        heard.gap,
         (count() - before) as f64,
         growth(had.memory, has.memory),
         growth(half.memory, has.memory),

@@ -3,23 +3,20 @@
 use std::{
     collections::BTreeSet,
     fmt::Write,
-    fs,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow};
-use rig::{Daemon, Lab, Lateness, PacketSocket, Router, wait_until};
+use anyhow::{Context, Result};
+use rig::{Daemon, Lab, Lateness, Router, wait_until};
 
 use crate::{
     SETTLING, Scale,
     cost::number,
+    count::{Heard, while_counting},
     in_turn::{self, Figure, Figures},
     many::{Load, name},
-    quiet::watched,
     result::Section,
-    thousand::Count,
 };
 
 const TEXT: &str = "1,000 scripts (`/bin/true`) run each second, four for each of 250 virtual routers \
@@ -82,41 +79,27 @@ fn one(daemon: Daemon, load: Load, window: Duration) -> Result<(Figures<{ FIGURE
             log.iter().filter_map(|line| line.split_once("VRRP_Script(")?.1.split_once(')'));
         Ok(names.map(|(name, _)| name).collect::<BTreeSet<_>>().len() == usize::from(SCRIPTS))
     })?;
-    let sockets = interfaces.iter().map(|interface| PacketSocket::open_on(lab.node(1), interface));
-    let sockets = sockets.collect::<Result<Vec<_>>>()?;
-    let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let counts: Vec<_> =
-            sockets.iter().map(|socket| scope.spawn(|| Count::run(socket, &stop))).collect();
-        let outcome = watched(|| {
+    let (heard, (before, after, seconds), foreign) =
+        while_counting(lab.node(1), &interfaces, || {
             let processes = family(&router.pid().to_string());
             let (began, before) = (Instant::now(), Work::of(&router, &processes)?);
             thread::sleep(window);
             Ok((before, Work::of(&router, &processes)?, began.elapsed().as_secs_f64()))
-        });
-        stop.store(true, Ordering::Relaxed);
-        let (mut rate, mut gap, mut routers) = (0.0, 0.0_f64, 0);
-        for count in counts {
-            let count = count.join().map_err(|_| anyhow!("panic in a counter"))??;
-            rate += count.rate();
-            gap = gap.max(count.gap);
-            routers += count.routers();
-        }
-        if routers < usize::from(load.routers) {
-            gap = gap.max(window.as_secs_f64() * 1e3);
-        }
-        let ((before, after, seconds), foreign) = outcome?;
-        let percent = |ticks: u64| ticks as f64 / TICKS_PER_SECOND / seconds * 1e2;
-        let figures = [
-            Some(gap - load.advert_int().as_secs_f64() * 1e3),
-            after.late.zip(before.late).map(|(after, before)| after.saturating_sub(before) as f64),
-            Some(rate),
-            Some(after.started.saturating_sub(before.started) as f64 / seconds),
-            Some(percent(after.own.saturating_sub(before.own))),
-            Some(percent(after.scripts.saturating_sub(before.scripts))),
-        ];
-        Ok((figures, foreign))
-    })
+        })?;
+    let Heard { rate, mut gap, routers } = heard;
+    if routers < usize::from(load.routers) {
+        gap = gap.max(window.as_secs_f64() * 1e3);
+    }
+    let percent = |ticks: u64| ticks as f64 / TICKS_PER_SECOND / seconds * 1e2;
+    let figures = [
+        Some(gap - load.advert_int().as_secs_f64() * 1e3),
+        after.late.zip(before.late).map(|(after, before)| after.saturating_sub(before) as f64),
+        Some(rate),
+        Some(after.started.saturating_sub(before.started) as f64 / seconds),
+        Some(percent(after.own.saturating_sub(before.own))),
+        Some(percent(after.scripts.saturating_sub(before.scripts))),
+    ];
+    Ok((figures, foreign))
 }
 
 /// The virtual routers with their scripts.

@@ -1,22 +1,19 @@
 //! A host with 1,020 virtual routers at the shortest usual interval, on either side.
 
 use std::{
-    collections::BTreeMap,
     net::Ipv4Addr,
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Result, anyhow, ensure};
-use rig::{
-    Daemon, Lab, Node, PacketSocket, Router, ms_between,
-    wire::{self, Advert, What},
-};
+use rig::{Daemon, Lab, Node, PacketSocket, Router, wire::Advert};
 
 use crate::{
     SETTLING, Scale,
     cost::Cost,
+    count::{Heard, while_counting},
     hogs::be_urgent,
     in_turn::{self, Figure, Figures},
     many::{Load, PER_INTERFACE, name},
@@ -170,64 +167,14 @@ fn as_master(daemon: Daemon, seconds: u64) -> Result<(Figures<{ MASTER.len() }>,
     let lab = Lab::new(2)?;
     let interfaces = LOAD.interfaces(&lab)?;
     let _router = start(&lab, &interfaces, daemon, "MASTER")?;
-    let (stop, window) = (AtomicBool::new(false), Duration::from_secs(seconds));
-    let sockets = interfaces.iter().map(|interface| PacketSocket::open_on(lab.node(1), interface));
-    let sockets = sockets.collect::<Result<Vec<_>>>()?;
-    thread::scope(|scope| {
-        let counts: Vec<_> =
-            sockets.iter().map(|socket| scope.spawn(|| Count::run(socket, &stop))).collect();
-        let outcome = watched(|| {
-            let (began, before) = (Instant::now(), Cost::of(lab.node(0))?);
-            thread::sleep(window);
-            let used = Cost::of(lab.node(0))?.processor_ns.saturating_sub(before.processor_ns);
-            Ok(used as f64 / began.elapsed().as_secs_f64() / 1e7)
-        });
-        stop.store(true, Ordering::Relaxed);
-        let (mut rate, mut gap, mut routers) = (0.0, 0.0_f64, 0);
-        for count in counts {
-            let count = count.join().map_err(|_| anyhow!("panic in a counter"))??;
-            rate += count.rate();
-            gap = gap.max(count.gap);
-            routers += count.routers();
-        }
-        ensure!(routers == usize::from(LOAD.routers), "{routers} virtual routers send adverts");
-        let (processor, foreign) = outcome?;
-        Ok(([rate, gap, processor].map(Some), foreign))
-    })
-}
-
-/// The adverts that came in on an interface.
-pub(crate) struct Count {
-    adverts: u64,
-    first: SystemTime,
-    last: BTreeMap<u8, SystemTime>,
-    /// The longest time between two of a virtual router, ms.
-    pub(crate) gap: f64,
-}
-
-impl Count {
-    /// Counts until it is stopped.
-    pub(crate) fn run(socket: &PacketSocket, stop: &AtomicBool) -> Result<Self> {
-        let first = SystemTime::now();
-        let mut count = Self { adverts: 0, first, last: BTreeMap::new(), gap: 0.0 };
-        while !stop.load(Ordering::Relaxed) {
-            let Some((at, frame)) = socket.receive()? else { continue };
-            let Some(What::Advert { vrid, .. }) = wire::decode(&frame) else { continue };
-            count.adverts += 1;
-            let before = count.last.insert(vrid, at).unwrap_or(at);
-            count.gap = count.gap.max(ms_between(before, at));
-        }
-        Ok(count)
-    }
-
-    /// How many virtual routers sent them.
-    pub(crate) fn routers(&self) -> usize {
-        self.last.len()
-    }
-
-    /// Adverts in a second.
-    pub(crate) fn rate(&self) -> f64 {
-        let end = self.last.values().max().copied().unwrap_or(self.first);
-        self.adverts as f64 * 1e3 / ms_between(self.first, end)
-    }
+    let window = Duration::from_secs(seconds);
+    let (heard, processor, foreign) = while_counting(lab.node(1), &interfaces, || {
+        let (began, before) = (Instant::now(), Cost::of(lab.node(0))?);
+        thread::sleep(window);
+        let used = Cost::of(lab.node(0))?.processor_ns.saturating_sub(before.processor_ns);
+        Ok(used as f64 / began.elapsed().as_secs_f64() / 1e7)
+    })?;
+    let Heard { rate, gap, routers } = heard;
+    ensure!(routers == usize::from(LOAD.routers), "{routers} virtual routers send adverts");
+    Ok(([rate, gap, processor].map(Some), foreign))
 }
