@@ -1,8 +1,9 @@
-//! The system calls that no crate wraps: the only places outside the kernel program where `unsafe`
-//! is allowed.
+//! The system calls that no crate wraps, and what they take: the only places outside the kernel program
+//! where `unsafe` is allowed.
 
 pub mod bpf;
 pub mod ethtool;
+pub mod filter;
 pub mod memory;
 pub mod packet;
 pub mod peer;

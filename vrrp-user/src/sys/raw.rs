@@ -8,13 +8,16 @@ use std::{
     os::fd::AsRawFd,
 };
 
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use vrrp_common::{
     Family,
     wire::{Mac, ipv4, ipv6},
 };
 
-use super::packet::PRIORITY;
+use super::{
+    filter::{ACCEPT, IGNORE, jump, statement},
+    packet::PRIORITY,
+};
 
 /// A non-blocking raw socket that receives the VRRP packets of one device, each with its IP header,
 /// and makes the device a member of `groups`. It lets the kernel program's network card see the
@@ -58,18 +61,15 @@ pub fn only_vrids(
     // The second octet of the message; with IPv4 the IP header lies in front of it.
     let mut program = match family {
         Family::V4 => vec![
-            instruction(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0, 0, 0),
-            instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_IND, 0, 0, 1),
+            statement(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0),
+            statement(libc::BPF_LD | libc::BPF_B | libc::BPF_IND, 1),
         ],
-        Family::V6 => vec![instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, 1)],
+        Family::V6 => vec![statement(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 1)],
     };
     for vrid in vrids {
-        program.extend([
-            instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, vrid.into()),
-            instruction(libc::BPF_RET, 0, 0, u32::MAX),
-        ]);
+        program.extend([jump(vrid.into(), 0, 1), ACCEPT]);
     }
-    program.push(instruction(libc::BPF_RET, 0, 0, 0));
+    program.push(IGNORE);
     socket.attach_filter(&program)
 }
 
@@ -80,16 +80,14 @@ pub fn hear_only(socket: &Socket, mac: Mac) -> io::Result<()> {
     let (front, back) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([0, 0, e, f]));
     // The link-layer header lies in front of the packet; source at offset 6 (packet(7), filter.txt).
     let source = libc::SKF_LL_OFF.cast_unsigned() + 6;
-    let load = |size: u32, k: u32| instruction(libc::BPF_LD | libc::BPF_ABS | size, 0, 0, k);
-    let differs =
-        |k: u32, skip: u8| instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, skip, k);
+    let load = |size: u32, k: u32| statement(libc::BPF_LD | libc::BPF_ABS | size, k);
     socket.attach_filter(&[
         load(libc::BPF_W, source),
-        differs(front, 3),
+        jump(front, 0, 3),
         load(libc::BPF_H, source + 4),
-        differs(back, 1),
-        instruction(libc::BPF_RET, 0, 0, u32::MAX),
-        instruction(libc::BPF_RET, 0, 0, 0),
+        jump(back, 0, 1),
+        ACCEPT,
+        IGNORE,
     ])
 }
 
@@ -111,17 +109,12 @@ fn raw_socket(domain: Domain, protocol: u8) -> io::Result<Socket> {
 /// the authentication header is in front of.
 fn only_vrrp_inside(socket: &Socket) -> io::Result<()> {
     socket.attach_filter(&[
-        instruction(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0, 0, 0),
-        instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_IND, 0, 0, 0),
-        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, ipv4::VRRP.into()),
-        instruction(libc::BPF_RET, 0, 0, u32::MAX),
-        instruction(libc::BPF_RET, 0, 0, 0),
+        statement(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0),
+        statement(libc::BPF_LD | libc::BPF_B | libc::BPF_IND, 0),
+        jump(ipv4::VRRP.into(), 0, 1),
+        ACCEPT,
+        IGNORE,
     ])
-}
-
-/// One of classic BPF.
-fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> SockFilter {
-    SockFilter::new(code as u16, jt, jf, k)
 }
 
 /// A non-blocking raw socket for unicast adverts from `source`. What it sends are whole packets

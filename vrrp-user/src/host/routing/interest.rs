@@ -5,6 +5,8 @@ use std::{collections::BTreeSet, io, net::IpAddr, os::fd::AsFd};
 
 use socket2::{SockFilter, SockRef};
 
+use crate::sys::filter::{ACCEPT, IGNORE, compare, jump, statement};
+
 /// Octets of `struct nlmsghdr` and, behind it, `struct rtmsg`: where the attributes begin.
 const HEADERS: u32 = 16 + 12;
 /// Where the length of the destination's prefix stands.
@@ -20,8 +22,6 @@ const LONGEST: usize = 4096;
 /// them are no part of the prefix.
 const START: u32 = 0;
 const REST: u32 = 1;
-
-const ALL: u32 = u32::MAX;
 
 /// The routes that somebody wants to hear of: that one came, went or was replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,11 +53,11 @@ impl RouteInterest {
             // These two and no others go on.
             jump(message_type(libc::RTM_NEWROUTE), 2, 0),
             jump(message_type(libc::RTM_DELROUTE), 1, 0),
-            accept(),
+            ACCEPT,
             // A default route may lead to anything.
             statement(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, PREFIX_LENGTH),
             jump(0, 0, 1),
-            accept(),
+            ACCEPT,
             // REST: 32 bits less the prefix, and never less than none.
             compare(libc::BPF_JGT, 32, 0, 1),
             statement(libc::BPF_LD | libc::BPF_IMM, 32),
@@ -73,7 +73,7 @@ impl RouteInterest {
                 (libc::SKF_AD_OFF + libc::SKF_AD_NLATTR).cast_unsigned(),
             ),
             jump(0, 0, 1),
-            accept(),
+            ACCEPT,
             statement(libc::BPF_MISC | libc::BPF_TAX, 0),
             statement(libc::BPF_LD | libc::BPF_W | libc::BPF_IND, ATTRIBUTE_HEADER),
             statement(libc::BPF_ST, START),
@@ -81,7 +81,7 @@ impl RouteInterest {
         let destinations: BTreeSet<_> =
             self.destinations.iter().map(|(address, _)| start_of(*address)).collect();
         for start in destinations {
-            program.extend([jump(start, 0, 1), accept()]);
+            program.extend([jump(start, 0, 1), ACCEPT]);
         }
         program.push(statement(libc::BPF_LDX | libc::BPF_MEM, REST));
         let gateways: BTreeSet<_> = self.gateways.iter().map(|own| start_of(*own)).collect();
@@ -91,11 +91,11 @@ impl RouteInterest {
                 statement(libc::BPF_ALU | libc::BPF_XOR | libc::BPF_K, start),
                 statement(libc::BPF_ALU | libc::BPF_RSH | libc::BPF_X, 0),
                 jump(0, 0, 1),
-                accept(),
+                ACCEPT,
             ]);
         }
-        program.push(statement(libc::BPF_RET, 0));
-        if program.len() > LONGEST { vec![accept()] } else { program }
+        program.push(IGNORE);
+        if program.len() > LONGEST { vec![ACCEPT] } else { program }
     }
 }
 
@@ -109,23 +109,6 @@ fn start_of(address: IpAddr) -> u32 {
 /// As the filter sees it, which loads all numbers as if the network's order were theirs.
 const fn message_type(number: u16) -> u32 {
     number.to_be() as u32
-}
-
-const fn accept() -> SockFilter {
-    statement(libc::BPF_RET, ALL)
-}
-
-/// If the accumulator is `k`, skips `then` instructions, else `otherwise`.
-const fn jump(k: u32, then: u8, otherwise: u8) -> SockFilter {
-    compare(libc::BPF_JEQ, k, then, otherwise)
-}
-
-const fn compare(how: u32, k: u32, then: u8, otherwise: u8) -> SockFilter {
-    SockFilter::new((libc::BPF_JMP | how | libc::BPF_K) as u16, then, otherwise, k)
-}
-
-const fn statement(code: u32, k: u32) -> SockFilter {
-    SockFilter::new(code as u16, 0, 0, k)
 }
 
 #[cfg(test)]
